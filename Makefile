@@ -1,0 +1,56 @@
+# make demo    a stylized picture, from a fresh clone
+# make test    lint, types, tests
+# Another interpreter: make test PYTHON=python3.13 (each gets its own environment)
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV ?= .venv/$(VERSION)
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow lint format benchmark pictures clean
+
+demo: $(VENV)/.installed
+	@mkdir -p outputs
+	$(BIN)/keras-style transfer examples/content/neuschwanstein_castle.jpg examples/style/vangogh_cafe_terrace_at_night.png \
+	    --output outputs/demo.png
+	@echo "The picture: $(CURDIR)/outputs/demo.png"
+
+test: lint
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.tested
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.tested
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pictures: $(VENV)/.installed
+	$(BIN)/python -m docs.pictures
+
+benchmark: $(VENV)/.benchmarked
+	$(BIN)/python benchmarks/step.py
+
+clean:
+	rm -rf .venv build dist outputs *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# An environment is made anew when pyproject.toml changes what it must hold.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else \
+	    "keras_style needs Python 3.11 to 3.13; $(PYTHON) is %d.%d: make PYTHON=python3.13" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(VENV)/.benchmarked: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[benchmark]"
+	@touch $@

@@ -1,0 +1,135 @@
+"""What most people need: one function from two images to a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_style import recipes
+from keras_style.checks import Layers
+from keras_style.images import ImageLike
+from keras_style.optimize.iterate import OnIterate
+from keras_style.progress import Verbosity
+from keras_style.result import TransferResult
+from keras_style.stylizer import CHECKPOINT_EVERY, Stylizer
+
+if TYPE_CHECKING:
+    from keras.optimizers import Optimizer
+
+    from keras_style.backbones import Backbone
+
+
+def methods() -> dict[str, str]:
+    """Names of the methods of `transfer`, each with a line about it.
+
+    Example:
+        >>> keras_style.methods()["gatys"]
+        'Gram matrices of VGG features: the correlations between filters (Gatys et al. 2016)'
+    """
+    return {name: recipe.summary for name, recipe in recipes.RECIPES.items()}
+
+
+def transfer(
+    content: ImageLike,
+    style: ImageLike | Sequence[ImageLike],
+    *,
+    method: str = Stylizer.method,
+    variant: str = Stylizer.variant,
+    size: int = Stylizer.size,
+    scales: int | Sequence[int] | None = None,
+    steps: int | None = None,
+    optimizer: "str | Optimizer | None" = None,
+    content_weight: float | None = None,
+    style_weight: float | None = None,
+    tv_weight: float | None = None,
+    content_layers: Layers | None = None,
+    style_layers: Layers | None = None,
+    style_blend: Sequence[float] | None = None,
+    style_scale: float | None = None,
+    init: ImageLike | None = None,
+    preserve_color: str | None = None,
+    backbone: "str | Backbone | None" = None,
+    pooling: str | None = None,
+    seed: int = Stylizer.seed,
+    callbacks: Sequence[OnIterate] = (),
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+    verbose: Verbosity = "auto",
+) -> TransferResult:
+    """Paint a photograph in the manner of one or several paintings.
+
+    Where None is the default, the method's variant decides.
+
+    Args:
+        content: the photograph: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating
+            point in [0, 1]. Transparent pixels are laid on white.
+        style: the painting, likewise, or a list of several.
+        method: which paper's way of matching style; `keras_style.methods()` lists them.
+        variant: named set of parameters: "default", "paper" or "reference" (the authors' code).
+        size: long side of the result in pixels.
+        scales: how many scales, coarse to fine, each twice as large as the one before; 1 for a single one; or a list of
+            their long sides in pixels.
+        steps: how many steps in all, shared by the scales.
+        optimizer: "adam", "lbfgs" or a Keras optimizer.
+        content_weight: factor of the content loss; more keeps more of the photograph.
+        style_weight: factor of the style loss; more takes more of the painting.
+        tv_weight: factor of the total variation; more makes a smoother picture.
+        content_layers: layers where content is compared, as a list (equal weights) or {layer: weight}.
+        style_layers: layers where style is compared, likewise; a list is weighted as the variant weights layers.
+        style_blend: weight of each style, in the order of the styles; equal by default.
+        style_scale: long side of the style as a multiple of `size`: below 1 for finer strokes, above for broader ones.
+        init: where to start: "content", "style", "noise", or an image of the content's proportions.
+        preserve_color: keep the photograph's colors: "luminance" paints light and dark only, "match" first gives the
+            painting the photograph's mean color and covariance.
+        backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
+            them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
+        pooling: "max" or "average" pooling in the backbone.
+        seed: of whatever is random; the same seed and machine give the same bits.
+        callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
+        checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
+        checkpoint_every: steps between two saves; L-BFGS saves at the end of each scale.
+        verbose: 0: print nothing; 1: a progress bar, or a line for each scale where no bar can be shown; "auto": a
+            bar if it can be shown.
+
+    Returns:
+        The picture, with the history of losses and the settings used.
+
+    Raises:
+        InputError: an argument or image is not what was expected; nothing was written.
+        WeightsError: the backbone's weights cannot be had.
+        CheckpointError: the checkpoint is damaged or of other arguments.
+        DivergenceError: a loss is not a finite number.
+
+    Example:
+        >>> result = keras_style.transfer("photo.jpg", "painting.png", size=512)
+        >>> result.save("out.png")
+
+    Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016.
+    """
+    stylizer = Stylizer(
+        method=method,
+        variant=variant,
+        size=size,
+        scales=scales,
+        steps=steps,
+        optimizer=optimizer,
+        content_weight=content_weight,
+        style_weight=style_weight,
+        tv_weight=tv_weight,
+        content_layers=content_layers,
+        style_layers=style_layers,
+        style_blend=style_blend,
+        style_scale=style_scale,
+        init=init,
+        preserve_color=preserve_color,
+        backbone=backbone,
+        pooling=pooling,
+        seed=seed,
+    )
+    return stylizer(
+        content,
+        style,
+        callbacks=callbacks,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        verbose=verbose,
+    )

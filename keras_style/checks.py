@@ -1,0 +1,71 @@
+"""Checks of what a user passes in: each failure is one line that names what came and what was expected."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from keras_style.errors import InputError
+
+Layers = Sequence[str] | Mapping[str, float]
+
+
+def whole(name: str, value: Any, low: int, high: int) -> None:
+    """Raise InputError unless `value` is a whole number from `low` to `high`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
+        raise InputError(f"{name} is {value!r}; expected a whole number from {low} to {high}")
+
+
+def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> None:
+    """Raise InputError unless `value` is a finite number from `low` to `high`."""
+    try:
+        fits = not isinstance(value, bool | str) and math.isfinite(value) and low <= value <= high
+    except TypeError:
+        fits = False
+    if not fits:
+        expected = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise InputError(f"{name} is {value!r}; expected a number {expected}")
+
+
+def choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise InputError unless `value` is one of `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+
+
+def layer_weights(
+    name: str, layers: Layers, known: Sequence[str], weigh: Callable[[Sequence[str]], Mapping[str, float]]
+) -> Mapping[str, float]:
+    """`{layer: weight}` from a list, whose weights `weigh` decides, or from such a mapping.
+
+    Raises:
+        InputError: neither of the two, no layer, an unknown or repeated layer, or a negative weight.
+    """
+    if isinstance(layers, str) or not isinstance(layers, Sequence | Mapping) or not layers:
+        raise InputError(f"{name} is {layers!r}; expected a list of layers or {{layer: weight}}")
+    unknown = [layer for layer in layers if layer not in known]
+    if unknown:
+        raise InputError(f"{name}: unknown {', '.join(map(repr, unknown))}; expected some of {', '.join(known)}")
+    if len(set(layers)) != len(layers):
+        raise InputError(f"{name} is {list(layers)!r}; expected each layer once")
+    weights = layers if isinstance(layers, Mapping) else weigh(layers)
+    for layer, weight in weights.items():
+        number(f"{name}: weight of {layer}", weight)
+    return dict(weights)
+
+
+def shares(name: str, given: Sequence[float] | None, count: int) -> list[float]:
+    """`count` weights that add up to 1; equal ones if none are given.
+
+    Raises:
+        InputError: another count, a negative weight, or nothing but zeros.
+    """
+    if given is None:
+        return [1 / count] * count
+    if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != count:
+        raise InputError(f"{name} is {given!r}; expected {count} {'weight' if count == 1 else 'weights'}, one a style")
+    for value in given:
+        number(name, value)
+    total = sum(given)
+    if not total:
+        raise InputError(f"{name} is {list(given)!r}; expected a weight above 0")
+    return [value / total for value in given]

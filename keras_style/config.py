@@ -1,0 +1,80 @@
+"""Options of a command from a YAML file: names, types and defaults are those of the function it runs."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from keras_style.errors import InputError, MissingFileError
+
+# A file can name what Python can also pass as an object.
+_WRITTEN_AS = {"optimizer": str, "init": str, "backbone": str, "checkpoint": str}
+_PYTHON_ONLY = {"callbacks"}
+
+
+def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of `function` that text can express."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PYTHON_ONLY}
+
+
+@cache
+def model(function: Callable[..., Any]) -> type[BaseModel]:
+    """A pydantic model of the options of `function`; unknown names are refused."""
+    fields: dict[str, Any] = {
+        name: (_WRITTEN_AS[name] | None if name in _WRITTEN_AS else parameter.annotation, parameter.default)
+        for name, parameter in options(function).items()
+    }
+    return create_model(f"{function.__name__}_options", __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def validate(function: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The options in `given`, and only those, converted to the types that `function` takes.
+
+    Raises:
+        InputError: unknown names or unfit values, all of them in one line that starts with `where`.
+    """
+    try:
+        return model(function)(**given).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_one_line(error, function)}") from None
+
+
+def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:
+    """The options of `function` written in a YAML file.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is not YAML, not a mapping, or its options are unknown or unfit.
+    """
+    try:
+        given = yaml.safe_load(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise MissingFileError(f"config: no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"config: {path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise InputError(f"config: {path} holds a {type(given).__name__}; expected option: value, line by line")
+    return validate(function, given, f"config: {path}")
+
+
+def _one_line(error: ValidationError, function: Callable[..., Any]) -> str:
+    unknown, unfit = [], {}
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0])
+        if problem["type"] == "extra_forbidden":
+            unknown.append(repr(name))
+        else:
+            unfit.setdefault(name, f"{name} is {_value(problem, name)!r}: {problem['msg'].lower()}")
+    said = [f"unknown {', '.join(unknown)}; expected some of {', '.join(options(function))}"] if unknown else []
+    return "; ".join([*said, *unfit.values()])
+
+
+def _value(problem: Mapping[str, Any], name: str) -> Any:
+    return problem["input"]

@@ -1,0 +1,51 @@
+"""What must be true of the process before TensorFlow is imported. This module itself never imports it."""
+
+import os
+import sys
+import warnings
+
+from keras_style.errors import BackendError
+
+# TensorFlow reads these once, while it is loaded; a value that the user set wins.
+# Without oneDNN a step takes up to twice as long on processors without AVX512-VNNI, where TensorFlow leaves it off.
+_DEFAULTS = {
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+# A user who set TensorFlow's log level asked for what it lets through.
+chatter_wanted = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+
+
+def prepare() -> None:
+    """Set TensorFlow's environment; warn once if TensorFlow is already loaded without it."""
+    too_late = "tensorflow" in sys.modules and "TF_ENABLE_ONEDNN_OPTS" not in os.environ
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if too_late:
+        warnings.warn(
+            "tensorflow was imported before keras_style, so oneDNN may be off: on processors without AVX512-VNNI a "
+            "step then takes up to twice as long. Import keras_style first, or set TF_ENABLE_ONEDNN_OPTS=1.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def check_backend() -> None:
+    """Refuse a Keras backend other than TensorFlow, before Keras tries to load it.
+
+    Raises:
+        BackendError: `KERAS_BACKEND` names another backend, or Keras already runs on one.
+    """
+    named = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if named != "tensorflow":
+        raise BackendError(
+            f"KERAS_BACKEND is {named!r}; keras_style runs on 'tensorflow': unset KERAS_BACKEND or set it to that"
+        )
+    if "keras" not in sys.modules:
+        # Keras would otherwise take another backend from ~/.keras/keras.json.
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        return
+    running = sys.modules["keras"].config.backend()
+    if running != "tensorflow":
+        raise BackendError(f"Keras already runs on {running!r}; keras_style runs on 'tensorflow': set KERAS_BACKEND")

@@ -1,0 +1,475 @@
+"""Images in and out: a file, a PIL image or an array <-> float32 RGB (height, width, 3) in [0, 1]."""
+
+import contextlib
+import functools
+import io
+import os
+import stat
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from keras_style import atomic
+from keras_style.errors import InputError, MissingFileError
+
+ImageLike: TypeAlias = str | os.PathLike[str] | BinaryIO | Image.Image | np.ndarray
+
+MIN_SIDE = 16  # pixels: four poolings, as in VGG, leave a single one
+MAX_PIXELS = 100_000_000  # height times width: 1.2 GB of float32 RGB
+
+_READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+_READABLE_TEXT = "PNG, JPEG, WebP, TIFF or BMP"
+_ARRAY_TEXT = "an array (height, width, 3), uint8 or floating point in [0, 1]"
+
+# What Pillow calls the pixels -> the color space they are managed in, without alpha.
+_COLOR_MODES = {
+    **dict.fromkeys(("1", "L", "LA", "La"), "L"),
+    **dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV"), "RGB"),
+    "CMYK": "CMYK",
+    "LAB": "LAB",
+}
+_DEEP_GRAY_MODES = ("I;16", "I;16L", "I;16B", "I", "F")
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Without 4:4:4, JPEG halves the resolution of color, which is what style transfer paints with.
+_ENCODER_OPTIONS: dict[str, dict[str, Any]] = {"png": {}, "jpeg": {"subsampling": "4:4:4"}, "webp": {}}
+_WRITABLE = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
+_pillow_limit = threading.Lock()
+
+
+# Reading
+
+
+def load(
+    image: ImageLike, *, name: str = "image", background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> np.ndarray:
+    """Read any image as RGB.
+
+    Files may be PNG, JPEG, WebP, TIFF or BMP; of several frames or pages the first is read. The EXIF orientation is
+    applied, an embedded ICC profile is converted to sRGB (without one, pixels are taken as sRGB; CMYK by Pillow's plain
+    formula; Lab as CIELab under D50), and transparent pixels are composited on `background`. Gray images become three
+    equal channels; 16-bit gray keeps its precision, while 16-bit color is read with 8 bits, as Pillow does.
+
+    Args:
+        image: a path, a binary file object, a PIL image, or an array (height, width, 3), uint8 or floating point in
+            [0, 1]. PIL images are treated as files are, profile and orientation included.
+        name: how errors call the image, such as "content".
+        background: RGB in [0, 1], behind transparent pixels; white by default.
+
+    Returns:
+        A new float32 array (height, width, 3) in [0, 1].
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: anything else is wrong with the image: its type, format, data, mode, values or size. A side is at
+            least `MIN_SIDE` pixels and the whole at most `MAX_PIXELS`, checked before a file is decoded.
+    """
+    behind = _checked_background(background)
+    if isinstance(image, np.ndarray):
+        return _from_array(image, name)
+    if isinstance(image, Image.Image):
+        source = "PIL image"
+        with _explained(image, name, source):
+            decoded = _decode(image, name, source)
+    elif isinstance(image, str | os.PathLike) or hasattr(image, "read"):
+        source = _source_name(image)
+        if isinstance(image, io.TextIOBase):
+            raise InputError(f"{name}: {source} is open as text; expected a binary file object, as open(path, 'rb')")
+        with (
+            _explained(image, name, source),
+            _binary(image) as file,
+            _own_limit(),
+            Image.open(file, formats=_READABLE) as opened,
+        ):
+            decoded = _decode(opened, name, source)
+    else:
+        raise InputError(
+            f"{name}: an object of type {type(image).__name__}; "
+            f"expected a path, a binary file object, a PIL image or {_ARRAY_TEXT}"
+        )
+    return _to_rgb(decoded, f"{name}: {source}", behind)
+
+
+def _source_name(file: str | os.PathLike[str] | BinaryIO) -> str:
+    if isinstance(file, str | os.PathLike):
+        return os.fsdecode(file)
+    named = getattr(file, "name", None)
+    return named if isinstance(named, str) else f"a {type(file).__name__}"
+
+
+def _binary(file: str | os.PathLike[str] | BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
+    # Given a path, Pillow maps uncompressed files into memory, and garbles turned ones (TIFF orientations 5 to 8).
+    return open(file, "rb") if isinstance(file, str | os.PathLike) else contextlib.nullcontext(file)
+
+
+def _checked_background(background: tuple[float, float, float]) -> np.ndarray:
+    with contextlib.suppress(TypeError, ValueError):  # what is not even numbers
+        color = np.asarray(background, np.float32)
+        if color.shape == (3,) and ((color >= 0) & (color <= 1)).all():
+            return color
+    raise InputError(f"background is {background!r}; expected three numbers in [0, 1]: red, green, blue")
+
+
+@contextlib.contextmanager
+def _own_limit() -> Iterator[None]:
+    """Suspend Pillow's limit on pixels, which warns below `MAX_PIXELS` and names neither side."""
+    with _pillow_limit:  # two threads that saved and restored in turns could leave the limit off
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextlib.contextmanager
+def _explained(image: str | os.PathLike[str] | BinaryIO | Image.Image, name: str, source: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{name}: no such file: {source}") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{name}: {source} is a directory; expected a file: {_READABLE_TEXT}") from error
+    except UnidentifiedImageError as error:
+        state = "is empty" if _is_empty(image) else "is not an image that can be read"
+        raise InputError(f"{name}: {source} {state}; accepted are {_READABLE_TEXT}") from error
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged data
+        if isinstance(error, OSError) and error.strerror:  # the operating system's, not a decoder's
+            raise InputError(f"{name}: {source} cannot be read: {error.strerror}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{name}: {source} cannot be read, it may be damaged or cut short: {reason}") from error
+
+
+def _is_empty(image: object) -> bool:
+    return isinstance(image, str | os.PathLike) and os.path.getsize(image) == 0
+
+
+def _decode(image: Image.Image, name: str, source: str) -> Image.Image:
+    width, height = image.size
+    _check_size(height, width, name, source)
+    image.load()
+    return _upright(image, name, source)
+
+
+def _check_size(height: int, width: int, name: str, source: str) -> None:
+    if min(height, width) < MIN_SIDE:
+        raise InputError(
+            f"{name}: {source} is {width} x {height} pixels (width x height); expected at least {MIN_SIDE} on each side"
+        )
+    if height * width > MAX_PIXELS:
+        raise InputError(
+            f"{name}: {source} is {width} x {height} pixels (width x height), {height * width:,} in all; "
+            f"expected at most {MAX_PIXELS:,}"
+        )
+
+
+def _upright(image: Image.Image, name: str, source: str) -> Image.Image:
+    # ImageOps.exif_transpose also writes the rest of the EXIF data back, and fails where that is odd.
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception as error:
+        warnings.warn(f"{name}: {source}: its EXIF data is broken and ignored: {error}", stacklevel=2)
+        return image
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+# From Pillow's modes to RGB
+
+
+def _to_rgb(image: Image.Image, label: str, background: np.ndarray) -> np.ndarray:
+    if image.mode in _DEEP_GRAY_MODES:
+        rgb, alpha = _deep_gray(image, label)
+    elif image.mode in _COLOR_MODES:
+        rgb, alpha = _color(image, label)
+    else:
+        accepted = ", ".join((*_COLOR_MODES, *_DEEP_GRAY_MODES))
+        raise InputError(f"{label} has mode {image.mode}; accepted are {accepted}")
+    return rgb if alpha is None else rgb * alpha + background * (1 - alpha)
+
+
+def _color(image: Image.Image, label: str) -> tuple[np.ndarray, np.ndarray | None]:
+    profile = image.info.get("icc_profile")
+    mode = _COLOR_MODES[image.mode]
+    alpha = None
+    if image.has_transparency_data and mode in ("L", "RGB"):
+        image = image.convert(mode + "A")
+        alpha = _unit(image.getchannel("A"))[..., np.newaxis]
+    return _unit(_to_srgb(image.convert(mode), profile, label)), alpha
+
+
+def _deep_gray(image: Image.Image, label: str) -> tuple[np.ndarray, np.ndarray | None]:
+    values: np.ndarray = np.asarray(image)
+    gray: np.ndarray
+    if image.mode == "F":
+        _check_range(values, 0, 1, f"{label} (mode F)")
+        gray = values.astype(np.float32)
+    else:
+        _check_range(values, 0, 65535, f"{label} (mode {image.mode})")
+        gray = values.astype(np.float32) / 65535
+    transparent = image.info.get("transparency")
+    alpha = None if transparent is None else (values != transparent)[..., np.newaxis].astype(np.float32)
+    return _gray_to_rgb(gray, image.info.get("icc_profile"), label), alpha
+
+
+def _gray_to_rgb(gray: np.ndarray, profile: bytes | None, label: str) -> np.ndarray:
+    """Three channels of a gray image (height, width), by its profile's curve where it has one."""
+    if not profile:
+        return np.repeat(gray[..., np.newaxis], 3, axis=-1)
+    # LittleCMS through Pillow takes 8 bits: it gives the curve, and interpolation keeps the depth.
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
+    curve = _unit(_to_srgb(ramp, profile, label))[0]
+    levels = np.linspace(0, 1, 256)
+    channels = [np.interp(gray, levels, curve[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None, label: str) -> Image.Image:
+    if profile:
+        try:
+            return _managed(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+        except (ImageCms.PyCMSError, OSError) as error:  # broken, or made for another color space
+            warnings.warn(f"{label}: its color profile does not fit and is ignored: {error}", stacklevel=2)
+    return image.convert("RGB")
+
+
+def _managed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    converted = ImageCms.profileToProfile(
+        image,
+        profile,
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,  # keeps what both spaces can show as it is
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,  # or the black of CMYK turns gray
+    )
+    assert converted is not None  # it is None only for inPlace=True
+    return converted
+
+
+def _unit(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(np.float32) / 255
+
+
+# Arrays
+
+
+def _from_array(array: np.ndarray, name: str) -> np.ndarray:
+    came = f"{name}: an array of shape {array.shape} and dtype {array.dtype}"
+    if array.ndim != 3 or array.shape[-1] != 3 or not _is_pixel_type(array.dtype):
+        raise InputError(f"{came}; expected {_ARRAY_TEXT}")
+    height, width, _ = array.shape
+    _check_size(height, width, name, "the array")
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / 255
+    _check_range(array, 0, 1, came)
+    return array.astype(np.float32)
+
+
+def _is_pixel_type(dtype: np.dtype) -> bool:
+    return dtype == np.uint8 or np.issubdtype(dtype, np.floating)
+
+
+def _check_range(values: np.ndarray, low: int, high: int, label: str) -> None:
+    smallest, largest = values.min(), values.max()
+    if not (np.isfinite(smallest) and np.isfinite(largest)):
+        raise InputError(f"{label}: NaN or infinite values; expected finite ones in [{low}, {high}]")
+    if smallest < low or largest > high:
+        raise InputError(f"{label}: values from {smallest} to {largest}; expected [{low}, {high}]")
+
+
+# Sizes
+
+
+def fitted_size(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """(height, width) in pixels, scaled so that the longer is `long_side`; the shorter is rounded, and at least 1.
+
+    Raises:
+        InputError: a number is below 1.
+    """
+    if min(height, width, long_side) < 1:
+        raise InputError(f"height {height}, width {width}, long side {long_side}; expected at least 1 pixel each")
+    longest = max(height, width)
+
+    def scaled(side: int) -> int:
+        return max(1, (2 * side * long_side + longest) // (2 * longest))  # exact, and halves go up
+
+    return scaled(height), scaled(width)
+
+
+def fit(image: np.ndarray, long_side: int) -> np.ndarray:
+    """`resize` so that the long side has `long_side` pixels and the aspect stays.
+
+    Args:
+        image: (height, width, channels) in [0, 1].
+        long_side: pixels of the longer side of the result.
+
+    Raises:
+        InputError: `long_side` is below 1.
+    """
+    height, width = image.shape[:2]
+    return resize(image, *fitted_size(height, width, long_side))
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Antialiased resize: a Lanczos window of three lobes, as wide as the reduction asks for.
+
+    Args:
+        image: (height, width, channels) in [0, 1], any number of channels.
+        height: pixels.
+        width: pixels.
+
+    Returns:
+        float32 (height, width, channels), clipped to [0, 1] because Lanczos overshoots at edges; `image` itself where
+        it has the size already.
+
+    Raises:
+        InputError: `image` is not (height, width, channels) or a side is below 1.
+    """
+    if image.ndim != 3:
+        raise InputError(f"resize: an array of shape {image.shape}; expected (height, width, channels)")
+    if min(height, width) < 1:
+        raise InputError(f"resize: to height {height} and width {width}; expected at least 1 pixel each")
+    if image.shape[:2] == (height, width):
+        return image
+    channels = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
+    resized = [Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS) for channel in channels]
+    stacked: np.ndarray = np.stack([np.asarray(channel) for channel in resized], axis=-1)
+    return stacked.clip(0, 1)
+
+
+# Writing
+
+
+def to_pil(array: np.ndarray) -> Image.Image:
+    """An 8-bit RGB image, each value rounded to the nearest of the 256 levels.
+
+    Args:
+        array: floating point (height, width, 3) in [0, 1].
+
+    Raises:
+        InputError: the array is something else.
+    """
+    came = f"an array of shape {array.shape} and dtype {array.dtype}"
+    if array.ndim != 3 or array.shape[-1] != 3 or not array.size or not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"{came}; expected floating point (height, width, 3) in [0, 1]")
+    _check_range(array, 0, 1, came)
+    return Image.fromarray(np.floor(array.astype(np.float32) * 255 + 0.5).astype(np.uint8))
+
+
+def encode(array: np.ndarray, format: str, quality: int = 95) -> bytes:
+    """An image file in memory, with an sRGB profile; the same array gives the same bytes.
+
+    Args:
+        array: floating point (height, width, 3) in [0, 1].
+        format: "png", "jpeg" (without chroma subsampling) or "webp".
+        quality: 1 to 100, of JPEG and WebP; PNG loses nothing.
+
+    Raises:
+        InputError: an argument is something else, or the format cannot hold an image this large.
+    """
+    if format not in _ENCODER_OPTIONS:
+        raise InputError(f"format is {format!r}; expected one of {', '.join(_ENCODER_OPTIONS)}")
+    if not isinstance(quality, int) or not 1 <= quality <= 100:
+        raise InputError(f"quality is {quality!r}; expected a whole number from 1 to 100")
+    image = to_pil(array)
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, format, quality=quality, icc_profile=_srgb_profile(), **_ENCODER_OPTIONS[format])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{image.width} x {image.height} pixels cannot be encoded as {format}: {error}") from error
+    return buffer.getvalue()
+
+
+@functools.cache
+def _srgb_profile() -> bytes:
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    data[24:36] = bytes.fromhex("07e800010001000000000000")  # its date, which would make every run's files differ
+    return bytes(data)
+
+
+def save(array: np.ndarray, path: str | os.PathLike[str], *, quality: int = 95) -> Path:
+    """Write an image file, whole or not at all; the suffix says the format: .png, .jpg, .jpeg or .webp.
+
+    Args:
+        array: floating point (height, width, 3) in [0, 1].
+        path: the file; its directory must exist, and a file of this name is replaced.
+        quality: 1 to 100, of JPEG and WebP.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: as `check_writable` and `encode`, or the disk refuses the file.
+    """
+    check_writable(path)
+    data = encode(array, _format_of(path), quality)
+    try:
+        atomic.write_bytes(path, data)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    return Path(path)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Make sure that `save` will be able to write `path`, before the long work that produces the image.
+
+    Args:
+        path: the file to be written. Nothing is left behind there.
+
+    Raises:
+        MissingFileError: its directory does not exist.
+        InputError: the suffix is none of .png, .jpg, .jpeg and .webp, or the file or its directory cannot be written.
+    """
+    _format_of(path)
+    target = Path(os.path.realpath(path))  # where a symbolic link leads is where the file goes
+    try:
+        target.parent.stat()
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: no such directory: {target.parent}") from error
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    try:
+        _check_target(target)
+        with tempfile.TemporaryFile(dir=target.parent):  # permission bits do not tell what a file system allows
+            pass
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _check_target(target: Path) -> None:
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{target} is {'a directory' if stat.S_ISDIR(mode) else 'not a file'}; expected a file name")
+    if not os.access(target, os.W_OK):
+        raise InputError(f"{target} is write-protected; expected a file that may be replaced")
+
+
+def _not_writable(path: str | os.PathLike[str], error: OSError) -> InputError:
+    return InputError(f"{path} cannot be written: {error.strerror or error}")
+
+
+def _format_of(path: str | os.PathLike[str]) -> str:
+    suffix = Path(path).suffix
+    if suffix.lower() not in _WRITABLE:
+        raise InputError(f"{path} has the suffix {suffix!r}; expected one of {', '.join(_WRITABLE)}")
+    return _WRITABLE[suffix.lower()]

@@ -1,0 +1,50 @@
+"""Content loss: the squared error between feature maps."""
+
+from keras_style.errors import InputError
+from keras_style.losses.feature_loss import FeatureLoss, Statistics
+from keras_style.runtime import keras, tf
+
+NORMALIZATIONS = ("mean", "paper", "sum")
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class ContentLoss(FeatureLoss):
+    """Squared error between the feature maps F of an image and P of the content photograph.
+
+    Args:
+        normalization: "paper": 1/2 sum (F - P)^2 (Gatys et al. 2016, eq. 1); "mean": mean (F - P)^2, as in Gatys's
+            PyTorch notebook and Johnson's neural-style; "sum": sum (F - P)^2, as in the Keras example.
+
+    Call arguments: `y_true`, `y_pred`: features (B, H, W, C) of equal size.
+
+    Raises:
+        InputError: an unknown normalization, or features of different sizes.
+
+    Example:
+        >>> loss = keras_style.losses.ContentLoss(normalization="paper")
+        >>> loss(content_features, image_features)
+
+    Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 1.
+    """
+
+    def __init__(self, normalization: str = "mean", name: str = "content_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if normalization not in NORMALIZATIONS:
+            raise InputError(f"normalization is {normalization!r}; expected one of {', '.join(NORMALIZATIONS)}")
+        self.normalization = normalization
+
+    def statistics(self, features: tf.Tensor) -> Statistics:
+        return {"features": features}
+
+    def distance(self, target: Statistics, current: Statistics) -> tf.Tensor:
+        expected, got = target["features"], current["features"]
+        if not expected.shape[1:].is_compatible_with(got.shape[1:]):
+            raise InputError(f"content features have shape {expected.shape}, those of the image {got.shape}")
+        squares = tf.math.squared_difference(got, expected)
+        if self.normalization == "mean":
+            return tf.reduce_mean(squares, axis=[1, 2, 3])
+        total = tf.reduce_sum(squares, axis=[1, 2, 3])
+        return total / 2 if self.normalization == "paper" else total
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "normalization": self.normalization}

@@ -1,0 +1,71 @@
+"""Gram loss: style as the correlations between the filters of a layer."""
+
+from keras_style.errors import InputError
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, positions
+from keras_style.runtime import keras, tf
+
+# Each as a factor on d = ||G/M - A/M'||^2, given the number of filters N.
+# At equal M = M', E = sum (G - A)^2 / (4 N^2 M^2) of the paper is d / (4 N^2).
+_FACTORS = {
+    "paper": lambda n: 1 / (4 * n**2),
+    "gatys_pytorch": lambda n: 1 / n**2,  # MSE(G/M) = 4 E
+    "johnson": lambda n: 1 / n**4,  # MSE(G/(N M)) = 4/N^2 E
+    "keras_io": lambda n: 1 / (4 * 3**2),  # N^2/9 E: it takes the image's 3 channels for N
+}
+NORMALIZATIONS = tuple(_FACTORS)
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class GramLoss(FeatureLoss):
+    """Squared Frobenius distance between the Gram matrices of two sets of feature vectors.
+
+    For features of N filters at M positions, G = sum over positions of f f'. With G of the image (M positions) and A of
+    the style (M' positions), all normalizations are multiples of d = ||G/M - A/M'||^2, so the two may differ in size:
+
+    | normalization | per layer | as published | multiple of the paper's E |
+    |---|---|---|---|
+    | "paper" | d / (4 N^2) | E = sum (G - A)^2 / (4 N^2 M^2) | 1 |
+    | "gatys_pytorch" | d / N^2 | MSE of G/M (Gatys's PyTorch notebook, which then weights layers by 1/N^2) | 4 |
+    | "johnson" | d / N^4 | MSE of G/(N M) (neural-style and its ports) | 4/N^2 |
+    | "keras_io" | d / 36 | sum (G - A)^2 / (4 3^2 M^2) (Keras's example) | N^2/9 |
+
+    Keras's example divides by the pixels of the *image* instead of M; to reproduce a deeper layer of it, weight that
+    layer by (M / pixels)^2, which is 16^-(block - 1) where all sides are multiples of 16.
+
+    Args:
+        normalization: a name from the table.
+
+    Call arguments: `y_true` (B or 1, H', W', N), `y_pred` (B, H, W, N): features of the style and of the image.
+
+    Raises:
+        InputError: an unknown normalization.
+
+    Example:
+        >>> loss = keras_style.losses.GramLoss(normalization="paper")
+        >>> loss(style_features, image_features)
+
+    Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3-5.
+    """
+
+    def __init__(self, normalization: str = "paper", name: str = "gram_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if normalization not in _FACTORS:
+            raise InputError(f"normalization is {normalization!r}; expected one of {', '.join(_FACTORS)}")
+        self.normalization = normalization
+
+    def statistics(self, features: tf.Tensor) -> Statistics:
+        shape = tf.shape(features)
+        vectors = tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
+        return {"gram": tf.matmul(vectors, vectors, transpose_a=True), COUNT: positions(features)}
+
+    def distance(self, target: Statistics, current: Statistics) -> tf.Tensor:
+        difference = _per_position(current) - _per_position(target)
+        squared = tf.reduce_sum(tf.square(difference), axis=[1, 2])
+        return squared * _FACTORS[self.normalization](difference.shape[-1])
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "normalization": self.normalization}
+
+
+def _per_position(statistics: Statistics) -> tf.Tensor:
+    return statistics["gram"] / statistics[COUNT][:, None, None]

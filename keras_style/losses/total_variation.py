@@ -1,0 +1,50 @@
+"""Total variation of the image: the price of speckle."""
+
+from keras_style.errors import InputError
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics
+from keras_style.runtime import keras, tf
+
+_SMALLEST = 1e-12  # under the root, so that the gradient of a flat region is finite
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class TotalVariationLoss(FeatureLoss):
+    """Mean over channels and positions of (dx^2 + dy^2)^(exponent / 2), dx and dy the forward differences.
+
+    The last row and column have no forward difference and are left out, as in Johnson's neural-style.
+
+    Args:
+        exponent: 2 (default): squared differences; 1: the usual, edge-keeping total variation.
+
+    Call arguments: `y_true` is ignored (it may be `y_pred`); `y_pred`: images (B, H, W, C), at least 2 x 2.
+
+    Raises:
+        InputError: an exponent below 1.
+
+    Example:
+        >>> keras_style.losses.TotalVariationLoss()(image, image)
+
+    Reference: Mahendran & Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, eq. 2.
+    """
+
+    def __init__(self, exponent: float = 2.0, name: str = "total_variation_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if not exponent >= 1:
+            raise InputError(f"exponent is {exponent!r}; expected a number of at least 1")
+        self.exponent = float(exponent)
+
+    def statistics(self, features: tf.Tensor) -> Statistics:
+        down = features[:, 1:, :-1] - features[:, :-1, :-1]
+        right = features[:, :-1, 1:] - features[:, :-1, :-1]
+        squares = tf.square(down) + tf.square(right)
+        if self.exponent != 2:
+            squares = (squares + _SMALLEST) ** (self.exponent / 2)
+        shape = tf.shape(squares)
+        count = tf.fill([shape[0]], tf.cast(shape[1] * shape[2] * shape[3], squares.dtype))
+        return {"variation": tf.reduce_sum(squares, axis=[1, 2, 3]), COUNT: count}
+
+    def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
+        return current["variation"] / current[COUNT]
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "exponent": self.exponent}

@@ -1,0 +1,116 @@
+"""A checkpoint: everything that a killed run needs to end in the same picture."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_style import atomic
+from keras_style.errors import CheckpointError
+
+FILE = "checkpoint.npz"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run over scales stands.
+
+    Attributes:
+        stage: index of the scale; the number of scales when all are done.
+        step: steps done in that scale.
+        image: (H, W, 3): the image being optimized, margin included; with step 0, the result of the scale before.
+        optimizer: the optimizer's variables.
+        history: values of every step so far.
+    """
+
+    stage: int
+    step: int
+    image: np.ndarray
+    optimizer: Sequence[np.ndarray] = ()
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+
+
+class Checkpoint:
+    """One file in a directory of its own, replaced atomically.
+
+    Args:
+        directory: made if it does not exist; its parent must.
+        arguments: what the picture depends on, as JSON values; a checkpoint with other ones is refused.
+    """
+
+    def __init__(self, directory: str | Path, arguments: Mapping[str, Any]):
+        self.path = Path(directory) / FILE
+        self.arguments = json.loads(json.dumps(arguments))
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"checkpoint: {directory} cannot be made a directory ({error.strerror})") from None
+
+    def load(self) -> State | None:
+        """The saved state; None if nothing was saved yet.
+
+        Raises:
+            CheckpointError: the file is damaged, or was made with other arguments.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                arguments = about["arguments"]
+                state = State(
+                    about["stage"],
+                    about["step"],
+                    file["image"],
+                    [file[f"optimizer_{index}"] for index in range(about["slots"])],
+                    about["history"],
+                )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise CheckpointError(
+                f"{self.path} cannot be read as a checkpoint ({error}); delete it to start again"
+            ) from None
+        self._compare(arguments)
+        return state
+
+    def save(self, state: State) -> None:
+        """Replace the file by this state.
+
+        Raises:
+            CheckpointError: it cannot be written.
+        """
+        about = {
+            "arguments": self.arguments,
+            "stage": state.stage,
+            "step": state.step,
+            "slots": len(state.optimizer),
+            "history": state.history,
+        }
+        slots = {f"optimizer_{index}": value for index, value in enumerate(state.optimizer)}
+        buffer = io.BytesIO()
+        np.savez(buffer, about=np.array(json.dumps(about)), image=state.image, **slots)
+        try:
+            atomic.write_bytes(self.path, buffer.getvalue())
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be written ({error.strerror})") from None
+
+    def _compare(self, saved: Mapping[str, Any]) -> None:
+        differences = [
+            f"{name} was {_short(saved.get(name))}, now {_short(self.arguments.get(name))}"
+            for name in sorted({*saved, *self.arguments})
+            if saved.get(name) != self.arguments.get(name)
+        ]
+        if differences:
+            raise CheckpointError(
+                f"{self.path.parent} holds a checkpoint of other arguments: {'; '.join(differences)}. "
+                "Use the same ones, or another directory"
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

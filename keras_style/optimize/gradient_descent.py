@@ -1,0 +1,56 @@
+"""Gradient descent on pixels by a Keras optimizer, every step inside one graph."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_style.optimize.iterate import Iterate, OnIterate
+from keras_style.optimize.objective import Losses
+from keras_style.runtime import keras, tf
+
+
+def descend(
+    optimizer: keras.optimizers.Optimizer,
+    losses: Losses,
+    image: np.ndarray,
+    steps: int,
+    on_iterate: OnIterate,
+    resume: tuple[int, Sequence[np.ndarray]] | None = None,
+) -> np.ndarray:
+    """Take `steps` steps from `image`, clipping to [0, 1] after each.
+
+    Args:
+        optimizer: a Keras optimizer; it is copied, so its own state stays as it is.
+        losses: the objective of images (B, H, W, 3).
+        image: (B, H, W, 3), where to start.
+        steps: how many steps.
+        on_iterate: called after each step; returns True to stop.
+        resume: steps already done and the optimizer's state after them (`Iterate.state`), with `image` as it was then.
+
+    Returns:
+        The last image.
+    """
+    done, state = resume or (0, ())
+    variable = tf.Variable(image)
+    optimizer = type(optimizer).from_config(optimizer.get_config())
+    optimizer.build([variable])
+    for slot, value in zip(optimizer.variables, state, strict=bool(state)):
+        slot.assign(value)
+
+    @tf.function(autograph=False)
+    def step() -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            values = losses(variable)
+            total = tf.add_n(list(values.values()))
+        optimizer.apply([tape.gradient(total, variable)], [variable])
+        variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
+        return values
+
+    for number in range(done + 1, steps + 1):
+        values = {name: float(value) for name, value in step().items()}
+        iterate = Iterate(number, steps, values, variable.numpy, lambda: [slot.numpy() for slot in optimizer.variables])
+        if on_iterate(iterate):
+            break
+    return variable.numpy()
+
+

@@ -1,0 +1,129 @@
+"""The image optimizer: pixels are the variable, a GradientTape gives their gradient."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from keras_style.backbones import Backbone
+from keras_style.errors import DivergenceError, InputError
+from keras_style.optimize.gradient_descent import descend
+from keras_style.optimize.iterate import Iterate, OnIterate
+from keras_style.optimize.lbfgs import lbfgs
+from keras_style.optimize.objective import Objective
+from keras_style.runtime import keras
+
+OPTIMIZERS = ("adam", "lbfgs")
+History = dict[str, list[float]]
+
+LEARNING_RATE = 0.02  # for pixels in [0, 1]; with beta_2 .99 as in crowsonkb/style-transfer-pytorch
+BETA_2 = 0.99
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where an optimization ended.
+
+    Attributes:
+        image: (H, W, 3) in [0, 1].
+        history: `{"loss": [...], name of each term: [...]}`, a value for each step.
+        stopped: whether a callback ended it early.
+    """
+
+    image: np.ndarray
+    history: History
+    stopped: bool
+
+
+class ImageOptimizer:
+    """Minimizes an objective over the pixels of one image.
+
+    Args:
+        backbone: the network that gives the feature maps.
+        objective: what to minimize.
+        optimizer: "adam", "lbfgs" (SciPy's L-BFGS-B within [0, 1]), or any Keras optimizer.
+
+    Raises:
+        InputError: an unknown optimizer.
+
+    Example:
+        >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
+        >>> optimizer.minimize(content, content=content, style=style, steps=100).image
+
+    Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, §2.3.
+    """
+
+    def __init__(self, backbone: Backbone, objective: Objective, optimizer: "str | keras.optimizers.Optimizer" = "adam"):
+        if optimizer not in OPTIMIZERS and not isinstance(optimizer, keras.optimizers.Optimizer):
+            raise InputError(f"optimizer is {optimizer!r}; expected one of {', '.join(OPTIMIZERS)} or a Keras optimizer")
+        self.backbone = backbone
+        self.objective = objective
+        if optimizer == "adam":
+            optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_2=BETA_2)
+        self.optimizer = optimizer
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the optimizer can go on from the middle: SciPy keeps L-BFGS's history to itself."""
+        return self.optimizer != "lbfgs"
+
+    def minimize(
+        self,
+        init: np.ndarray,
+        *,
+        content: np.ndarray | None = None,
+        style: np.ndarray | Sequence[np.ndarray] | None = None,
+        style_blend: Sequence[float] | None = None,
+        steps: int = 100,
+        on_iterate: OnIterate | None = None,
+        resume: tuple[int, Sequence[np.ndarray]] | None = None,
+    ) -> Minimum:
+        """Minimize the objective from `init`.
+
+        Args:
+            init: (H, W, 3), RGB in [0, 1], where to start; its dtype, float32 or float64, is computed in.
+            content: (H, W, 3), the size of `init`; needed by content terms.
+            style: (H', W', 3), or several; needed by style terms.
+            style_blend: weight of each style, adding up to 1; equal by default.
+            steps: how many steps.
+            on_iterate: called with an `Iterate` after each step; returns True to stop.
+            resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then.
+
+        Raises:
+            DivergenceError: a loss or pixel is not a finite number.
+            InputError: a target that the objective needs is missing, or an unknown layer.
+        """
+        styles = [] if style is None else [style] if isinstance(style, np.ndarray) else list(style)
+        losses = self.objective.bind(
+            self.backbone,
+            None if content is None else content[None].astype(init.dtype),
+            [image[None].astype(init.dtype) for image in styles],
+            style_blend,
+        )
+        history: dict[str, list[float]] = defaultdict(list)
+        stopped = False
+
+        def record(iterate: Iterate) -> bool:
+            nonlocal stopped
+            _check_finite(iterate)
+            history["loss"].append(iterate.loss)
+            for name, value in iterate.losses.items():
+                history[name].append(value)
+            single = replace(iterate, read_image=lambda: iterate.read_image()[0], scale=max(init.shape))
+            stopped = on_iterate is not None and on_iterate(single) is True
+            return stopped
+
+        if self.optimizer == "lbfgs":
+            image = lbfgs(losses, init[None], steps, record)
+        else:
+            image = descend(self.optimizer, losses, init[None], steps, record, resume)
+        if not np.isfinite(image).all():
+            raise DivergenceError("the image has values that are not finite after the last step; try a smaller step size")
+        return Minimum(image[0], dict(history), stopped)
+
+
+def _check_finite(iterate: Iterate) -> None:
+    if not np.isfinite(iterate.loss):
+        values = ", ".join(f"{name} {value:g}" for name, value in iterate.losses.items())
+        raise DivergenceError(f"the loss is not finite at step {iterate.step}: {values}; try a smaller step size")

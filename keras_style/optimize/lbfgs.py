@@ -1,0 +1,74 @@
+"""L-BFGS-B on pixels: SciPy's line search and history around a TensorFlow gradient."""
+
+import numpy as np
+import scipy.optimize
+
+from keras_style.errors import DivergenceError
+from keras_style.optimize.iterate import Iterate, OnIterate
+from keras_style.optimize.objective import Losses
+from keras_style.runtime import tf
+
+HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
+
+
+def lbfgs(losses: Losses, image: np.ndarray, steps: int, on_iterate: OnIterate) -> np.ndarray:
+    """Minimize within [0, 1] by at most `steps` iterations of L-BFGS-B, most of which cost one gradient.
+
+    The objective is divided by its first value, and enters SciPy as float64, so that no tolerance meant for values
+    around one ends it early; `ftol` and `gtol` are 0. It ends before `steps` only if no further descent is found
+    (float32 has a floor) or twice as many gradients were taken.
+
+    Args:
+        losses: the objective of images (B, H, W, 3).
+        image: (B, H, W, 3), where to start.
+        steps: how many iterations.
+        on_iterate: called after each iteration; returns True to stop.
+
+    Returns:
+        The last image.
+
+    Raises:
+        DivergenceError: the loss is not finite.
+    """
+    shape, dtype = image.shape, image.dtype
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, dtype)])
+    def evaluate(images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            values = losses(images)
+            total = tf.add_n(list(values.values()))
+        return values, tape.gradient(total, images)
+
+    first = 0.0
+    number = 0
+    latest: dict[str, float] = {}
+
+    def objective(pixels: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal first, latest
+        values, gradient = evaluate(tf.constant(pixels.reshape(shape), dtype))
+        latest = {name: float(value) for name, value in values.items()}
+        total = sum(latest.values())
+        if not np.isfinite(total):
+            raise DivergenceError(f"the loss is not finite after {number} iterations of L-BFGS: {latest}")
+        first = first or total or 1.0
+        return total / first, gradient.numpy().ravel().astype(np.float64) / first
+
+    def report(intermediate_result: scipy.optimize.OptimizeResult) -> None:
+        nonlocal number
+        number += 1
+        pixels = intermediate_result.x
+        iterate = Iterate(number, steps, latest, lambda: pixels.reshape(shape).astype(dtype), tuple)
+        if on_iterate(iterate) is True:
+            raise StopIteration
+
+    result = scipy.optimize.minimize(
+        objective,
+        image.ravel().astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        bounds=scipy.optimize.Bounds(0.0, 1.0),
+        callback=report,
+        options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": HISTORY, "ftol": 0.0, "gtol": 0.0, "maxls": 20},
+    )
+    return result.x.reshape(shape).astype(dtype)

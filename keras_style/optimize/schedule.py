@@ -1,0 +1,65 @@
+"""The schedule of scales: from a small picture, where strokes are placed, to the full one, where they are drawn."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keras_style.errors import InputError
+from keras_style.images import MIN_SIDE, fitted_size
+
+COARSEST = 128  # long side, in pixels: below it VGG's deepest layers have next to no positions left
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One scale: the size of the picture there, and how many steps are taken."""
+
+    height: int
+    width: int
+    steps: int
+
+    @property
+    def long_side(self) -> int:
+        return max(self.height, self.width)
+
+
+def schedule(height: int, width: int, scales: int | Sequence[int] | None, steps: int) -> tuple[Stage, ...]:
+    """Stages from coarse to fine; the last one has the size of the result.
+
+    Args:
+        height, width: of the result, in pixels.
+        scales: how many, each twice as large as the one before; or their long sides; None: as many as keep the
+            coarsest at `COARSEST` pixels or a little more.
+        steps: in all; shared equally, what remains goes to the coarsest.
+
+    Raises:
+        InputError: a scale is too small, larger than the result, out of order, or there are more scales than steps.
+    """
+    size = max(height, width)
+    if scales is None:
+        allowed = 1 + max(0, round(math.log2(size / COARSEST)))
+        while allowed > 1 and (min(_halved(height, width, allowed - 1)) < MIN_SIDE or allowed > steps):
+            allowed -= 1
+        scales = allowed
+    if isinstance(scales, int):
+        if scales < 1:
+            raise InputError(f"scales is {scales}; expected at least 1")
+        sizes = [_halved(height, width, scales - 1 - index) for index in range(scales)]
+    else:
+        sides = list(scales)
+        if not sides or sides != sorted(set(sides)) or sides[-1] != size:
+            raise InputError(f"scales are {sides}; expected increasing long sides, the last one {size}")
+        sizes = [(height, width) if side == size else fitted_size(height, width, side) for side in sides]
+    if min(sizes[0]) < MIN_SIDE:
+        raise InputError(
+            f"the coarsest scale is {sizes[0][1]} x {sizes[0][0]} pixels; expected sides of at least {MIN_SIDE}: "
+            "use a larger size or fewer scales"
+        )
+    if steps < len(sizes):
+        raise InputError(f"{steps} steps for {len(sizes)} scales; expected at least one for each")
+    share, rest = divmod(steps, len(sizes))
+    return tuple(Stage(*side, share + (index < rest)) for index, side in enumerate(sizes))
+
+
+def _halved(height: int, width: int, times: int) -> tuple[int, int]:
+    return max(1, round(height / 2**times)), max(1, round(width / 2**times))

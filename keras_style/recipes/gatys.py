@@ -1,0 +1,120 @@
+"""Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016: Gram matrices."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from keras_style.recipes.recipe import Recipe, Variant, equal_shares
+
+if TYPE_CHECKING:
+    from keras_style.optimize.objective import Term
+
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")  # §3
+CONTENT_LAYER = "block4_conv2"  # §3
+
+_FILTERS = (64, 128, 256, 512, 512)  # of VGG's blocks
+
+
+_DEFAULT_BLOCK_WEIGHTS = (5.0, 1.25, 0.25, 0.05, 0.025)
+
+
+def default_weights(layers: Sequence[str]) -> dict[str, float]:
+    """Falling with depth: the first layer carries the palette, the deep ones bend contours. Ours, by eye.
+
+    Layers of one block share its weight.
+    """
+    blocks = [int(layer[5]) - 1 for layer in layers]
+    return {
+        layer: _DEFAULT_BLOCK_WEIGHTS[block] / blocks.count(block) for layer, block in zip(layers, blocks, strict=True)
+    }
+
+
+def one_over_filters_squared(layers: Sequence[str]) -> dict[str, float]:
+    """1/N^2 for each layer, N its number of filters: `1e3/n**2` of Gatys's notebook without the 1e3."""
+    return {layer: 1 / _FILTERS[int(layer[5]) - 1] ** 2 for layer in layers}
+
+
+PAPER = Variant(
+    source="Gatys et al. 2016, §2 and §3; steps from the authors' NeuralImageSynthesis",
+    content_weight=1.0,  # alpha
+    style_weight=1e3,  # beta: alpha/beta = 1e-3, figures 3B, 5 and 6
+    tv_weight=0.0,  # the paper has no such term
+    content_layers={CONTENT_LAYER: 1.0},
+    style_layers=equal_shares(STYLE_LAYERS),  # w_l = 1/5
+    relative=False,
+    content_normalization="paper",  # eq. 1
+    style_normalization="paper",  # eq. 4
+    backbone="vgg19_imagenet",  # §2
+    pooling="average",  # §2: "slightly more appealing results"
+    normalized_backbone=True,  # §2: "the mean activation of each convolutional filter ... is equal to one"
+    optimizer="lbfgs",  # §2.3
+    steps=500,  # NeuralImageSynthesis, at 512 px; the paper gives no number
+    scales=1,
+    init="noise",  # §3
+)
+
+REFERENCE = Variant(
+    source="leongatys/PytorchNeuralStyleTransfer @be6c8e2, NeuralStyleTransfer.ipynb",
+    content_weight=1.0,  # cell 7: content_weights = [1e0]
+    style_weight=1e3,  # cell 7: style_weights = [1e3/n**2 for n in [64,128,256,512,512]]
+    tv_weight=0.0,
+    content_layers={CONTENT_LAYER: 1.0},  # cell 7: r42
+    style_layers=one_over_filters_squared(STYLE_LAYERS),
+    layer_weights=one_over_filters_squared,
+    relative=False,
+    content_normalization="mean",  # cell 7: nn.MSELoss
+    style_normalization="gatys_pytorch",  # cell 2: GramMSELoss
+    backbone="vgg19_imagenet",  # cell 3: vgg_conv.pth, converted from Caffe
+    pooling="max",  # cell 2: VGG(pool="max")
+    optimizer="lbfgs",  # cell 8
+    steps=500,  # cell 8: max_iter
+    scales=1,  # cells 9-11 repeat at 800 px with 200 steps
+    init="content",  # cell 6
+)
+
+DEFAULT = Variant(
+    source="ours: chosen by eye and by measures that are not optimized, see docs/methods.md",
+    content_weight=1.0,
+    style_weight=1.0,
+    tv_weight=12.5,
+    content_layers={CONTENT_LAYER: 1.0},
+    style_layers=default_weights(STYLE_LAYERS),
+    layer_weights=default_weights,
+    relative=True,
+    content_normalization="mean",
+    style_normalization="paper",
+    backbone="vgg16_bsds500",
+    pooling="max",
+    optimizer="lbfgs",
+    steps=120,
+    scales=None,
+    init="content",
+    bleed=8,
+)
+
+
+def terms(variant: Variant) -> "list[Term]":
+    """Content loss + Gram losses + total variation: eq. 7, with a price for speckle."""
+    from keras_style.losses import ContentLoss, GramLoss, TotalVariationLoss
+    from keras_style.optimize.objective import Term
+
+    content = ContentLoss(variant.content_normalization)
+    style = GramLoss(variant.style_normalization)
+    return [
+        *(
+            Term(content, layer, variant.content_weight * weight, "content", variant.relative)
+            for layer, weight in variant.content_layers.items()
+        ),
+        *(
+            Term(style, layer, variant.style_weight * weight, "style", variant.relative)
+            for layer, weight in variant.style_layers.items()
+        ),
+        Term(TotalVariationLoss(), "image", variant.tv_weight, name="total_variation"),
+    ]
+
+
+GATYS = Recipe(
+    name="gatys",
+    summary="Gram matrices of VGG features: the correlations between filters (Gatys et al. 2016)",
+    variants={"default": DEFAULT, "paper": PAPER, "reference": REFERENCE},
+    terms=terms,
+)

@@ -1,0 +1,75 @@
+"""What a paper fixes: its losses, and named sets of every number that it leaves to the reader."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from keras_style.errors import InputError
+
+if TYPE_CHECKING:
+    from keras_style.optimize.objective import Term
+
+LayerWeights = Mapping[str, float]
+
+
+def equal_shares(layers: Sequence[str]) -> dict[str, float]:
+    """Every layer the same weight, 1 in all (w_l = 1/5 for five layers: Gatys et al. 2016, below eq. 5)."""
+    return {layer: 1 / len(layers) for layer in layers}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A named set of a recipe's numbers; those that `keras_style.transfer` has arguments for are called as there.
+
+    Attributes:
+        source: where the numbers were published, or how they were chosen.
+        relative: divide every loss by its own magnitude of the target, so that the weights fit any network.
+        content_normalization: of `ContentLoss`.
+        style_normalization: of the recipe's style loss.
+        layer_weights: from a list of style layers, as a user gives it, to their weights.
+        normalized_backbone: rescale the network so that the mean activation of each layer is one.
+        bleed: pixels of margin at every scale, painted like the rest and trimmed, since zero padding leaves a frame.
+    """
+
+    source: str
+    content_weight: float
+    style_weight: float
+    tv_weight: float
+    content_layers: LayerWeights
+    style_layers: LayerWeights
+    layer_weights: Callable[[Sequence[str]], LayerWeights] = equal_shares
+    relative: bool
+    content_normalization: str
+    style_normalization: str
+    backbone: str
+    pooling: str
+    normalized_backbone: bool = False
+    optimizer: Any
+    steps: int
+    scales: int | Sequence[int] | None
+    init: Any
+    style_scale: float = 1.0
+    bleed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A method: a name, a line about it, its variants, and the terms of its objective."""
+
+    name: str
+    summary: str
+    variants: Mapping[str, Variant]
+    terms: Callable[[Variant], "list[Term]"]
+
+    def variant(self, name: str) -> Variant:
+        """The variant called `name`.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        try:
+            return self.variants[name]
+        except KeyError:
+            raise InputError(
+                f"method {self.name!r} has no variant {name!r}; expected one of {', '.join(self.variants)}"
+            ) from None
