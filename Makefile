@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format benchmark pictures clean
+.PHONY: demo test test-slow lint format benchmark compare pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -30,10 +30,15 @@ format: $(VENV)/.tested
 	$(BIN)/ruff format .
 
 pictures: $(VENV)/.installed
-	$(BIN)/python -m docs.pictures
+	$(BIN)/python docs/pictures.py
 
+# Seconds per step against PyTorch.
 benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/step.py
+
+# Pictures and times against the PyPI package neural-style, in an environment of its own.
+compare: $(VENV)/.installed .venv/peer/.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/compare.py --peer .venv/peer/bin
 
 clean:
 	rm -rf .venv build dist outputs *.egg-info .pytest_cache .mypy_cache .ruff_cache
@@ -49,6 +54,11 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[test]"
+	@touch $@
+
+.venv/peer/.installed:
+	$(PYTHON) -m venv .venv/peer
+	.venv/peer/bin/pip install --quiet neural-style==0.5.7 torch torchvision
 	@touch $@
 
 $(VENV)/.benchmarked: $(VENV)/.installed

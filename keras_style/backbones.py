@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -106,12 +107,12 @@ class Backbone:
         before = 1.0
         for name, (kernel, bias) in self.kernels.items():
             scale = 1.0 / means[name] if means[name] > 0 else 1.0
-            kernels[name] = (np.float32(kernel * (scale / before)), np.float32(bias * scale))
+            kernels[name] = ((kernel * (scale / before)).astype(np.float32), (bias * scale).astype(np.float32))
             before = scale
         return replace(self, kernels=kernels)
 
 
-_POOL: Mapping[str, object] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}
+_POOL: Mapping[str, Any] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}
 
 
 def get(name: str, *, file: str | os.PathLike[str] | None = None, pooling: str = "max") -> Backbone:

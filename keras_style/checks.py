@@ -40,7 +40,7 @@ def layer_weights(
     Raises:
         InputError: neither of the two, no layer, an unknown or repeated layer, or a negative weight.
     """
-    if isinstance(layers, str) or not isinstance(layers, Sequence | Mapping) or not layers:
+    if not isinstance(layers, list | tuple | Mapping) or not layers:
         raise InputError(f"{name} is {layers!r}; expected a list of layers or {{layer: weight}}")
     unknown = [layer for layer in layers if layer not in known]
     if unknown:
@@ -61,7 +61,7 @@ def shares(name: str, given: Sequence[float] | None, count: int) -> list[float]:
     """
     if given is None:
         return [1 / count] * count
-    if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != count:
+    if not isinstance(given, list | tuple) or len(given) != count:
         raise InputError(f"{name} is {given!r}; expected {count} {'weight' if count == 1 else 'weights'}, one a style")
     for value in given:
         number(name, value)

@@ -65,16 +65,13 @@ def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:
 
 
 def _one_line(error: ValidationError, function: Callable[..., Any]) -> str:
-    unknown, unfit = [], {}
+    unknown: list[str] = []
+    unfit: dict[str, str] = {}
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0])
         if problem["type"] == "extra_forbidden":
             unknown.append(repr(name))
         else:
-            unfit.setdefault(name, f"{name} is {_value(problem, name)!r}: {problem['msg'].lower()}")
+            unfit.setdefault(name, f"{name} is {problem['input']!r}: {problem['msg'].lower()}")
     said = [f"unknown {', '.join(unknown)}; expected some of {', '.join(options(function))}"] if unknown else []
     return "; ".join([*said, *unfit.values()])
-
-
-def _value(problem: Mapping[str, Any], name: str) -> Any:
-    return problem["input"]

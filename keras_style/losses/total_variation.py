@@ -1,5 +1,7 @@
 """Total variation of the image: the price of speckle."""
 
+from typing import Any
+
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics
 from keras_style.runtime import keras, tf
@@ -27,7 +29,7 @@ class TotalVariationLoss(FeatureLoss):
     Reference: Mahendran & Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, eq. 2.
     """
 
-    def __init__(self, exponent: float = 2.0, name: str = "total_variation_loss", **kwargs):
+    def __init__(self, exponent: float = 2.0, name: str = "total_variation_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         if not exponent >= 1:
             raise InputError(f"exponent is {exponent!r}; expected a number of at least 1")
@@ -46,5 +48,5 @@ class TotalVariationLoss(FeatureLoss):
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         return current["variation"] / current[COUNT]
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "exponent": self.exponent}

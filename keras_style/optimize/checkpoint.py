@@ -90,7 +90,7 @@ class Checkpoint:
             "slots": len(state.optimizer),
             "history": state.history,
         }
-        slots = {f"optimizer_{index}": value for index, value in enumerate(state.optimizer)}
+        slots: dict[str, Any] = {f"optimizer_{index}": value for index, value in enumerate(state.optimizer)}
         buffer = io.BytesIO()
         np.savez(buffer, about=np.array(json.dumps(about)), image=state.image, **slots)
         try:

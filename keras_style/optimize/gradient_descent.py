@@ -52,5 +52,3 @@ def descend(
         if on_iterate(iterate):
             break
     return variable.numpy()
-
-

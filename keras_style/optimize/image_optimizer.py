@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from keras_style import checks
 from keras_style.backbones import Backbone
-from keras_style.errors import DivergenceError, InputError
+from keras_style.errors import DivergenceError
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
@@ -54,9 +55,9 @@ class ImageOptimizer:
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, §2.3.
     """
 
-    def __init__(self, backbone: Backbone, objective: Objective, optimizer: "str | keras.optimizers.Optimizer" = "adam"):
-        if optimizer not in OPTIMIZERS and not isinstance(optimizer, keras.optimizers.Optimizer):
-            raise InputError(f"optimizer is {optimizer!r}; expected one of {', '.join(OPTIMIZERS)} or a Keras optimizer")
+    def __init__(self, backbone: Backbone, objective: Objective, optimizer: "str | keras.Optimizer" = "adam"):
+        if not isinstance(optimizer, keras.Optimizer):
+            checks.choice("optimizer (if not a Keras optimizer)", optimizer, OPTIMIZERS)
         self.backbone = backbone
         self.objective = objective
         if optimizer == "adam":
@@ -119,7 +120,7 @@ class ImageOptimizer:
         else:
             image = descend(self.optimizer, losses, init[None], steps, record, resume)
         if not np.isfinite(image).all():
-            raise DivergenceError("the image has values that are not finite after the last step; try a smaller step size")
+            raise DivergenceError("pixels are not finite after the last step; try a smaller step size")
         return Minimum(image[0], dict(history), stopped)
 
 

@@ -108,16 +108,16 @@ class Objective:
             if term.target is None:
                 bound.append((term, None, term.weight))
                 continue
-            statistics = [term.loss.statistics(maps[term.layer]) for maps in features[term.target]]
-            target = statistics[0] if len(statistics) == 1 else term.loss.blend(statistics, shares[term.target])
-            weight = term.weight / _positive(term.loss.magnitude(target)) if term.relative else term.weight
-            bound.append((term, target, weight))
+            of_each = [term.loss.statistics(maps[term.layer]) for maps in features[term.target]]
+            blended = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, shares[term.target])
+            weight = term.weight / _positive(term.loss.magnitude(blended)) if term.relative else term.weight
+            bound.append((term, blended, weight))
 
         def losses(images: tf.Tensor) -> dict[str, tf.Tensor]:
             maps = backbone(images, layers)
             values: dict[str, list[tf.Tensor]] = {}
-            for term, target, weight in bound:
-                distance = term.loss.distance(target, term.loss.statistics(maps[term.layer]))
+            for term, aim, weight in bound:
+                distance = term.loss.distance(aim, term.loss.statistics(maps[term.layer]))
                 values.setdefault(term.name, []).append(tf.reduce_mean(weight * distance))
             return {name: tf.add_n(summands) for name, summands in values.items()}
 

@@ -14,7 +14,7 @@ CONTENT_LAYER = "block4_conv2"  # §3
 _FILTERS = (64, 128, 256, 512, 512)  # of VGG's blocks
 
 
-_DEFAULT_BLOCK_WEIGHTS = (5.0, 1.25, 0.25, 0.05, 0.025)
+_DEFAULT_BLOCK_WEIGHTS = (4.0, 2.0, 0.8, 0.25, 0.05)
 
 
 def default_weights(layers: Sequence[str]) -> dict[str, float]:

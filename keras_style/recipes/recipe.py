@@ -41,7 +41,7 @@ class Variant:
     relative: bool
     content_normalization: str
     style_normalization: str
-    backbone: str
+    backbone: Any
     pooling: str
     normalized_backbone: bool = False
     optimizer: Any

@@ -1,0 +1,255 @@
+"""Seconds per optimization step, side by side with the same network and losses in PyTorch and in plain TensorFlow.
+
+    make benchmark
+
+A step is the loss and its gradient with respect to the image: VGG16 (max pooling) to block5_conv1, Gram losses on five
+layers, a content loss on block4_conv2. Every contender runs in a process of its own; in each round each of them takes
+one step, in turn, while the others wait, so that a machine that speeds up or slows down does so for all. Prints medians
+and ratios, and writes benchmarks/step.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+STYLE = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+CONTENT = "block4_conv2"
+CONTENDERS = {
+    "keras_style": "weights as constants, oneDNN",
+    "plain_tensorflow": "weights as variables, TF_ENABLE_ONEDNN_OPTS=0",
+    "torch_nchw": "PyTorch, NCHW, as the peers run it",
+    "torch_channels_last": "PyTorch, channels_last",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512], help="sides of the square images")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--worker", choices=CONTENDERS, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.worker:
+        serve(given.worker)
+        return
+    report = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "rounds": given.rounds, "sizes": {}}
+    for size in given.sizes:
+        seconds = race(size, given.rounds)
+        medians = {name: statistics.median(times) for name, times in seconds.items()}
+        ours = medians["keras_style"]
+        report["sizes"][size] = {
+            name: {
+                "median_seconds": round(median, 4),
+                "best_seconds": round(min(seconds[name]), 4),
+                "keras_style_over_this": round(ours / median, 3),
+            }
+            for name, median in medians.items()
+        }
+        print(f"\n{size} x {size}")
+        for name, median in medians.items():
+            best = min(seconds[name])
+            print(f"  {name:20s} {median:7.3f} s (best {best:.3f})   keras_style / this = {ours / median:.3f}")
+    path = Path(__file__).with_suffix(".json")
+    path.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def race(size: int, rounds: int) -> dict[str, list[float]]:
+    """Times of each contender, interleaved."""
+    workers = {name: start(name) for name in CONTENDERS}
+    try:
+        seconds: dict[str, list[float]] = {name: [] for name in workers}
+        losses = {name: ask(worker, f"prepare {size}") for name, worker in workers.items()}
+        check(losses)
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                seconds[name].append(ask(worker, "step"))
+        return seconds
+    finally:
+        for worker in workers.values():
+            worker.kill()
+
+
+def check(losses: dict[str, float]) -> None:
+    """All contenders must compute the same thing."""
+    reference = losses["torch_nchw"]
+    for name, loss in losses.items():
+        if abs(loss - reference) > 1e-3 * abs(reference):
+            sys.exit(f"{name} computes {loss}, PyTorch {reference}: the race would be unfair")
+
+
+def start(name: str) -> subprocess.Popen:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["TF_ENABLE_ONEDNN_OPTS"] = "0" if name == "plain_tensorflow" else "1"
+    command = [sys.executable, __file__, "--worker", name]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+        bufsize=1,
+    )
+
+
+def ask(worker: subprocess.Popen, request: str) -> float:
+    worker.stdin.write(request + "\n")
+    worker.stdin.flush()
+    answer = worker.stdout.readline()
+    if not answer:
+        sys.exit(f"{worker.args[-1]} died; run it alone: {' '.join(worker.args)}")
+    return float(answer)
+
+
+def serve(name: str) -> None:
+    """Answer requests on standard input: `prepare SIZE` with the loss, `step` with its seconds."""
+    build = {
+        "keras_style": ours,
+        "plain_tensorflow": plain_tensorflow,
+        "torch_nchw": lambda size: torch_step(size, channels_last=False),
+        "torch_channels_last": lambda size: torch_step(size, channels_last=True),
+    }[name]
+    for line in sys.stdin:
+        request, *values = line.split()
+        if request == "prepare":
+            step = build(int(values[0]))
+            step()
+            print(step(), flush=True)
+        else:
+            started = time.perf_counter()
+            step()
+            print(time.perf_counter() - started, flush=True)
+
+
+def pictures(size: int):
+    """Three images (1, size, size, 3) in [0, 1], the same for everyone: content, style and where the step is taken."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    ramps = np.stack(np.meshgrid(*[np.linspace(0, 1, size)] * 2), -1)[..., [0, 1, 0]]
+    content, style = ramps, ramps[::-1] ** 2
+    image = 0.5 * content + 0.5 * random.random((size, size, 3))
+    return [x[None].astype(np.float32) for x in (content, style, image)]
+
+
+def ours(size: int):
+    from keras_style import Objective, Term, backbones, losses
+    from keras_style.runtime import tf
+
+    content, style, image = pictures(size)
+    terms = [Term(losses.GramLoss("paper"), layer, 1.0, "style") for layer in STYLE]
+    objective = Objective([*terms, Term(losses.ContentLoss("mean"), CONTENT, 1.0, "content")])
+    loss_terms = objective.bind(backbones.get("vgg16_bsds500"), content, [style])
+
+    @tf.function(autograph=False)
+    def evaluate(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.add_n(list(loss_terms(x).values()))
+        return total, tape.gradient(total, x)
+
+    return lambda x=tf.constant(image): float(evaluate(x)[0])
+
+
+def plain_tensorflow(size: int):
+    """The loop that a Keras user writes first: a Keras model, its weights variables, its input a variable."""
+    import keras
+    import tensorflow as tf
+
+    from keras_style import weights
+
+    model = keras.applications.VGG16(weights=None, include_top=False, input_shape=(size, size, 3))
+    for name, arrays in weights.load("vgg16_bsds500").items():
+        model.get_layer(name).set_weights(list(arrays))
+    model = keras.Model(model.input, {name: model.get_layer(name).output for name in (*STYLE, CONTENT)})
+    model.trainable = False
+    content, style, image = (keras.applications.vgg16.preprocess_input(x * 255.0) for x in pictures(size))
+
+    def gram(features):
+        vectors = tf.reshape(features, [-1, features.shape[-1]])
+        return tf.matmul(vectors, vectors, transpose_a=True) / tf.cast(tf.shape(vectors)[0], tf.float32)
+
+    targets = {name: gram(features) for name, features in model(style).items()}
+    target = model(content)[CONTENT]
+    variable = tf.Variable(image)
+
+    @tf.function
+    def evaluate():
+        with tf.GradientTape() as tape:
+            features = model(variable)
+            total = tf.reduce_mean((features[CONTENT] - target) ** 2)
+            for name in STYLE:
+                total += tf.reduce_sum((gram(features[name]) - targets[name]) ** 2) / (
+                    4 * features[name].shape[-1] ** 2
+                )
+        return total, tape.gradient(total, variable)
+
+    return lambda: float(evaluate()[0])
+
+
+def torch_step(size: int, channels_last: bool):
+    import torch
+
+    from keras_style import weights
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    kernels = {
+        name: (torch.tensor(kernel.transpose(3, 2, 0, 1).copy()).to(memory_format=layout), torch.tensor(bias))
+        for name, (kernel, bias) in weights.load("vgg16_bsds500").items()
+    }
+    mean = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+
+    def forward(x):
+        x = x.flip(1) * 255 - mean
+        features, block = {}, "1"
+        for name, (kernel, bias) in kernels.items():
+            if name[5] != block:
+                block = name[5]
+                x = torch.nn.functional.max_pool2d(x, 2)
+            x = torch.relu_(torch.nn.functional.conv2d(x, kernel, bias, padding=1))
+            if name in (*STYLE, CONTENT):
+                features[name] = x
+            if name == STYLE[-1]:
+                return features
+        raise AssertionError
+
+    def gram(features):
+        vectors = features.flatten(2)[0]
+        return vectors @ vectors.T / vectors.shape[1]
+
+    content, style, image = (
+        torch.tensor(x.transpose(0, 3, 1, 2).copy()).to(memory_format=layout) for x in pictures(size)
+    )
+    with torch.no_grad():
+        targets = {name: gram(features) for name, features in forward(style).items()}
+        target = forward(content)[CONTENT]
+    image.requires_grad_()
+
+    def evaluate():
+        image.grad = None
+        features = forward(image)
+        total = ((features[CONTENT] - target) ** 2).mean()
+        for name in STYLE:
+            total = total + ((gram(features[name]) - targets[name]) ** 2).sum() / (4 * features[name].shape[1] ** 2)
+        total.backward()
+        return float(total)
+
+    return evaluate
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+if __name__ == "__main__":
+    main()
