@@ -153,7 +153,8 @@ def ours(size: int):
             total = tf.add_n(list(loss_terms(x).values()))
         return total, tape.gradient(total, x)
 
-    return lambda x=tf.constant(image): float(evaluate(x)[0])
+    at = tf.constant(image)
+    return lambda: float(evaluate(at)[0])
 
 
 def plain_tensorflow(size: int):

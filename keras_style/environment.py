@@ -13,8 +13,8 @@ _DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 
-# A user who set TensorFlow's log level asked for what it lets through.
-chatter_wanted = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+# Level 0 or 1 asks for what TensorFlow has to say; a higher one may also be ours, inherited from a parent process.
+chatter_wanted = os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
 
 
 def prepare() -> None:

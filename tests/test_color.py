@@ -15,8 +15,7 @@ def picture(seed: int, height: int = 20, width: int = 24) -> np.ndarray:
     """Correlated channels around the middle of the range, so that nothing needs clipping."""
     random = np.random.default_rng(seed)
     mixing = random.uniform(-1, 1, (3, 3))
-    pixels = np.clip(0.5 + 0.05 * random.standard_normal((height, width, 3)) @ mixing, 0.3, 0.7)
-    return pixels
+    return np.clip(0.5 + 0.05 * random.standard_normal((height, width, 3)) @ mixing, 0.3, 0.7)
 
 
 def covariance(image: np.ndarray) -> np.ndarray:

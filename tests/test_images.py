@@ -892,7 +892,7 @@ def test_quality_out_of_range_is_refused(quality):
 
 
 def test_image_too_large_for_the_format():
-    with pytest.raises(InputError, match="16384 x 1 pixels.*webp"):
+    with pytest.raises(InputError, match=r"16384 x 1 pixels.*webp"):
         images.encode(np.zeros((1, 16384, 3), np.float32), "webp")
 
 

@@ -14,7 +14,7 @@ CONTENT_LAYER = "block4_conv2"  # §3
 _FILTERS = (64, 128, 256, 512, 512)  # of VGG's blocks
 
 
-_DEFAULT_BLOCK_WEIGHTS = (4.0, 2.0, 0.8, 0.25, 0.05)
+_DEFAULT_BLOCK_WEIGHTS = (6.0, 3.0, 1.2, 0.4, 0.08)
 
 
 def default_weights(layers: Sequence[str]) -> dict[str, float]:
@@ -75,7 +75,7 @@ DEFAULT = Variant(
     source="ours: chosen by eye and by measures that are not optimized, see docs/methods.md",
     content_weight=1.0,
     style_weight=1.0,
-    tv_weight=12.5,
+    tv_weight=6.0,
     content_layers={CONTENT_LAYER: 1.0},
     style_layers=default_weights(STYLE_LAYERS),
     layer_weights=default_weights,

@@ -1,0 +1,147 @@
+"""Configuration files: those in the repository fit, and whatever is wrong with one is said in a line."""
+
+from pathlib import Path
+
+import pytest
+from running import command, record_transfers
+
+from keras_style import Stylizer, api, config
+from keras_style.errors import InputError, MissingFileError
+
+SHIPPED = sorted((Path(__file__).parents[1] / "configs" / "transfer").glob("*.yaml"))
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Options of `transfer` from a text, or from bytes."""
+
+    def load(text: str | bytes) -> dict:
+        path = tmp_path / "config.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return config.load(api.transfer, path)
+
+    return load
+
+
+def test_there_are_configurations():
+    assert [path.stem for path in SHIPPED if path.stem == "gatys"]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_configurations_fit(path, monkeypatch, tmp_path, capsys):
+    options = config.load(api.transfer, path)
+    assert options
+    of_call = {"checkpoint", "checkpoint_every", "verbose"}
+    Stylizer(**{name: value for name, value in options.items() if name not in of_call})
+    calls = record_transfers(monkeypatch)
+    status, *_ = command(capsys, "transfer", "a.png", "b.png", "-o", tmp_path / "out.png", "--config", path)
+    assert status == 0 and calls[0][2] == options
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("", {}),
+        ("# only a comment\n", {}),
+        ("---\n", {}),
+        ("size: 64", {"size": 64}),
+        ("size: '64'", {"size": 64}),
+        ("scales: 2", {"scales": 2}),
+        ("scales: [32, 64]", {"scales": [32, 64]}),
+        ("scales:\n  - 32\n  - 64\n", {"scales": [32, 64]}),
+        ("steps: null", {"steps": None}),
+        ("content_weight: 2", {"content_weight": 2.0}),
+        ("style_weight: 1e3", {"style_weight": 1000.0}),  # to YAML 1.1 this is text
+        (
+            "style_layers: {block1_conv1: 1, block2_conv1: 2.5}",
+            {"style_layers": {"block1_conv1": 1, "block2_conv1": 2.5}},
+        ),
+        ("content_layers: [block4_conv2]", {"content_layers": ["block4_conv2"]}),
+        ("style_blend: [1, 3]", {"style_blend": [1.0, 3.0]}),
+        ("init: pictures/start.png", {"init": "pictures/start.png"}),
+        ("backbone: vgg19_imagenet=weights.h5", {"backbone": "vgg19_imagenet=weights.h5"}),
+        ("optimizer: adam\nseed: 7\nverbose: 0\n", {"optimizer": "adam", "seed": 7, "verbose": 0}),
+        (
+            "checkpoint: run\ncheckpoint_every: 5\nverbose: auto\n",
+            {"checkpoint": "run", "checkpoint_every": 5, "verbose": "auto"},
+        ),
+    ],
+    ids=repr,
+)
+def test_values_arrive_with_the_types_that_transfer_takes(text, options, load):
+    loaded = load(text)
+    assert loaded == options
+    for name, value in options.items():
+        assert type(loaded[name]) is type(value)
+        if isinstance(value, list):
+            assert [type(item) for item in loaded[name]] == [type(item) for item in value]
+        if isinstance(value, dict):
+            assert {type(weight) for weight in loaded[name].values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sise: 64", ["unknown 'sise'", "expected some of", "size"]),
+        ("sise: 64\nstep: 3\nsize: wide", ["unknown 'sise', 'step'", "size is 'wide'"]),
+        ("callbacks: []", ["unknown 'callbacks'"]),
+        ("content: photo.jpg", ["unknown 'content'"]),
+        ("size: wide", ["size is 'wide'", "integer"]),
+        ("size: 64.5", ["size is 64.5", "integer"]),
+        ("size: null", ["size is None", "integer"]),
+        ("steps: [1, 2]", ["steps is [1, 2]", "integer"]),
+        ("style_weight: heavy", ["style_weight is 'heavy'", "number"]),
+        ("style_blend: 0.5", ["style_blend is 0.5", "sequence"]),
+        ("style_blend: '0.5'", ["style_blend is '0.5'", "sequence"]),
+        ("content_layers: block4_conv2", ["content_layers is 'block4_conv2'", "sequence"]),
+        ("method: 3", ["method is 3", "string"]),
+        ("init: 3", ["init is 3", "string"]),
+        ("verbose: loud", ["verbose is 'loud'", "'auto'"]),
+        ("- size", ["holds a list", "expected option: value"]),
+        ("size", ["holds a str", "expected option: value"]),
+        ("64: size", ["expected option: value"]),
+        ("size: 64: 65", ["cannot be read as YAML", "line 1"]),
+        ("size: 64\n\tsteps: 3", ["cannot be read as YAML", "line 2"]),
+        ("{", ["cannot be read as YAML"]),
+        ("init: !!python/object:os.system x", ["cannot be read as YAML"]),
+        (b"method: \xff\xfe", ["cannot be read as YAML"]),
+        (b"\x89PNG\r\n\x1a\n\0\0", ["cannot be read as YAML"]),
+    ],
+    ids=repr,
+)
+def test_what_is_wrong_is_said_in_one_line(text, says, load, tmp_path):
+    with pytest.raises(InputError) as caught:
+        load(text)
+    message = str(caught.value)
+    assert message.startswith(f"config: {tmp_path / 'config.yaml'}") and "\n" not in message
+    for part in says:
+        assert part in message
+
+
+@pytest.mark.xfail(strict=True, reason="truth values become numbers, a repeated option silently wins, a wrong reason")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("steps: yes", ["steps is True", "integer"]),
+        ("style_weight: true", ["style_weight is True", "number"]),
+        ("size: 32\nsize: 64", ["size", "twice"]),
+        ("style_layers: {block1_conv1: 1, block1_conv1: 2}", ["block1_conv1", "twice"]),
+        ("style_layers: {block1_conv1: heavy}", ["'heavy'", "number"]),
+    ],
+    ids=repr,
+)
+def test_what_is_not_yet_refused(text, says, load):
+    with pytest.raises(InputError) as caught:
+        load(text)
+    for part in says:
+        assert part in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(MissingFileError, match=r"^config: no such file: .*missing\.yaml$"):
+        config.load(api.transfer, tmp_path / "missing.yaml")
+
+
+def test_a_directory_is_named(tmp_path):
+    with pytest.raises(InputError, match=f"^config: {tmp_path} cannot be read as YAML"):
+        config.load(api.transfer, str(tmp_path))
