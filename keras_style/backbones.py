@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import weights
+from keras_style import checks, weights
+from keras_style.choices import POOLINGS
 from keras_style.errors import InputError
 from keras_style.runtime import tf
 
-POOLINGS = ("max", "average")
 IMAGE = "image"  # the layer that stands for the pixels themselves
 
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR, 0-255: the mean that the VGG weights were trained with
@@ -42,8 +42,7 @@ class Backbone:
     pooling: str = "max"
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise InputError(f"pooling is {self.pooling!r}; expected one of {', '.join(POOLINGS)}")
+        checks.choice("pooling", self.pooling, POOLINGS)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -9,27 +9,44 @@ from keras_style.errors import InputError
 Layers = Sequence[str] | Mapping[str, float]
 
 
-def whole(name: str, value: Any, low: int, high: int) -> None:
-    """Raise InputError unless `value` is a whole number from `low` to `high`."""
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """`value` as an int, if it is a whole number from `low` to `high`; otherwise InputError."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
-        raise InputError(f"{name} is {value!r}; expected a whole number from {low} to {high}")
+        raise InputError(f"{name} is {_short(value)}; expected a whole number from {low} to {high}")
+    return int(value)
 
 
-def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> None:
-    """Raise InputError unless `value` is a finite number from `low` to `high`."""
+def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
+    """`value` as a float, if it is a finite number from `low` to `high`; otherwise InputError."""
     try:
         fits = not isinstance(value, bool | str) and math.isfinite(value) and low <= value <= high
-    except TypeError:
+    except (TypeError, OverflowError):
         fits = False
     if not fits:
         expected = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise InputError(f"{name} is {value!r}; expected a number {expected}")
+        raise InputError(f"{name} is {_short(value)}; expected a number {expected}")
+    return float(value)
 
 
-def choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise InputError unless `value` is one of `choices`."""
+def choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """`value`, if it is one of `choices`; otherwise InputError."""
     if not isinstance(value, str) or value not in choices:
-        raise InputError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+        raise InputError(f"{name} is {_short(value)}; expected one of {', '.join(choices)}")
+    return value
+
+
+def scales(value: Any) -> int | list[int]:
+    """A count of scales, or a list of long sides, as ints; otherwise InputError."""
+    if isinstance(value, list | tuple):
+        return [whole("scales: a long side", side, 1, 10**9) for side in value]
+    return whole("scales (if not a list of long sides)", value, 1, 1000)
+
+
+def callables(name: str, value: Any) -> list[Callable[..., Any]]:
+    """`value` as a list, if it is a sequence of functions; otherwise InputError."""
+    if not isinstance(value, list | tuple) or not all(callable(each) for each in value):
+        raise InputError(f"{name} is {_short(value)}; expected a list of functions")
+    return list(value)
 
 
 def layer_weights(
@@ -48,9 +65,7 @@ def layer_weights(
     if len(set(layers)) != len(layers):
         raise InputError(f"{name} is {list(layers)!r}; expected each layer once")
     weights = layers if isinstance(layers, Mapping) else weigh(layers)
-    for layer, weight in weights.items():
-        number(f"{name}: weight of {layer}", weight)
-    return dict(weights)
+    return {layer: number(f"{name}: weight of {layer}", weight) for layer, weight in weights.items()}
 
 
 def shares(name: str, given: Sequence[float] | None, count: int) -> list[float]:
@@ -63,9 +78,13 @@ def shares(name: str, given: Sequence[float] | None, count: int) -> list[float]:
         return [1 / count] * count
     if not isinstance(given, list | tuple) or len(given) != count:
         raise InputError(f"{name} is {given!r}; expected {count} {'weight' if count == 1 else 'weights'}, one a style")
-    for value in given:
-        number(name, value)
-    total = sum(given)
+    values = [number(name, value) for value in given]
+    total = sum(values)
     if not total:
         raise InputError(f"{name} is {list(given)!r}; expected a weight above 0")
-    return [value / total for value in given]
+    return [value / total for value in values]
+
+
+def _short(value: Any) -> str:
+    text = str(value) if isinstance(value, float) else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_style import api, config, images, recipes
-from keras_style.errors import StyleError
+from keras_style import api, checks, config, images, recipes
+from keras_style.errors import InputError, StyleError
 from keras_style.optimize.iterate import Iterate
 from keras_style.version import __version__
 
@@ -33,7 +33,7 @@ def main() -> None:
         status = _complain(error.format_message())
     except StyleError as error:
         status = _complain(str(error))
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, _InterruptedAtOnceError):
         status = _complain("interrupted", 130)
     sys.exit(status)
 
@@ -41,6 +41,10 @@ def main() -> None:
 def _complain(message: str, status: int = 2) -> int:
     print(f"keras-style: {' '.join(message.split())}", file=sys.stderr)
     return status
+
+
+class _InterruptedAtOnceError(Exception):
+    """Ctrl-C with nothing to write yet, or twice."""
 
 
 class _Interrupt:
@@ -108,6 +112,7 @@ def _transfer(
 ) -> int:
     """Paint a photograph in the manner of one or several paintings."""
     images.check_writable(output)
+    checks.whole("quality", quality, 1, 100)
     written = {name: _read(name, text) for name, text in given.items() if text is not None}
     from_file = config.load(api.transfer, config_file) if config_file else {}
     chosen = {**from_file, **config.validate(api.transfer, written, "options")}
@@ -135,7 +140,10 @@ def _read(name: str, text: str) -> Any:
         return text
     items = [item.strip() for item in text.split(",") if item.strip()]
     if name.endswith("_layers") and any("=" in item for item in items):
-        return dict(item.partition("=")[::2] for item in items)
+        weights = dict(item.partition("=")[::2] for item in items)
+        if len(weights) < len(items):
+            raise InputError(f"{name} is {text!r}; expected each layer once")
+        return weights
     return items
 
 
@@ -163,7 +171,10 @@ def _with_options(command: Callable[..., Any], function: Callable[..., Any]) -> 
     parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own] + generated
 
     def generated_command(**arguments: Any) -> Any:
-        return command(**arguments)
+        try:
+            return command(**arguments)
+        except KeyboardInterrupt:  # Typer would swallow it
+            raise _InterruptedAtOnceError from None
 
     generated_command.__doc__ = command.__doc__
     generated_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

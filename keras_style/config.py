@@ -22,6 +22,17 @@ def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PYTHON_ONLY}
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which refuses a key that is given twice instead of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
+        if repeated is not None:
+            raise yaml.YAMLError(f"{repeated} is given twice")
+        return super().construct_mapping(node, deep)
+
+
 @cache
 def model(function: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the options of `function`; unknown names are refused."""
@@ -38,6 +49,9 @@ def validate(function: Callable[..., Any], given: Mapping[str, Any], where: str)
     Raises:
         InputError: unknown names or unfit values, all of them in one line that starts with `where`.
     """
+    for name, value in given.items():
+        if isinstance(value, bool):  # YAML reads yes, no, on and off so; pydantic would count them as 1 and 0
+            raise InputError(f"{where}: {name} is {value}: expected a number or text, not a truth value")
     try:
         return model(function)(**given).model_dump(exclude_unset=True)
     except ValidationError as error:
@@ -52,7 +66,7 @@ def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:
         InputError: it is not YAML, not a mapping, or its options are unknown or unfit.
     """
     try:
-        given = yaml.safe_load(Path(path).read_text("utf-8"))
+        given = yaml.load(Path(path).read_text("utf-8"), _Loader)
     except FileNotFoundError:
         raise MissingFileError(f"config: no such file: {path}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -67,7 +81,7 @@ def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:
 def _one_line(error: ValidationError, function: Callable[..., Any]) -> str:
     unknown: list[str] = []
     unfit: dict[str, str] = {}
-    for problem in error.errors(include_url=False):
+    for problem in sorted(error.errors(include_url=False), key=lambda problem: -len(problem["loc"])):  # deepest first
         name = str(problem["loc"][0])
         if problem["type"] == "extra_forbidden":
             unknown.append(repr(name))

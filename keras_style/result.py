@@ -58,7 +58,8 @@ class TransferResult:
         return images.encode(self.array, "png")
 
     def summary(self) -> dict[str, Any]:
-        """All but the pixels, ready for JSON; losses are those of the last step."""
+        """All but the pixels, ready for JSON; losses are those of the last step (0 if none
+        could be taken, since nothing was left to improve)."""
         height, width = self.array.shape[:2]
         return {
             "width": width,
@@ -66,6 +67,6 @@ class TransferResult:
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
             "stopped": self.stopped,
-            "losses": {name: values[-1] for name, values in self.history.items()},
+            "losses": {name: values[-1] if values else 0.0 for name, values in self.history.items()},
             "settings": dict(self.settings),
         }

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_style import checks, color, images, recipes, weights
 from keras_style.checks import Layers
+from keras_style.choices import INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images import ImageLike
 from keras_style.optimize.checkpoint import Checkpoint
@@ -25,15 +26,11 @@ if TYPE_CHECKING:
 
     from keras_style.backbones import Backbone
 
-PRESERVE_COLOR = ("luminance", "match")
-INITS = ("content", "style", "noise")
-OPTIMIZERS = ("adam", "lbfgs")
-POOLINGS = ("max", "average")
 MAX_SIZE = 10_000  # pixels
 CHECKPOINT_EVERY = 50  # steps
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Stylizer:
     """A style-transfer method with every parameter bound, called with a content and a style.
 
@@ -65,17 +62,16 @@ class Stylizer:
     backbone: "str | Backbone | None" = None
     pooling: str | None = None
     seed: int = 0
-    _variant: Variant = field(init=False, repr=False, compare=False)
+    _variant: Variant = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         recipe = recipes.get(self.method)
         variant = recipe.variant(self.variant)
-        checks.whole("size", self.size, images.MIN_SIDE, MAX_SIZE)
-        checks.whole("seed", self.seed, 0, 2**63 - 1)
+        object.__setattr__(self, "size", checks.whole("size", self.size, images.MIN_SIDE, MAX_SIZE))
+        object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0, 2**63 - 1))
         if self.preserve_color is not None:
             checks.choice("preserve_color", self.preserve_color, PRESERVE_COLOR)
-        given = {name: getattr(self, name) for name in _OVERRIDES if getattr(self, name) is not None}
-        _check_overrides(given)
+        given = {name: _checked(name, getattr(self, name)) for name in _OVERRIDES if getattr(self, name) is not None}
         known = _layers(given.get("backbone", variant.backbone))
         if self.content_layers is not None:
             given["content_layers"] = checks.layer_weights("content_layers", self.content_layers, known, equal_shares)
@@ -97,6 +93,9 @@ class Stylizer:
         """Paint `content` in the manner of `style`; see `keras_style.transfer` for arguments, result and errors."""
         started = time.perf_counter()
         checks.whole("checkpoint_every", checkpoint_every, 1, 10**9)
+        callbacks = checks.callables("callbacks", callbacks)
+        if verbose not in ("auto", 0, 1):
+            raise InputError(f"verbose is {verbose!r}; expected 'auto', 0 or 1")
         variant = self._variant
         full = images.load(content, name="content")
         height, width = images.fitted_size(full.shape[0], full.shape[1], self.size)
@@ -188,10 +187,7 @@ class Stylizer:
             if init == "noise":
                 return np.random.default_rng(self.seed).random((stage.height, stage.width, 3), np.float32)
             return images.resize(content if init == "content" else styles[0], stage.height, stage.width)
-        try:
-            image = images.load(init, name="init")
-        except MissingFileError as error:
-            raise MissingFileError(f"{error}; expected an image, or one of {', '.join(INITS)}") from None
+        image = _load_init(init)
         given_height, given_width = image.shape[:2]
         if not np.isclose(given_width / given_height, width / height, rtol=0.02):
             raise InputError(
@@ -201,7 +197,7 @@ class Stylizer:
 
     def _init_digest(self) -> str:
         init = self._variant.init
-        return init if isinstance(init, str) and init in INITS else _digest(images.load(init, name="init"))
+        return init if isinstance(init, str) and init in INITS else _digest(_load_init(init))
 
     def _settings(self, stages: Sequence[Stage], blend: Sequence[float]) -> dict[str, Any]:
         variant = self._variant
@@ -242,28 +238,38 @@ _OVERRIDES = (
 )
 
 
-def _check_overrides(given: Mapping[str, Any]) -> None:
-    """Check what replaces a number of the variant."""
-    for name, value in given.items():
-        match name:
-            case "steps":
-                checks.whole(name, value, 1, 10**9)
-            case "content_weight" | "style_weight" | "tv_weight":
-                checks.number(name, value)
-            case "style_scale":
-                checks.number(name, value, 0.01, 10)
-            case "pooling":
-                checks.choice(name, value, POOLINGS)
-            case "optimizer" if not hasattr(value, "apply"):  # a Keras optimizer, told without importing Keras
-                checks.choice("optimizer (if not a Keras optimizer)", value, OPTIMIZERS)
-            case "backbone" if not isinstance(value, str) and not hasattr(value, "kernels"):
-                checks.choice("backbone (if not a Backbone)", value, tuple(weights.SOURCES))
+def _checked(name: str, value: Any) -> Any:
+    """A value that replaces a number of the variant, if it fits."""
+    match name:
+        case "steps":
+            return checks.whole(name, value, 1, 10**9)
+        case "scales":
+            return checks.scales(value)
+        case "content_weight" | "style_weight" | "tv_weight":
+            return checks.number(name, value)
+        case "style_scale":
+            return checks.number(name, value, 0.01, 10)
+        case "pooling":
+            return checks.choice(name, value, POOLINGS)
+        # Keras's optimizers and our backbones are told by what they have: their classes would import TensorFlow.
+        case "optimizer" if isinstance(value, type) or not hasattr(value, "apply"):
+            return checks.choice("optimizer (if not a Keras optimizer)", value, OPTIMIZERS)
+        case "backbone" if not isinstance(value, str) and not hasattr(value, "kernels"):
+            return checks.choice("backbone (if not a Backbone)", value, tuple(weights.SOURCES))
+    return value
 
 
 def _layers(backbone: "str | Backbone") -> Sequence[str]:
     if isinstance(backbone, str):
         return weights.layer_names(weights.source(backbone.partition("=")[0]).network)
     return tuple(backbone.kernels)
+
+
+def _load_init(init: ImageLike) -> np.ndarray:
+    try:
+        return images.load(init, name="init")
+    except MissingFileError as error:
+        raise MissingFileError(f"{error}; expected an image, or one of {', '.join(INITS)}") from None
 
 
 def _as_list(style: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:

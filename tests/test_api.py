@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +167,6 @@ def test_settings_hold_every_parameter_as_it_was_used(result):
     ],
     ids=str,
 )
-@pytest.mark.xfail(strict=True, reason="settings keep NumPy's numbers, which json refuses")
 def test_numbers_may_be_numpys(photograph, painting, options, tmp_path):
     painted = transfer(photograph, painting, **{**FAST, **options}, checkpoint=tmp_path)
     assert json.loads(json.dumps(painted.summary()))["steps"] == 3
@@ -273,7 +273,7 @@ def test_a_style_of_weight_0_has_no_say(photograph, painting, result):
     other = painting[..., ::-1]
     blended = transfer(photograph, [painting, other], style_blend=[1, 0], **FAST)
     shared = transfer(photograph, [painting, other], **FAST)
-    np.testing.assert_allclose(blended.array, result.array, atol=2e-3)
+    np.testing.assert_allclose(blended.array, result.array, atol=1e-5)
     assert np.abs(shared.array - result.array).max() > 0.02
     assert blended.settings["style_blend"] == [1, 0] and shared.settings["style_blend"] == [0.5, 0.5]
 
@@ -324,7 +324,7 @@ def test_luminance_keeps_the_chroma_of_the_content(photograph, painting):
     inside = ((painted > 0) & (painted < 1)).all(axis=-1)  # clipping changes the chroma of the rest
     assert inside.mean() > 0.7
     yiq, kept = skimage.color.rgb2yiq(painted), skimage.color.rgb2yiq(photograph)
-    np.testing.assert_allclose(yiq[inside, 1:], kept[inside, 1:], atol=1e-5)
+    np.testing.assert_allclose(yiq[inside, 1:], kept[inside, 1:], atol=1e-6)
     assert np.abs(yiq[..., 0] - kept[..., 0]).max() > 0.05
 
 
@@ -387,7 +387,6 @@ def test_adam_is_kerass(photograph, painting):
     assert named.settings["optimizer"] == "adam"
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="without a step the history has no loss")
 def test_a_run_that_cannot_improve_still_has_a_history(photograph, painting):
     """Content alone, started from the content: L-BFGS has nowhere to go."""
     painted = transfer(photograph, painting, style_weight=0, tv_weight=0, **FAST)
@@ -467,7 +466,9 @@ def test_verbose_prints_a_line_for_each_scale(photograph, painting, capfd):
     out, err = capfd.readouterr()
     coarse, fine = err.splitlines()
     assert out == "" and coarse.startswith("24 px, step 2/4: ") and fine.startswith("48 px, step 4/4: ")
-    assert f"content {painted.history['content'][-1]:.3g}  style" in fine
+    for name in ("content", "style", "total_variation"):
+        printed = float(re.search(rf"{name} (\S+)", fine)[1])
+        assert printed == pytest.approx(painted.history[name][-1], rel=0.05)
 
 
 def test_methods_have_a_line_each():

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from running import FAST, as_arguments, command, fresh_environment, listing, pyt
 
 import keras_style
 from keras_style import api, recipes, transfer
+from keras_style.errors import InputError
 from keras_style.version import __version__
 
 INSTALLED = Path(sys.executable).with_name("keras-style")
@@ -93,18 +95,34 @@ def test_an_interrupted_run_says_so(monkeypatch, tmp_path, capsys, as_json):
     assert json.loads(out)["stopped"] is True if as_json else "2 steps of 5, interrupted" in out
 
 
-@pytest.mark.xfail(strict=True, reason="Typer swallows KeyboardInterrupt, so nothing says what happened")
-def test_a_second_interrupt_ends_at_once(monkeypatch, tmp_path, capsys):
-    def interrupted_twice(content, style, *, callbacks):
+def interrupt(monkeypatch, times: int) -> None:
+    """A stand-in for `transfer` that Ctrl-C hits so many times."""
+
+    def interrupted(content, style, *, callbacks):
+        assert not callbacks[0](None)
         signal.raise_signal(signal.SIGINT)
         assert callbacks[0](None) is True  # the first one asks for a stop after the step
-        signal.raise_signal(signal.SIGINT)
+        for _ in range(times - 1):
+            signal.raise_signal(signal.SIGINT)
+        raise InputError("the run went on")
 
-    monkeypatch.setattr(api, "transfer", interrupted_twice)
+    monkeypatch.setattr(api, "transfer", interrupted)
+
+
+@pytest.mark.parametrize(("times", "expected"), [(1, 2), (2, 130)])
+def test_the_second_interrupt_ends_at_once(monkeypatch, tmp_path, capsys, times, expected):
+    interrupt(monkeypatch, times)
     status, out, err = command(capsys, "transfer", "a.png", "b.png", "-o", tmp_path / "out.png")
-    assert (status, out, err) == (130, "", "keras-style: interrupted\n")
+    assert (status, out) == (expected, "")
+    assert ("the run went on" in err) == (times == 1)
     assert listing(tmp_path) == []
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_at_once_is_one_line(monkeypatch, tmp_path, capsys):
+    interrupt(monkeypatch, 2)
+    _, _, err = command(capsys, "transfer", "a.png", "b.png", "-o", tmp_path / "out.png")
+    assert err == "keras-style: interrupted\n"
 
 
 # Options
@@ -217,6 +235,13 @@ def test_help_names_the_commands(arguments, capsys):
 
 def test_version(capsys):
     assert command(capsys, "--version") == (0, f"keras-style {__version__}\n", "")
+
+
+def test_runs_as_a_module(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["keras_style", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("keras_style", run_name="__main__")
+    assert not ended.value.code and capsys.readouterr().out == f"keras-style {__version__}\n"
 
 
 def test_methods(capsys):

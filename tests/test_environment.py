@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import runpy
 import sys
 import types
 import warnings
@@ -52,6 +53,14 @@ def test_a_users_values_are_kept(variables):
     variables.update(chosen)
     environment.prepare()
     assert settings(variables) == chosen
+
+
+@pytest.mark.parametrize(("level", "wanted"), [(None, False), ("0", True), ("1", True), ("2", False), ("3", False)])
+def test_only_a_low_log_level_asks_for_chatter(variables, level, wanted):
+    """A high one is what keras_style sets, and its child processes find."""
+    if level is not None:
+        variables["TF_CPP_MIN_LOG_LEVEL"] = level
+    assert runpy.run_path(environment.__file__)["chatter_wanted"] is wanted
 
 
 def test_warns_once_when_tensorflow_came_first(variables, loaded_tensorflow):

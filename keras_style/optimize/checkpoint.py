@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,9 +69,9 @@ class Checkpoint:
                     [file[f"optimizer_{index}"] for index in range(about["slots"])],
                     about["history"],
                 )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged file can fail in any part of the readers of zip, NumPy and JSON
             raise CheckpointError(
-                f"{self.path} cannot be read as a checkpoint ({error}); delete it to start again"
+                f"{self.path} cannot be read as a checkpoint ({' '.join(str(error).split())}); delete it to start again"
             ) from None
         self._compare(arguments)
         return state

@@ -1,6 +1,5 @@
 """The image optimizer: pixels are the variable, a GradientTape gives their gradient."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.backbones import Backbone
+from keras_style.choices import OPTIMIZERS
 from keras_style.errors import DivergenceError
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
@@ -15,7 +15,6 @@ from keras_style.optimize.lbfgs import lbfgs
 from keras_style.optimize.objective import Objective
 from keras_style.runtime import keras
 
-OPTIMIZERS = ("adam", "lbfgs")
 History = dict[str, list[float]]
 
 LEARNING_RATE = 0.02  # for pixels in [0, 1]; with beta_2 .99 as in crowsonkb/style-transfer-pytorch
@@ -102,7 +101,7 @@ class ImageOptimizer:
             [image[None].astype(init.dtype) for image in styles],
             style_blend,
         )
-        history: dict[str, list[float]] = defaultdict(list)
+        history: History = {name: [] for name in ("loss", *self.objective.names)}
         stopped = False
 
         def record(iterate: Iterate) -> bool:
@@ -121,7 +120,7 @@ class ImageOptimizer:
             image = descend(self.optimizer, losses, init[None], steps, record, resume)
         if not np.isfinite(image).all():
             raise DivergenceError("pixels are not finite after the last step; try a smaller step size")
-        return Minimum(image[0], dict(history), stopped)
+        return Minimum(image[0], history, stopped)
 
 
 def _check_finite(iterate: Iterate) -> None:

@@ -1,6 +1,6 @@
 """One recipe a paper. Nothing here imports TensorFlow before `Recipe.terms` is called."""
 
-from keras_style.errors import InputError
+from keras_style import checks
 from keras_style.recipes.gatys import GATYS
 from keras_style.recipes.recipe import Recipe, Variant
 
@@ -15,7 +15,4 @@ def get(method: str) -> Recipe:
     Raises:
         InputError: there is none of that name.
     """
-    try:
-        return RECIPES[method]
-    except (KeyError, TypeError):
-        raise InputError(f"method {method!r} is unknown; expected one of {', '.join(RECIPES)}") from None
+    return RECIPES[checks.choice("method", method, tuple(RECIPES))]

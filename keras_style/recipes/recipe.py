@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keras_style.errors import InputError
+from keras_style import checks
 
 if TYPE_CHECKING:
     from keras_style.optimize.objective import Term
@@ -67,9 +67,4 @@ class Recipe:
         Raises:
             InputError: there is none of that name.
         """
-        try:
-            return self.variants[name]
-        except KeyError:
-            raise InputError(
-                f"method {self.name!r} has no variant {name!r}; expected one of {', '.join(self.variants)}"
-            ) from None
+        return self.variants[checks.choice(f"variant of {self.name}", name, tuple(self.variants))]
