@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keras.optimizers import Optimizer
 
     from keras_style.backbones import Backbone
+    from keras_style.optimize.coarse_to_fine import CoarseToFine
 
 MAX_SIZE = 10_000  # pixels
 CHECKPOINT_EVERY = 50  # steps
@@ -105,37 +106,11 @@ class Stylizer:
         blend = checks.shares("style_blend", self.style_blend, len(paintings))
         settings = self._settings(stages, blend)
 
-        saved = None
-        state = None
-        if checkpoint is not None:
-            digests = {
-                "content": _digest(photograph),
-                "style": [_digest(painting) for painting in paintings],
-                "init": self._init_digest(),
-                "backbone": _backbone_digest(variant.backbone),
-            }
-            saved = Checkpoint(checkpoint, {**settings, **digests})
-            state = saved.load()
-
+        saved = None if checkpoint is None else self._checkpoint(checkpoint, settings, photograph, paintings)
+        state = saved.load() if saved else None
         target, targets = self._in_color(photograph, paintings)
         start = self._start(stages[0], target, targets, height, width)
-
-        # TensorFlow is imported only now: whatever is wrong with the arguments was said in a fraction of the time.
-        from keras_style import backbones
-        from keras_style.optimize.coarse_to_fine import CoarseToFine
-        from keras_style.optimize.image_optimizer import ImageOptimizer
-        from keras_style.optimize.objective import Objective
-
-        backbone: Backbone = variant.backbone
-        if isinstance(variant.backbone, str):
-            backbone = backbones.get(variant.backbone, pooling=variant.pooling)
-        elif self.pooling is not None:
-            backbone = replace(backbone, pooling=self.pooling)
-        if variant.normalized_backbone:
-            backbone = backbone.normalized([target, *targets])
-        objective = Objective(recipes.get(self.method).terms(variant))
-        optimizer = ImageOptimizer(backbone, objective, variant.optimizer)
-        run = CoarseToFine(optimizer, stages, target, targets, blend, start, variant.bleed)
+        run = self._run(stages, target, targets, blend, start)
 
         def finish(image: np.ndarray) -> np.ndarray:
             if self.preserve_color != "luminance":
@@ -159,6 +134,45 @@ class Stylizer:
             seconds=time.perf_counter() - started,
             stopped=minimum.stopped,
         )
+
+    def _run(
+        self,
+        stages: Sequence[Stage],
+        content: np.ndarray,
+        styles: Sequence[np.ndarray],
+        blend: Sequence[float],
+        start: np.ndarray,
+    ) -> "CoarseToFine":
+        """The optimization, ready to go."""
+        # TensorFlow is imported only now: whatever is wrong with the arguments was said in a fraction of the time.
+        from keras_style import backbones
+        from keras_style.optimize.coarse_to_fine import CoarseToFine
+        from keras_style.optimize.image_optimizer import ImageOptimizer
+        from keras_style.optimize.objective import Objective
+
+        variant = self._variant
+        backbone: Backbone = variant.backbone
+        if isinstance(variant.backbone, str):
+            backbone = backbones.get(variant.backbone, pooling=variant.pooling)
+        elif self.pooling is not None:
+            backbone = replace(backbone, pooling=self.pooling)
+        if variant.normalized_backbone:
+            backbone = backbone.normalized([content, *styles])
+        objective = Objective(recipes.get(self.method).terms(variant))
+        optimizer = ImageOptimizer(backbone, objective, variant.optimizer)
+        return CoarseToFine(optimizer, stages, content, styles, blend, start, variant.bleed)
+
+    def _checkpoint(
+        self, directory: str | Path, settings: Mapping[str, Any], content: np.ndarray, styles: Sequence[np.ndarray]
+    ) -> Checkpoint:
+        """The checkpoint of exactly this picture."""
+        digests = {
+            "content": _digest(content),
+            "style": [_digest(style) for style in styles],
+            "init": self._init_digest(),
+            "backbone": _backbone_digest(self._variant.backbone),
+        }
+        return Checkpoint(directory, {**settings, **digests})
 
     def _load_style(self, style: ImageLike, number: int) -> np.ndarray:
         loaded = images.load(style, name=f"style {number}" if number > 1 else "style")
