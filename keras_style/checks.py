@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from keras_style.errors import InputError
 
 Layers = Sequence[str] | Mapping[str, float]
@@ -39,7 +41,7 @@ def scales(value: Any) -> int | list[int]:
     """A count of scales, or a list of long sides, as ints; otherwise InputError."""
     if isinstance(value, list | tuple):
         return [whole("scales: a long side", side, 1, 10**9) for side in value]
-    return whole("scales (if not a list of long sides)", value, 1, 1000)
+    return whole("scales", value, 1, 1000)
 
 
 def callables(name: str, value: Any) -> list[Callable[..., Any]]:
@@ -76,7 +78,7 @@ def shares(name: str, given: Sequence[float] | None, count: int) -> list[float]:
     """
     if given is None:
         return [1 / count] * count
-    if not isinstance(given, list | tuple) or len(given) != count:
+    if not isinstance(given, list | tuple | np.ndarray) or len(given) != count:
         raise InputError(f"{name} is {given!r}; expected {count} {'weight' if count == 1 else 'weights'}, one a style")
     values = [number(name, value) for value in given]
     total = sum(values)

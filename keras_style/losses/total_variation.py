@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics
 from keras_style.runtime import keras, tf
@@ -21,7 +22,7 @@ class TotalVariationLoss(FeatureLoss):
     Call arguments: `y_true` is ignored (it may be `y_pred`); `y_pred`: images (B, H, W, C), at least 2 x 2.
 
     Raises:
-        InputError: an exponent below 1.
+        InputError: an exponent below 1, or images smaller than 2 x 2.
 
     Example:
         >>> keras_style.losses.TotalVariationLoss()(image, image)
@@ -31,11 +32,11 @@ class TotalVariationLoss(FeatureLoss):
 
     def __init__(self, exponent: float = 2.0, name: str = "total_variation_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        if not exponent >= 1:
-            raise InputError(f"exponent is {exponent!r}; expected a number of at least 1")
-        self.exponent = float(exponent)
+        self.exponent = checks.number("exponent", exponent, low=1)
 
     def statistics(self, features: tf.Tensor) -> Statistics:
+        if any(side is not None and side < 2 for side in features.shape[1:3]):
+            raise InputError(f"total variation of images of shape {features.shape}; expected at least 2 x 2 pixels")
         down = features[:, 1:, :-1] - features[:, :-1, :-1]
         right = features[:, :-1, 1:] - features[:, :-1, :-1]
         squares = tf.square(down) + tf.square(right)

@@ -59,7 +59,8 @@ class CoarseToFine:
             image = self._trim(minimum.image)
             if minimum.stopped:
                 return Minimum(image, history, stopped=True)
-            state = State(index + 1, 0, image, history=history)
+            so_far = {name: list(values) for name, values in history.items()}  # the run goes on adding to its own
+            state = State(index + 1, 0, image, history=so_far)
             save(state)
         return Minimum(state.image, history, stopped=False)
 

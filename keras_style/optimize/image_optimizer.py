@@ -8,7 +8,7 @@ import numpy as np
 from keras_style import checks
 from keras_style.backbones import Backbone
 from keras_style.choices import OPTIMIZERS
-from keras_style.errors import DivergenceError
+from keras_style.errors import DivergenceError, InputError
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
@@ -85,15 +85,20 @@ class ImageOptimizer:
             init: (H, W, 3), RGB in [0, 1], where to start; its dtype, float32 or float64, is computed in.
             content: (H, W, 3), the size of `init`; needed by content terms.
             style: (H', W', 3), or several; needed by style terms.
-            style_blend: weight of each style, adding up to 1; equal by default.
+            style_blend: weight of each style; equal by default.
             steps: how many steps.
             on_iterate: called with an `Iterate` after each step; returns True to stop.
-            resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then.
+            resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then; for
+                Keras optimizers only (`resumable`).
 
         Raises:
             DivergenceError: a loss or pixel is not a finite number.
-            InputError: a target that the objective needs is missing, or an unknown layer.
+            InputError: no array to start from, a target that the objective needs is missing, or an unknown layer.
         """
+        checks.whole("steps", steps, 1, 10**9)
+        if not isinstance(init, np.ndarray) or init.ndim != 3 or init.dtype not in (np.float32, np.float64):
+            came = f"shape {np.shape(init)} and type {getattr(init, 'dtype', type(init).__name__)}"
+            raise InputError(f"init has {came}; expected an array (H, W, 3), float32 or float64")
         styles = [] if style is None else [style] if isinstance(style, np.ndarray) else list(style)
         losses = self.objective.bind(
             self.backbone,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_style import checks
 from keras_style.backbones import Backbone
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
@@ -39,8 +40,7 @@ class Term:
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise InputError(f"target is {self.target!r}; expected one of {', '.join(map(repr, TARGETS))}")
-        if not (self.weight >= 0 and np.isfinite(self.weight)):
-            raise InputError(f"weight of {self.loss.name} on {self.layer} is {self.weight}; expected a number >= 0")
+        checks.number(f"weight of {self.loss.name} on {self.layer}", self.weight)
         if not self.name:
             object.__setattr__(self, "name", self.target or self.loss.name)
 
@@ -84,7 +84,7 @@ class Objective:
             backbone: the network whose layers the terms name.
             content: (B, H, W, 3) in [0, 1]; needed by terms with the target "content".
             style: one (1, H, W, 3) for each style; their sizes may differ.
-            blend: weight of each style, adding up to 1; equal by default.
+            blend: weight of each style; equal by default.
 
         Returns:
             A function from images (B, H, W, 3) to `{name: scalar}`, weighted and averaged over the batch.
@@ -95,7 +95,7 @@ class Objective:
         layers = [term.layer for term in self.terms]
         backbone.check_layers(layers)
         sources = {"content": [] if content is None else [content], "style": list(style)}
-        shares = {"content": [1.0], "style": list(blend or [1 / max(len(style), 1)] * len(style))}
+        shares = {"content": [1.0], "style": checks.shares("blend", blend, len(style)) if style else []}
         features = {}
         for target in ("content", "style"):
             needed = {term.layer for term in self.terms if term.target == target}

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.images import MIN_SIDE, fitted_size
 
@@ -41,15 +42,13 @@ def schedule(height: int, width: int, scales: int | Sequence[int] | None, steps:
         while allowed > 1 and (min(_halved(height, width, allowed - 1)) < MIN_SIDE or allowed > steps):
             allowed -= 1
         scales = allowed
+    scales = checks.scales(scales)
     if isinstance(scales, int):
-        if scales < 1:
-            raise InputError(f"scales is {scales}; expected at least 1")
         sizes = [_halved(height, width, scales - 1 - index) for index in range(scales)]
     else:
-        sides = list(scales)
-        if not sides or sides != sorted(set(sides)) or sides[-1] != size:
-            raise InputError(f"scales are {sides}; expected increasing long sides, the last one {size}")
-        sizes = [(height, width) if side == size else fitted_size(height, width, side) for side in sides]
+        if not scales or scales != sorted(set(scales)) or scales[-1] != size:
+            raise InputError(f"scales are {scales}; expected increasing long sides, the last one {size}")
+        sizes = [(height, width) if side == size else fitted_size(height, width, side) for side in scales]
     if min(sizes[0]) < MIN_SIDE:
         raise InputError(
             f"the coarsest scale is {sizes[0][1]} x {sizes[0][0]} pixels; expected sides of at least {MIN_SIDE}: "
