@@ -61,9 +61,10 @@ def _downloaded(source: Source) -> Path:
     except WeightsError:
         raise
     except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
         raise WeightsError(
-            f"{source.url} could not be downloaded ({getattr(error, 'reason', None) or error}). "
-            f"Put the file at {path}, or name it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
+            f"{source.url} could not be downloaded ({reason}). Put the file at {path}, "
+            f"or name it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
         ) from None
     return path
 
