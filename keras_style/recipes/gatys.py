@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_style.recipes.recipe import Recipe, Variant, equal_shares
+from keras_style.weights import CHANNELS
 
 if TYPE_CHECKING:
     from keras_style.optimize.objective import Term
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")  # §3
 CONTENT_LAYER = "block4_conv2"  # §3
-
-_FILTERS = (64, 128, 256, 512, 512)  # of VGG's blocks
 
 
 _DEFAULT_BLOCK_WEIGHTS = (6.0, 3.0, 1.2, 0.4, 0.08)
@@ -30,7 +29,7 @@ def default_weights(layers: Sequence[str]) -> dict[str, float]:
 
 def one_over_filters_squared(layers: Sequence[str]) -> dict[str, float]:
     """1/N^2 for each layer, N its number of filters: `1e3/n**2` of Gatys's notebook without the 1e3."""
-    return {layer: 1 / _FILTERS[int(layer[5]) - 1] ** 2 for layer in layers}
+    return {layer: 1 / CHANNELS[int(layer[5]) - 1] ** 2 for layer in layers}
 
 
 PAPER = Variant(
