@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from running import command, record_transfers
 
-from keras_style import Stylizer, api, config
+from keras_style import Stylizer, api, config, recipes
 from keras_style.errors import InputError, MissingFileError
 
 SHIPPED = sorted((Path(__file__).parents[1] / "configs" / "transfer").glob("*.yaml"))
@@ -144,3 +144,11 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_directory_is_named(tmp_path):
     with pytest.raises(InputError, match=f"^config: {tmp_path} cannot be read as YAML"):
         config.load(api.transfer, str(tmp_path))
+
+
+def test_the_written_out_defaults_are_the_defaults():
+    written = config.load(api.transfer, SHIPPED[0].with_name("gatys.yaml"))
+    variant = recipes.get("gatys").variant("default")
+    assert written.pop("scales") == [128, 256, 512]
+    assert (written.pop("method"), written.pop("variant"), written.pop("size")) == ("gatys", "default", Stylizer.size)
+    assert written == {name: getattr(variant, name) for name in written}
