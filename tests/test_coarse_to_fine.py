@@ -89,6 +89,13 @@ def test_detail_of_the_content_is_restored_between_scales(backbone, photograph, 
     assert np.abs(blurred - photograph).max() > 0.1  # what would be left without it
 
 
+def test_an_objective_without_content_gets_no_detail_of_it(backbone, photograph, painting):
+    gray = np.full((20, 24, 3), 0.5, np.float32)
+    style_only = [Term(GramLoss(), "block1_conv1", 1.0, "style")]
+    run = run_of(backbone, photograph, painting, terms=style_only, optimizer=unmoving(), init=gray)
+    np.testing.assert_allclose(run.run(lambda iterate: None).image, 0.5, atol=1e-6)
+
+
 def test_what_was_painted_at_the_coarse_scale_is_kept(backbone, photograph, painting):
     gray = np.full((20, 24, 3), 0.5, np.float32)
     result = run_of(backbone, photograph, painting, terms=pixels(), optimizer=unmoving(), init=gray)

@@ -108,11 +108,12 @@ class CoarseToFine:
     def _start(self, index: int, image: np.ndarray) -> np.ndarray:
         """The picture of the scale before, enlarged, with the detail of the content that was too fine for that scale.
 
-        Without it, contours that were lost to the coarse scale would have to be found again by the content loss.
+        Without it, contours that were lost to the coarse scale would have to be found again by the content loss. An
+        objective that does not look at the content gets none of it.
         """
         stage = self.stages[index]
         start = resize(image, stage.height, stage.width)
-        if index > 0:
+        if index > 0 and self.optimizer.objective.needs_content:
             before = self.stages[index - 1]
             content = resize(self.content, stage.height, stage.width)
             coarse = resize(resize(self.content, before.height, before.width), stage.height, stage.width)

@@ -71,6 +71,11 @@ class Objective:
         """Names under which the terms are reported."""
         return tuple(dict.fromkeys(term.name for term in self.terms))
 
+    @property
+    def needs_content(self) -> bool:
+        """Whether any term compares with the content image."""
+        return any(term.target == "content" for term in self.terms)
+
     def bind(
         self,
         backbone: Backbone,

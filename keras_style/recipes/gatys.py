@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")  # §3
 CONTENT_LAYER = "block4_conv2"  # §3
 
-
 _DEFAULT_BLOCK_WEIGHTS = (6.0, 3.0, 1.2, 0.4, 0.08)
 
 
@@ -53,21 +52,21 @@ PAPER = Variant(
 
 REFERENCE = Variant(
     source="leongatys/PytorchNeuralStyleTransfer @be6c8e2, NeuralStyleTransfer.ipynb",
-    content_weight=1.0,  # cell 7: content_weights = [1e0]
-    style_weight=1e3,  # cell 7: style_weights = [1e3/n**2 for n in [64,128,256,512,512]]
+    content_weight=1.0,  # In[8]: content_weights = [1e0]
+    style_weight=1e3,  # In[8]: style_weights = [1e3/n**2 for n in [64,128,256,512,512]]
     tv_weight=0.0,
-    content_layers={CONTENT_LAYER: 1.0},  # cell 7: r42
+    content_layers={CONTENT_LAYER: 1.0},  # In[8]: r42
     style_layers=one_over_filters_squared(STYLE_LAYERS),
     layer_weights=one_over_filters_squared,
     relative=False,
-    content_normalization="mean",  # cell 7: nn.MSELoss
-    style_normalization="gatys_pytorch",  # cell 2: GramMSELoss
-    backbone="vgg19_imagenet",  # cell 3: vgg_conv.pth, converted from Caffe
-    pooling="max",  # cell 2: VGG(pool="max")
-    optimizer="lbfgs",  # cell 8
-    steps=500,  # cell 8: max_iter
-    scales=1,  # cells 9-11 repeat at 800 px with 200 steps
-    init="content",  # cell 6
+    content_normalization="mean",  # In[8]: nn.MSELoss
+    style_normalization="gatys_pytorch",  # In[3]: GramMSELoss
+    backbone="vgg19_imagenet",  # In[5]: vgg_conv.pth
+    pooling="max",  # In[2]: VGG(pool="max")
+    optimizer="lbfgs",  # In[9]
+    steps=500,  # In[9]: max_iter, gradients there; at 512 px on the short side, In[4]
+    scales=1,  # In[10] and In[11] repeat at 800 px with 200 steps
+    init="content",  # In[6]
 )
 
 DEFAULT = Variant(
