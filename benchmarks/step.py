@@ -139,6 +139,7 @@ def pictures(size: int):
 
 def ours(size: int):
     from keras_style import Objective, Term, backbones, losses
+    from keras_style.optimize.gradient import losses_and_gradient
     from keras_style.runtime import tf
 
     content, style, image = pictures(size)
@@ -146,15 +147,9 @@ def ours(size: int):
     objective = Objective([*terms, Term(losses.ContentLoss("mean"), CONTENT, 1.0, "content")])
     loss_terms = objective.bind(backbones.get("vgg16_bsds500"), content, [style])
 
-    @tf.function(autograph=False)
-    def evaluate(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            total = tf.add_n(list(loss_terms(x).values()))
-        return total, tape.gradient(total, x)
-
+    evaluate = tf.function(losses_and_gradient(loss_terms, image.shape, image.dtype), autograph=False)
     at = tf.constant(image)
-    return lambda: float(evaluate(at)[0])
+    return lambda: float(sum(evaluate(at)[0].values()))
 
 
 def plain_tensorflow(size: int):

@@ -83,7 +83,7 @@ def transfer(
         backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
             them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
         pooling: "max" or "average" pooling in the backbone.
-        seed: of whatever is random; the same seed and machine give the same picture.
+        seed: of whatever is random; the same seed and machine give the same bits.
         callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
         checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
         checkpoint_every: steps between two saves; L-BFGS saves at the end of each scale.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import losses, vgg
+from PIL import Image
 
 import keras_style
 from keras_style import images, weights
@@ -49,3 +50,26 @@ def test_a_default_transfer_of_512_pixels_peaks_below_two_and_a_half_gigabytes(t
     command = ["-m", "keras_style", "transfer", content, style, "-o", tmp_path / "out.png", "--steps", 12]
     subprocess.run([sys.executable, *map(str, command)], check=True)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20 < 2.5
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_two_processes_with_one_seed_give_the_same_bits_at_512_pixels(optimizer: str, tmp_path: Path):
+    content, style = EXAMPLES / "content" / "astronaut.png", EXAMPLES / "style" / "vangogh_night_cafe.png"
+    pictures = [tmp_path / "one.png", tmp_path / "two.png"]
+    for picture in pictures:
+        command = [
+            "-m",
+            "keras_style",
+            "transfer",
+            content,
+            style,
+            "-o",
+            picture,
+            "--steps",
+            9,
+            "--optimizer",
+            optimizer,
+        ]
+        subprocess.run([sys.executable, *map(str, command)], check=True)
+    one, two = (np.asarray(Image.open(picture)) for picture in pictures)
+    np.testing.assert_array_equal(one, two)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_style.optimize.gradient import losses_and_gradient
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.objective import Losses
 from keras_style.runtime import keras, tf
@@ -37,12 +38,12 @@ def descend(
     for slot, value in zip(optimizer.variables, state, strict=bool(state)):
         slot.assign(value)
 
+    evaluate = losses_and_gradient(losses, image.shape, image.dtype)
+
     @tf.function(autograph=False)
     def step() -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            values = losses(variable)
-            total = tf.add_n(list(values.values()))
-        optimizer.apply([tape.gradient(total, variable)], [variable])
+        values, gradient = evaluate(tf.convert_to_tensor(variable))
+        optimizer.apply([gradient], [variable])
         variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
         return values
 

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.optimize
 
 from keras_style.errors import DivergenceError
+from keras_style.optimize.gradient import losses_and_gradient
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.objective import Losses
 from keras_style.runtime import tf
@@ -32,14 +33,7 @@ def lbfgs(losses: Losses, image: np.ndarray, steps: int, on_iterate: OnIterate) 
     """
     shape, dtype = image.shape, image.dtype
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, dtype)])
-    def evaluate(images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            values = losses(images)
-            total = tf.add_n(list(values.values()))
-        return values, tape.gradient(total, images)
-
+    evaluate = tf.function(losses_and_gradient(losses, shape, dtype), autograph=False)
     first = 0.0
     number = 0
     latest: dict[str, float] = {}

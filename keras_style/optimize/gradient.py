@@ -1,0 +1,52 @@
+"""The losses of an image and their gradient as one graph, which runs as it was written."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_style.optimize.objective import Losses
+from keras_style.runtime import tf
+
+LossesAndGradient = Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
+
+
+def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype) -> LossesAndGradient:
+    """A function from images to `losses(images)` and the gradient of their sum, to be called inside a `tf.function`.
+
+    TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
+    more gradients into additions in the order of arrival, so that the last bits differ from run to run. It has nothing
+    to speed up here.
+
+    Args:
+        losses: the objective of images (B, H, W, 3).
+        shape: (B, H, W, 3).
+        dtype: float32 or float64.
+    """
+
+    @tf.function(
+        autograph=False,
+        input_signature=[tf.TensorSpec(shape, dtype)],
+        experimental_attributes={"_noinline": True},  # inlined, it would be optimized with its caller
+    )
+    def traced(images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            values = losses(images)
+            total = tf.add_n(list(values.values()))
+        return values, tape.gradient(total, images)
+
+    graph = traced.get_concrete_function()
+    settings = tf.compat.v1.ConfigProto()
+    settings.graph_options.rewrite_options.disable_meta_optimizer = True
+
+    def as_written(images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        outputs = tf.raw_ops.StatefulPartitionedCall(
+            args=[images, *graph.captured_inputs],
+            Tout=[output.dtype for output in graph.outputs],
+            f=graph,
+            config_proto=settings.SerializeToString(),
+        )
+        values, gradient = tf.nest.pack_sequence_as(graph.structured_outputs, outputs)
+        return values, tf.ensure_shape(gradient, shape)
+
+    return as_written
