@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.errors import InputError
-from keras_style.losses.feature_loss import FeatureLoss, Statistics
+from keras_style.losses.feature_loss import WEIGHTS, FeatureLoss, Statistics, vectors, weights
 from keras_style.runtime import keras, tf
 
 NORMALIZATIONS = ("mean", "paper", "sum")
@@ -34,18 +34,18 @@ class ContentLoss(FeatureLoss):
         super().__init__(name=name, **kwargs)
         self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
 
-    def statistics(self, features: tf.Tensor) -> Statistics:
-        return {"features": features}
+    def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
+        return {"features": features, WEIGHTS: weights(features, mask)}
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         assert target is not None
         expected, got = target["features"], current["features"]
         if not expected.shape[1:].is_compatible_with(got.shape[1:]):
             raise InputError(f"content features have shape {expected.shape}, those of the image {got.shape}")
-        squares = tf.math.squared_difference(got, expected)
+        squares = vectors(tf.math.squared_difference(got, expected)) * target[WEIGHTS][:, :, None]
+        total = tf.reduce_sum(squares, axis=[1, 2])
         if self.normalization == "mean":
-            return tf.reduce_mean(squares, axis=[1, 2, 3])
-        total = tf.reduce_sum(squares, axis=[1, 2, 3])
+            return total / (tf.reduce_sum(target[WEIGHTS], axis=1) * squares.shape[-1])
         return total / 2 if self.normalization == "paper" else total
 
     def get_config(self) -> dict[str, Any]:

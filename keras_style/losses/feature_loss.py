@@ -1,12 +1,14 @@
 """What every loss of the package has in common: statistics of features, and a distance between two of them."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from keras_style.runtime import keras, tf
 
 Statistics = dict[str, tf.Tensor]
 
 COUNT = "count"  # the statistic that says over how many positions the others were summed
+WEIGHTS = "weights"  # the statistic that says how much each of the vectors counts
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -16,13 +18,21 @@ class FeatureLoss(keras.losses.Loss):
     An optimizer takes the statistics of the target once, and those of the image at every step. Subclasses implement
     `statistics` and `distance`; as a Keras loss, `loss(y_true, y_pred)` composes the two and averages over the batch.
 
+    A mask gives every position a weight: all ones are as good as none, and with zeros and ones the loss is that of the
+    positions inside.
+
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017: style as a distance between distributions.
     """
 
-    def statistics(self, features: tf.Tensor) -> Statistics:
-        """What the loss keeps of features (B, H, W, C): tensors whose first axis is B.
+    def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
+        """What the loss keeps of features: tensors whose first axis is B.
 
-        Sums over positions come with `"count"` (B,), the number of positions, so that they add up over parts.
+        Sums over positions come with `"count"` (B,), the number of positions, so that they add up over parts. Losses
+        that keep all vectors (B, M, C) give each its `"weights"` (B, M).
+
+        Args:
+            features: (B, H, W, C).
+            mask: (B or 1, H, W) in [0, 1]: how much each position counts; None: all alike.
         """
         raise NotImplementedError
 
@@ -32,8 +42,13 @@ class FeatureLoss(keras.losses.Loss):
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
         """Distance (B,) of the target from all-zero features: what a recipe divides by to be free of units."""
-        nothing = {key: value if key == COUNT else tf.zeros_like(value) for key, value in target.items()}
+        kept = (COUNT, WEIGHTS)
+        nothing = {key: value if key in kept else tf.zeros_like(value) for key, value in target.items()}
         return self.distance(target, nothing)
+
+    def redrawn(self, step: tf.Tensor | int) -> Self:
+        """This loss with the random numbers of another step; itself unless it is random."""
+        return self
 
     def blend(self, targets: Sequence[Statistics], weights: Sequence[float]) -> Statistics:
         """One target out of several: the weighted mean of their statistics per position.
@@ -63,7 +78,21 @@ def _align(count: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     return tf.reshape(count, [-1] + [1] * (value.shape.rank - 1))
 
 
-def positions(features: tf.Tensor) -> tf.Tensor:
-    """Number of positions (B,) of features (B, H, W, C), in their dtype."""
+def vectors(features: tf.Tensor) -> tf.Tensor:
+    """Features (B, H, W, C) as vectors (B, H W, C)."""
     shape = tf.shape(features)
-    return tf.fill([shape[0]], tf.cast(shape[1] * shape[2], features.dtype))
+    return tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
+
+
+def weights(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """How much each position of features (B, H, W, C) counts, (B, H W), in their dtype."""
+    shape = tf.shape(features)
+    if mask is None:
+        return tf.ones([shape[0], shape[1] * shape[2]], features.dtype)
+    flat = tf.reshape(tf.cast(mask, features.dtype), [tf.shape(mask)[0], shape[1] * shape[2]])
+    return tf.broadcast_to(flat, [shape[0], shape[1] * shape[2]])
+
+
+def count(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Number of positions (B,) of features (B, H, W, C), or the sum of their weights, in their dtype."""
+    return tf.reduce_sum(weights(features, mask), axis=1)

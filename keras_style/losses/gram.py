@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_style import checks
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, positions
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, vectors, weights
 from keras_style.runtime import keras, tf
 
 # Each as a factor on d = ||G/M - A/M'||^2, given the number of filters N.
@@ -53,10 +53,10 @@ class GramLoss(FeatureLoss):
         super().__init__(name=name, **kwargs)
         self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
 
-    def statistics(self, features: tf.Tensor) -> Statistics:
-        shape = tf.shape(features)
-        vectors = tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
-        return {"gram": tf.matmul(vectors, vectors, transpose_a=True), COUNT: positions(features)}
+    def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
+        rows = vectors(features)
+        weighted = rows if mask is None else rows * weights(features, mask)[:, :, None]
+        return {"gram": tf.matmul(weighted, rows, transpose_a=True), COUNT: count(features, mask)}
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         assert target is not None

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.errors import InputError
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count
 from keras_style.runtime import keras, tf
 
 _SMALLEST = 1e-12  # under the root, so that the gradient of a flat region is finite
@@ -34,7 +34,7 @@ class TotalVariationLoss(FeatureLoss):
         super().__init__(name=name, **kwargs)
         self.exponent = checks.number("exponent", exponent, low=1)
 
-    def statistics(self, features: tf.Tensor) -> Statistics:
+    def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         if any(side is not None and side < 2 for side in features.shape[1:3]):
             raise InputError(f"total variation of images of shape {features.shape}; expected at least 2 x 2 pixels")
         down = features[:, 1:, :-1] - features[:, :-1, :-1]
@@ -42,9 +42,13 @@ class TotalVariationLoss(FeatureLoss):
         squares = tf.square(down) + tf.square(right)
         if self.exponent != 2:
             squares = (squares + _SMALLEST) ** (self.exponent / 2)
-        shape = tf.shape(squares)
-        count = tf.fill([shape[0]], tf.cast(shape[1] * shape[2] * shape[3], squares.dtype))
-        return {"variation": tf.reduce_sum(squares, axis=[1, 2, 3]), COUNT: count}
+        if mask is not None:
+            mask = mask[:, :-1, :-1]
+            squares *= tf.cast(mask, squares.dtype)[..., None]
+        return {
+            "variation": tf.reduce_sum(squares, axis=[1, 2, 3]),
+            COUNT: count(squares, mask) * squares.shape[-1],
+        }
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         return current["variation"] / current[COUNT]
