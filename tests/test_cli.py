@@ -97,6 +97,7 @@ def test_an_interrupted_run_says_so(monkeypatch, tmp_path, capsys, as_json):
 
 def interrupt(monkeypatch, times: int) -> None:
     """A stand-in for `transfer` that Ctrl-C hits so many times."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell start with it ignored
 
     def interrupted(content, style, *, callbacks):
         assert not callbacks[0](None)
