@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keras_style.optimize.objective import Objective, Term
     from keras_style.result import TransferResult
     from keras_style.stylizer import Stylizer
+    from keras_style.texture import synthesize_texture
 
 __all__ = [
     "Backbone",
@@ -32,6 +33,7 @@ __all__ = [
     "backbones",
     "losses",
     "methods",
+    "synthesize_texture",
     "transfer",
 ]
 
@@ -44,6 +46,7 @@ _HOMES = {
     "Term": "keras_style.optimize.objective",
     "TransferResult": "keras_style.result",
     "methods": "keras_style.api",
+    "synthesize_texture": "keras_style.texture",
     "transfer": "keras_style.api",
 }
 

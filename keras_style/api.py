@@ -1,16 +1,18 @@
 """What most people need: one function from two images to a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_style import recipes
 from keras_style.checks import Layers
 from keras_style.images import ImageLike
+from keras_style.masks import Masks
 from keras_style.optimize.iterate import OnIterate
 from keras_style.progress import Verbosity
 from keras_style.result import TransferResult
-from keras_style.stylizer import CHECKPOINT_EVERY, Stylizer
+from keras_style.run import CHECKPOINT_EVERY
+from keras_style.stylizer import Stylizer
 
 if TYPE_CHECKING:
     from keras.optimizers import Optimizer
@@ -32,7 +34,7 @@ def transfer(
     content: ImageLike,
     style: ImageLike | Sequence[ImageLike],
     *,
-    method: str = Stylizer.method,
+    method: str | Mapping[str, float] = Stylizer.method,
     variant: str = Stylizer.variant,
     size: int = Stylizer.size,
     scales: int | Sequence[int] | None = None,
@@ -41,12 +43,17 @@ def transfer(
     content_weight: float | None = None,
     style_weight: float | None = None,
     tv_weight: float | None = None,
+    photorealism_weight: float | None = None,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
     style_blend: Sequence[float] | None = None,
     style_scale: float | None = None,
     init: ImageLike | None = None,
+    content_masks: Masks | None = None,
+    style_masks: Masks | Sequence[Masks] | None = None,
     preserve_color: str | None = None,
+    balance: str | None = None,
+    smooth: bool | None = None,
     backbone: "str | Backbone | None" = None,
     pooling: str | None = None,
     seed: int = Stylizer.seed,
@@ -63,8 +70,10 @@ def transfer(
         content: the photograph: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating
             point in [0, 1]. Transparent pixels are laid on white.
         style: the painting, likewise, or a list of several.
-        method: which paper's way of matching style; `keras_style.methods()` lists them.
-        variant: named set of parameters: "default", "paper" or "reference" (the authors' code).
+        method: which way of matching style; `keras_style.methods()` lists them. Several as {name: share}, whose
+            objectives are added up in these proportions.
+        variant: named set of parameters: "default", and where numbers were published "paper" or "reference" (the
+            authors' code).
         size: long side of the result in pixels.
         scales: how many scales, coarse to fine, each twice as large as the one before; 1 for a single one; or a list of
             their long sides in pixels.
@@ -73,13 +82,22 @@ def transfer(
         content_weight: factor of the content loss; more keeps more of the photograph.
         style_weight: factor of the style loss; more takes more of the painting.
         tv_weight: factor of the total variation; more makes a smoother picture.
+        photorealism_weight: factor of the matting Laplacian, with any method; more keeps edges straight and surfaces
+            smooth.
         content_layers: layers where content is compared, as a list (equal weights) or {layer: weight}.
         style_layers: layers where style is compared, likewise; a list is weighted as the variant weights layers.
         style_blend: weight of each style, in the order of the styles; equal by default.
         style_scale: long side of the style as a multiple of `size`: below 1 for finer strokes, above for broader ones.
         init: where to start: "content", "style", "noise", or an image of the content's proportions.
+        content_masks: regions of the photograph, each to be painted like the region of the same name in the style: a
+            label image with a color for each region, {region: mask}, or a list of masks. What no mask covers is a
+            region of its own.
+        style_masks: the same regions in the style; for several styles a list with the masks of each.
         preserve_color: keep the photograph's colors: "luminance" paints light and dark only, "match" first gives the
             painting the photograph's mean color and covariance.
+        balance: "gradient": at every step rescale the gradient of each term by its length, so that terms of one weight
+            pull alike; with Adam or another Keras optimizer.
+        smooth: afterwards make every pixel a local affine function of the photograph's colors: no paint, no distortion.
         backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
             them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
         pooling: "max" or "average" pooling in the backbone.
@@ -115,12 +133,15 @@ def transfer(
         content_weight=content_weight,
         style_weight=style_weight,
         tv_weight=tv_weight,
+        photorealism_weight=photorealism_weight,
         content_layers=content_layers,
         style_layers=style_layers,
         style_blend=style_blend,
         style_scale=style_scale,
         init=init,
         preserve_color=preserve_color,
+        balance=balance,
+        smooth=smooth,
         backbone=backbone,
         pooling=pooling,
         seed=seed,
@@ -128,6 +149,8 @@ def transfer(
     return stylizer(
         content,
         style,
+        content_masks=content_masks,
+        style_masks=style_masks,
         callbacks=callbacks,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,

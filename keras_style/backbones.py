@@ -57,6 +57,10 @@ class Backbone:
                 f"{self.name} has no layer {', '.join(map(repr, unknown))}; expected some of {', '.join(self.layers)}"
             )
 
+    def poolings(self, layer: str) -> int:
+        """How many times an image was halved on its way to `layer`."""
+        return 0 if layer == IMAGE else int(layer[5]) - 1
+
     def __call__(self, images: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:
         """Feature maps after the ReLU of each named layer; the network ends at the deepest of them.
 

@@ -37,6 +37,13 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
+def truth(name: str, value: Any) -> bool:
+    """`value`, if it is True or False; otherwise InputError."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} is {_short(value)}; expected True or False")
+    return value
+
+
 def scales(value: Any) -> int | list[int]:
     """A count of scales, or a list of long sides, as ints; otherwise InputError."""
     if isinstance(value, list | tuple):

@@ -1,7 +1,6 @@
 """A method with its parameters bound: from two images to a picture."""
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,26 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_style import checks, color, images, recipes, weights
+from keras_style import checks, color, images, local_affine, masks, recipes, weights
 from keras_style.checks import Layers
-from keras_style.choices import INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR
+from keras_style.choices import BALANCES, INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images import ImageLike
-from keras_style.optimize.checkpoint import Checkpoint
-from keras_style.optimize.iterate import Iterate, OnIterate
+from keras_style.masks import Masks
+from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import Stage, schedule
-from keras_style.progress import Progress, Verbosity
+from keras_style.progress import Verbosity
+from keras_style.recipes.blend import Blend
 from keras_style.recipes.recipe import Variant, equal_shares
 from keras_style.result import TransferResult
+from keras_style.run import CHECKPOINT_EVERY, Watch
 
 if TYPE_CHECKING:
     from keras.optimizers import Optimizer
 
     from keras_style.backbones import Backbone
     from keras_style.optimize.coarse_to_fine import CoarseToFine
+    from keras_style.optimize.image_optimizer import ImageOptimizer
+
+Regions = Mapping[str, np.ndarray]
 
 MAX_SIZE = 10_000  # pixels
-CHECKPOINT_EVERY = 50  # steps
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +48,7 @@ class Stylizer:
         >>> stylizer("photo.jpg", "painting.png").save("out.png")
     """
 
-    method: str = "gatys"
+    method: str | Mapping[str, float] = "gatys"
     variant: str = "default"
     size: int = 512
     scales: int | Sequence[int] | None = None
@@ -54,125 +57,105 @@ class Stylizer:
     content_weight: float | None = None
     style_weight: float | None = None
     tv_weight: float | None = None
+    photorealism_weight: float | None = None
     content_layers: Layers | None = None
     style_layers: Layers | None = None
     style_blend: Sequence[float] | None = None
     style_scale: float | None = None
     init: ImageLike | None = None
     preserve_color: str | None = None
+    balance: str | None = None
+    smooth: bool | None = None
     backbone: "str | Backbone | None" = None
     pooling: str | None = None
     seed: int = 0
-    _variant: Variant = field(init=False, repr=False)
+    _blend: Blend = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        recipe = recipes.get(self.method)
-        variant = recipe.variant(self.variant)
+        blend = recipes.blend(self.method, self.variant)
         object.__setattr__(self, "size", checks.whole("size", self.size, images.MIN_SIDE, MAX_SIZE))
         object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0, 2**63 - 1))
         if self.preserve_color is not None:
             checks.choice("preserve_color", self.preserve_color, PRESERVE_COLOR)
-        given = {name: _checked(name, getattr(self, name)) for name in _OVERRIDES if getattr(self, name) is not None}
-        known = _layers(given.get("backbone", variant.backbone))
+        given = {name: checked(name, getattr(self, name)) for name in _OVERRIDES if getattr(self, name) is not None}
+        known = known_layers(given.get("backbone", blend.variant.backbone))
         if self.content_layers is not None:
             given["content_layers"] = checks.layer_weights("content_layers", self.content_layers, known, equal_shares)
+        if self.balance is not None and self.optimizer is None:
+            given["optimizer"] = "adam"  # L-BFGS, the usual one, cannot follow weights that change with every step
+        blend = blend.with_numbers(given)
         if self.style_layers is not None:
-            weigh = variant.layer_weights
-            given["style_layers"] = checks.layer_weights("style_layers", self.style_layers, known, weigh)
-        object.__setattr__(self, "_variant", replace(variant, **given))
+            given_layers = self.style_layers
+            blend = blend.with_style_layers(
+                lambda weigh: checks.layer_weights("style_layers", given_layers, known, weigh)
+            )
+        if blend.variant.balance and blend.variant.optimizer == "lbfgs":
+            raise InputError("balance with the optimizer 'lbfgs'; expected 'adam' or a Keras optimizer")
+        object.__setattr__(self, "_blend", blend)
+
+    @property
+    def _variant(self) -> Variant:
+        """The numbers of the run."""
+        return self._blend.variant
 
     def __call__(
         self,
         content: ImageLike,
         style: ImageLike | Sequence[ImageLike],
         *,
+        content_masks: Masks | None = None,
+        style_masks: Masks | Sequence[Masks] | None = None,
         callbacks: Sequence[OnIterate] = (),
         checkpoint: str | Path | None = None,
         checkpoint_every: int = CHECKPOINT_EVERY,
         verbose: Verbosity = "auto",
     ) -> TransferResult:
         """Paint `content` in the manner of `style`; see `keras_style.transfer` for arguments, result and errors."""
-        started = time.perf_counter()
-        checks.whole("checkpoint_every", checkpoint_every, 1, 10**9)
-        callbacks = checks.callables("callbacks", callbacks)
-        if verbose not in ("auto", 0, 1):
-            raise InputError(f"verbose is {verbose!r}; expected 'auto', 0 or 1")
+        watch = Watch(callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose)
         variant = self._variant
         full = images.load(content, name="content")
         height, width = images.fitted_size(full.shape[0], full.shape[1], self.size)
-        stages = schedule(height, width, variant.scales, variant.steps)
+        stages = schedule(height, width, variant.scales, variant.steps, variant.passes)
         photograph = images.resize(full, height, width)
         paintings = [self._load_style(each, number) for number, each in enumerate(_as_list(style), start=1)]
         blend = checks.shares("style_blend", self.style_blend, len(paintings))
-        settings = self._settings(stages, blend)
+        content_regions, style_regions = _regions(content_masks, style_masks, photograph, paintings)
+        settings = self._settings(stages, blend, content_regions)
 
-        saved = None if checkpoint is None else self._checkpoint(checkpoint, settings, photograph, paintings)
-        state = saved.load() if saved else None
+        digests = {
+            "content": digest(photograph),
+            "style": [digest(painting) for painting in paintings],
+            "content_masks": content_regions and digest(*content_regions.values()),
+            "style_masks": [digest(*regions.values()) for regions in style_regions],
+            "init": self._init_digest(),
+            "backbone": backbone_digest(variant.backbone),
+        }
+
         target, targets = self._in_color(photograph, paintings)
         start = self._start(stages[0], target, targets, height, width)
-        run = self._run(stages, target, targets, blend, start)
+
+        def make() -> "CoarseToFine":
+            from keras_style.optimize.coarse_to_fine import CoarseToFine
+
+            return CoarseToFine(
+                build_optimizer(self._blend, self.pooling, [target, *targets]),
+                stages,
+                target,
+                targets,
+                blend,
+                start,
+                content_regions,
+                style_regions,
+                variant.bleed,
+            )
 
         def finish(image: np.ndarray) -> np.ndarray:
-            if self.preserve_color != "luminance":
-                return image
-            return color.restore_chroma(image, images.resize(photograph, *image.shape[:2]))
+            original = images.resize(photograph, *image.shape[:2])
+            if variant.smooth:
+                image = local_affine.smooth(image, original)
+            return color.restore_chroma(image, original) if self.preserve_color == "luminance" else image
 
-        with Progress(stages, verbose) as progress:
-
-            def on_iterate(iterate: Iterate) -> bool:
-                progress(iterate)
-                finished = replace(iterate, read_image=lambda: finish(iterate.image))
-                answers = [callback(finished) for callback in callbacks]  # all are called, also after one has stopped
-                return any(answer is True for answer in answers)
-
-            save = saved.save if saved else (lambda state: None)
-            minimum = run.run(on_iterate, state, save, checkpoint_every)
-        return TransferResult(
-            array=finish(minimum.image),
-            history=minimum.history,
-            settings=settings,
-            seconds=time.perf_counter() - started,
-            stopped=minimum.stopped,
-        )
-
-    def _run(
-        self,
-        stages: Sequence[Stage],
-        content: np.ndarray,
-        styles: Sequence[np.ndarray],
-        blend: Sequence[float],
-        start: np.ndarray,
-    ) -> "CoarseToFine":
-        """The optimization, ready to go."""
-        # TensorFlow is imported only now: whatever is wrong with the arguments was said in a fraction of the time.
-        from keras_style import backbones
-        from keras_style.optimize.coarse_to_fine import CoarseToFine
-        from keras_style.optimize.image_optimizer import ImageOptimizer
-        from keras_style.optimize.objective import Objective
-
-        variant = self._variant
-        backbone: Backbone = variant.backbone
-        if isinstance(variant.backbone, str):
-            backbone = backbones.get(variant.backbone, pooling=variant.pooling)
-        elif self.pooling is not None:
-            backbone = replace(backbone, pooling=self.pooling)
-        if variant.normalized_backbone:
-            backbone = backbone.normalized([content, *styles])
-        objective = Objective(recipes.get(self.method).terms(variant))
-        optimizer = ImageOptimizer(backbone, objective, variant.optimizer)
-        return CoarseToFine(optimizer, stages, content, styles, blend, start, variant.bleed)
-
-    def _checkpoint(
-        self, directory: str | Path, settings: Mapping[str, Any], content: np.ndarray, styles: Sequence[np.ndarray]
-    ) -> Checkpoint:
-        """The checkpoint of exactly this picture."""
-        digests = {
-            "content": _digest(content),
-            "style": [_digest(style) for style in styles],
-            "init": self._init_digest(),
-            "backbone": _backbone_digest(self._variant.backbone),
-        }
-        return Checkpoint(directory, {**settings, **digests})
+        return watch.run(stages, make, settings, digests, finish)
 
     def _load_style(self, style: ImageLike, number: int) -> np.ndarray:
         loaded = images.load(style, name=f"style {number}" if number > 1 else "style")
@@ -211,27 +194,31 @@ class Stylizer:
 
     def _init_digest(self) -> str:
         init = self._variant.init
-        return init if isinstance(init, str) and init in INITS else _digest(_load_init(init))
+        return init if isinstance(init, str) and init in INITS else digest(_load_init(init))
 
-    def _settings(self, stages: Sequence[Stage], blend: Sequence[float]) -> dict[str, Any]:
+    def _settings(self, stages: Sequence[Stage], blend: Sequence[float], regions: Regions | None) -> dict[str, Any]:
         variant = self._variant
-        backbone, optimizer, init = variant.backbone, variant.optimizer, variant.init
+        backbone, init = variant.backbone, variant.init
         return {
-            "method": self.method,
+            "method": self.method if isinstance(self.method, str) else dict(self.method),
             "variant": self.variant,
             "size": self.size,
-            "scales": [stage.long_side for stage in stages],
+            "scales": [stage.long_side for stage in stages if stage.in_pass == 1],
             "steps": variant.steps,
-            "optimizer": optimizer if isinstance(optimizer, str) else _plain(optimizer.get_config()),
+            "optimizer": plain_optimizer(variant.optimizer),
             "content_weight": variant.content_weight,
             "style_weight": variant.style_weight,
             "tv_weight": variant.tv_weight,
+            "photorealism_weight": variant.photorealism_weight,
             "content_layers": dict(variant.content_layers),
-            "style_layers": dict(variant.style_layers),
+            "style_layers": self._blend.style_layers,
             "style_blend": list(blend),
             "style_scale": variant.style_scale,
             "init": init if isinstance(init, str) else type(init).__name__,
+            "regions": regions and {name: round(float(weights.mean()), 4) for name, weights in regions.items()},
             "preserve_color": self.preserve_color,
+            "balance": variant.balance,
+            "smooth": variant.smooth,
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
             "pooling": variant.pooling if isinstance(backbone, str) else self.pooling or backbone.pooling,
             "seed": self.seed,
@@ -245,6 +232,9 @@ _OVERRIDES = (
     "content_weight",
     "style_weight",
     "tv_weight",
+    "photorealism_weight",
+    "balance",
+    "smooth",
     "style_scale",
     "init",
     "backbone",
@@ -252,19 +242,23 @@ _OVERRIDES = (
 )
 
 
-def _checked(name: str, value: Any) -> Any:
+def checked(name: str, value: Any) -> Any:
     """A value that replaces a number of the variant, if it fits."""
     match name:
         case "steps":
             return checks.whole(name, value, 1, 10**9)
         case "scales":
             return checks.scales(value)
-        case "content_weight" | "style_weight" | "tv_weight":
+        case "content_weight" | "style_weight" | "tv_weight" | "photorealism_weight":
             return checks.number(name, value)
         case "style_scale":
             return checks.number(name, value, 0.01, 10)
         case "pooling":
             return checks.choice(name, value, POOLINGS)
+        case "balance":
+            return checks.choice(name, value, BALANCES)
+        case "smooth":
+            return checks.truth(name, value)
         # Keras's optimizers and our backbones are told by what they have: their classes would import TensorFlow.
         case "optimizer" if isinstance(value, type) or not hasattr(value, "apply"):
             return checks.choice("optimizer (if not a Keras optimizer)", value, OPTIMIZERS)
@@ -273,7 +267,35 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-def _layers(backbone: "str | Backbone") -> Sequence[str]:
+def build_optimizer(
+    blend: Blend, pooling: str | None, targets: Sequence[np.ndarray], wrap: int = 0
+) -> "ImageOptimizer":
+    """The optimizer of a blend's objective.
+
+    TensorFlow is imported only now: whatever is wrong with the arguments was said in a fraction of the time.
+
+    Args:
+        blend: the methods with their numbers.
+        pooling: as the user gave it: a backbone that was passed in keeps its own otherwise.
+        targets: the images by which a network is normalized.
+        wrap: of `ImageOptimizer`.
+    """
+    from keras_style import backbones
+    from keras_style.optimize.image_optimizer import ImageOptimizer
+    from keras_style.optimize.objective import Objective
+
+    variant = blend.variant
+    backbone: Backbone = variant.backbone
+    if isinstance(variant.backbone, str):
+        backbone = backbones.get(variant.backbone, pooling=variant.pooling)
+    elif pooling is not None:
+        backbone = replace(backbone, pooling=pooling)
+    if variant.normalized_backbone:
+        backbone = backbone.normalized(targets)
+    return ImageOptimizer(backbone, Objective(blend.terms(), variant.balance), variant.optimizer, wrap)
+
+
+def known_layers(backbone: "str | Backbone") -> Sequence[str]:
     if isinstance(backbone, str):
         return weights.layer_names(weights.source(backbone.partition("=")[0]).network)
     return tuple(backbone.kernels)
@@ -293,7 +315,34 @@ def _as_list(style: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
     return styles
 
 
-def _digest(*arrays: np.ndarray) -> str:
+def _regions(
+    content_masks: Masks | None,
+    style_masks: Masks | Sequence[Masks] | None,
+    content: np.ndarray,
+    styles: Sequence[np.ndarray],
+) -> tuple[Regions | None, list[Regions]]:
+    """The regions of the content and of each style: the same ones everywhere."""
+    if content_masks is None and style_masks is None:
+        return None, []
+    if content_masks is None or style_masks is None:
+        given, missing = ("style", "content") if content_masks is None else ("content", "style")
+        raise InputError(f"{given}_masks without {missing}_masks; expected both, or none")
+    of_content = masks.load(content_masks, content.shape[0], content.shape[1], "content_masks")
+    of_each: list[Any] = [style_masks]
+    if len(styles) > 1:
+        if not isinstance(style_masks, list | tuple) or len(style_masks) != len(styles):
+            raise InputError(f"style_masks are not a list of {len(styles)}; expected the masks of each style")
+        of_each = list(style_masks)
+    of_styles: list[Regions] = []
+    for number, (each, style) in enumerate(zip(of_each, styles, strict=True), start=1):
+        name = "style_masks" if len(styles) == 1 else f"style_masks {number}"
+        regions = masks.load(each, style.shape[0], style.shape[1], name)
+        masks.match(of_content, regions, style_name=name)
+        of_styles.append(regions)
+    return of_content, of_styles
+
+
+def digest(*arrays: np.ndarray) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(repr(array.shape).encode())
@@ -301,16 +350,19 @@ def _digest(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _backbone_digest(backbone: "str | Backbone") -> str:
+def backbone_digest(backbone: "str | Backbone") -> str:
     """The name of published weights; the digest of any others."""
     if isinstance(backbone, str):
         name, _, file = backbone.partition("=")
         arrays = [array for pair in weights.load(name, file).values() for array in pair] if file else []
     else:
         name, arrays = backbone.name, [array for pair in backbone.kernels.values() for array in pair]
-    return f"{name} {_digest(*arrays)}" if arrays else name
+    return f"{name} {digest(*arrays)}" if arrays else name
 
 
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A Keras configuration as JSON values."""
+def plain_optimizer(optimizer: "str | Optimizer") -> str | dict[str, Any]:
+    """An optimizer as JSON values."""
+    if isinstance(optimizer, str):
+        return optimizer
+    config = optimizer.get_config()
     return {key: value if isinstance(value, str | int | float | None) else str(value) for key, value in config.items()}

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from keras_style import masks
 from keras_style.images import fitted_size, resize
 from keras_style.optimize.checkpoint import State
 from keras_style.optimize.image_optimizer import History, ImageOptimizer, Minimum
 from keras_style.optimize.iterate import Iterate, OnIterate
+from keras_style.optimize.objective import Regions
 from keras_style.optimize.schedule import Stage
 
 
@@ -19,19 +21,23 @@ class CoarseToFine:
     Attributes:
         optimizer: minimizes at one scale.
         stages: the scales, coarse to fine.
-        content: (H, W, 3), at least as large as the last stage where there is that much.
+        content: (H, W, 3), at least as large as the last stage where there is that much; None: there is none.
         styles: each (H', W', 3), of the size that fits the last stage.
         blend: weight of each style.
         init: (H, W, 3), where the coarsest scale starts.
+        content_regions: `{region: weights (H, W)}` of the content, if the style is to be compared region by region.
+        style_regions: the same regions in each style.
         bleed: pixels of margin around the picture at every scale, made by reflection and trimmed in the end.
     """
 
     optimizer: ImageOptimizer
     stages: Sequence[Stage]
-    content: np.ndarray
+    content: np.ndarray | None
     styles: Sequence[np.ndarray]
     blend: Sequence[float]
     init: np.ndarray
+    content_regions: Regions | None = None
+    style_regions: Sequence[Regions] = ()
     bleed: int = 0
 
     def run(
@@ -54,7 +60,8 @@ class CoarseToFine:
         history: History = {name: list(values) for name, values in state.history.items()}
         for index in range(state.stage, len(self.stages)):
             minimum = self._stage(index, state, history, on_iterate, save, save_every)
-            for name, values in minimum.history.items():
+            for name in ("loss", *self.optimizer.objective.names):  # a term of a later pass counts as 0 until then
+                values = minimum.history.get(name, [0.0] * len(minimum.history["loss"]))
                 history.setdefault(name, []).extend(values)
             image = self._trim(minimum.image)
             if minimum.stopped:
@@ -77,9 +84,11 @@ class CoarseToFine:
         before = sum(earlier.steps for earlier in self.stages[:index])
         total = sum(each.steps for each in self.stages)
         recorded: History = {}
+        names = self.optimizer.objective.names
 
         def follow(iterate: Iterate) -> bool:
-            for name, value in {"loss": iterate.loss, **iterate.losses}.items():
+            for name in ("loss", *names):
+                value = iterate.loss if name == "loss" else iterate.losses.get(name, 0.0)
                 recorded.setdefault(name, []).append(value)
             whole = replace(
                 iterate,
@@ -95,11 +104,19 @@ class CoarseToFine:
             return stopped
 
         resuming = state.step > 0
-        return self.optimizer.minimize(
+        regions = self.content_regions
+        return self.optimizer.in_pass(stage.in_pass).minimize(
             state.image if resuming else self._start(index, state.image),
-            content=self._extend(resize(self.content, stage.height, stage.width)),
+            content=None if self.content is None else self._extend(resize(self.content, stage.height, stage.width)),
             style=[self._style(style, stage) for style in self.styles],
             style_blend=self.blend,
+            content_regions=regions and self._resized(regions, stage.height, stage.width, self._extend),
+            style_regions=[
+                self._resized(each, *self._style_size(style, stage))
+                for each, style in zip(self.style_regions, self.styles, strict=True)
+            ]
+            if regions
+            else (),
             steps=stage.steps,
             on_iterate=follow,
             resume=(state.step, state.optimizer) if resuming else None,
@@ -113,7 +130,7 @@ class CoarseToFine:
         """
         stage = self.stages[index]
         start = resize(image, stage.height, stage.width)
-        if index > 0 and self.optimizer.objective.needs_content:
+        if index > 0 and self.content is not None and self.optimizer.objective.needs_content:
             before = self.stages[index - 1]
             content = resize(self.content, stage.height, stage.width)
             coarse = resize(resize(self.content, before.height, before.width), stage.height, stage.width)
@@ -121,16 +138,25 @@ class CoarseToFine:
         return self._extend(start)
 
     def _style(self, style: np.ndarray, stage: Stage) -> np.ndarray:
+        return resize(style, *self._style_size(style, stage))
+
+    def _style_size(self, style: np.ndarray, stage: Stage) -> tuple[int, int]:
         height, width = style.shape[:2]
-        return resize(style, *fitted_size(height, width, round(max(height, width) * stage.long_side / self._size)))
+        return fitted_size(height, width, round(max(height, width) * stage.long_side / self._size))
 
     @property
     def _size(self) -> int:
         return self.stages[-1].long_side
 
+    @staticmethod
+    def _resized(
+        regions: Regions, height: int, width: int, extend: Callable[[np.ndarray], np.ndarray] = lambda image: image
+    ) -> Regions:
+        return {region: extend(masks.resize(weights, height, width)) for region, weights in regions.items()}
+
     def _extend(self, image: np.ndarray) -> np.ndarray:
-        margin = self.bleed
-        return np.pad(image, ((margin, margin), (margin, margin), (0, 0)), "reflect") if margin else image
+        margin = [(self.bleed, self.bleed)] * 2 + [(0, 0)] * (image.ndim - 2)
+        return np.pad(image, margin, "reflect") if self.bleed else image
 
     def _trim(self, image: np.ndarray) -> np.ndarray:
         margin = self.bleed

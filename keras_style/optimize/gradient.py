@@ -7,11 +7,11 @@ import numpy as np
 from keras_style.optimize.objective import Losses
 from keras_style.runtime import tf
 
-LossesAndGradient = Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
+LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
 
 def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype) -> LossesAndGradient:
-    """A function from images to `losses(images)` and the gradient of their sum, to be called inside a `tf.function`.
+    """`losses` of images and step, with the gradient of their sum, to be called inside a `tf.function`.
 
     TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
     more gradients into additions in the order of arrival, so that the last bits differ from run to run. It has nothing
@@ -25,13 +25,13 @@ def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype)
 
     @tf.function(
         autograph=False,
-        input_signature=[tf.TensorSpec(shape, dtype)],
+        input_signature=[tf.TensorSpec(shape, dtype), tf.TensorSpec([], tf.int64)],
         experimental_attributes={"_noinline": True},  # inlined, it would be optimized with its caller
     )
-    def traced(images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def traced(images: tf.Tensor, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(images)
-            values = losses(images)
+            values = losses(images, step)
             total = tf.add_n(list(values.values()))
         return values, tape.gradient(total, images)
 
@@ -39,9 +39,9 @@ def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype)
     settings = tf.compat.v1.ConfigProto()
     settings.graph_options.rewrite_options.disable_meta_optimizer = True
 
-    def as_written(images: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def as_written(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         outputs = tf.raw_ops.StatefulPartitionedCall(
-            args=[images, *graph.captured_inputs],
+            args=[images, tf.cast(step, tf.int64), *graph.captured_inputs],
             Tout=[output.dtype for output in graph.outputs],
             f=graph,
             config_proto=settings.SerializeToString(),

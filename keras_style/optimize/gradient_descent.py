@@ -41,14 +41,14 @@ def descend(
     evaluate = losses_and_gradient(losses, image.shape, image.dtype)
 
     @tf.function(autograph=False)
-    def step() -> dict[str, tf.Tensor]:
-        values, gradient = evaluate(tf.convert_to_tensor(variable))
+    def step(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        values, gradient = evaluate(tf.convert_to_tensor(variable), number)
         optimizer.apply([gradient], [variable])
         variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
         return values
 
     for number in range(done + 1, steps + 1):
-        values = {name: float(value) for name, value in step().items()}
+        values = {name: float(value) for name, value in step(tf.constant(number, tf.int64)).items()}
         iterate = Iterate(number, steps, values, variable.numpy, lambda: [slot.numpy() for slot in optimizer.variables])
         if on_iterate(iterate):
             break

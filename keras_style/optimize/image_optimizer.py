@@ -12,8 +12,8 @@ from keras_style.errors import DivergenceError, InputError
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
-from keras_style.optimize.objective import Objective
-from keras_style.runtime import keras
+from keras_style.optimize.objective import Losses, Objective, Regions
+from keras_style.runtime import keras, tf
 
 History = dict[str, list[float]]
 
@@ -43,9 +43,11 @@ class ImageOptimizer:
         backbone: the network that gives the feature maps.
         objective: what to minimize.
         optimizer: "adam", "lbfgs" (SciPy's L-BFGS-B within [0, 1]), or any Keras optimizer.
+        wrap: pixels by which the network sees the image continued over its edges, as if it were repeated: for a picture
+            that tiles.
 
     Raises:
-        InputError: an unknown optimizer.
+        InputError: an unknown optimizer, or L-BFGS for a balanced objective, whose value is not what is descended.
 
     Example:
         >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
@@ -54,11 +56,20 @@ class ImageOptimizer:
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, §2.3.
     """
 
-    def __init__(self, backbone: Backbone, objective: Objective, optimizer: "str | keras.Optimizer" = "adam"):
+    def __init__(
+        self,
+        backbone: Backbone,
+        objective: Objective,
+        optimizer: "str | keras.Optimizer" = "adam",
+        wrap: int = 0,
+    ):
         if not isinstance(optimizer, keras.Optimizer):
             checks.choice("optimizer (if not a Keras optimizer)", optimizer, OPTIMIZERS)
+        if optimizer == "lbfgs" and objective.balance:
+            raise InputError(f"balance={objective.balance!r} with L-BFGS; expected 'adam' or a Keras optimizer")
         self.backbone = backbone
         self.objective = objective
+        self.wrap = wrap
         if optimizer == "adam":
             optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_2=BETA_2)
         self.optimizer = optimizer
@@ -68,6 +79,10 @@ class ImageOptimizer:
         """Whether the optimizer can go on from the middle: SciPy keeps L-BFGS's history to itself."""
         return self.optimizer != "lbfgs"
 
+    def in_pass(self, number: int) -> "ImageOptimizer":
+        """The optimizer of the terms that take part in pass `number`."""
+        return ImageOptimizer(self.backbone, self.objective.in_pass(number), self.optimizer, self.wrap)
+
     def minimize(
         self,
         init: np.ndarray,
@@ -75,6 +90,8 @@ class ImageOptimizer:
         content: np.ndarray | None = None,
         style: np.ndarray | Sequence[np.ndarray] | None = None,
         style_blend: Sequence[float] | None = None,
+        content_regions: Regions | None = None,
+        style_regions: Sequence[Regions] = (),
         steps: int = 100,
         on_iterate: OnIterate | None = None,
         resume: tuple[int, Sequence[np.ndarray]] | None = None,
@@ -86,6 +103,8 @@ class ImageOptimizer:
             content: (H, W, 3), the size of `init`; needed by content terms.
             style: (H', W', 3), or several; needed by style terms.
             style_blend: weight of each style; equal by default.
+            content_regions: `{region: weights (H, W)}` of the image; style terms then compare region by region.
+            style_regions: the same regions in each style.
             steps: how many steps.
             on_iterate: called with an `Iterate` after each step; returns True to stop.
             resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then; for
@@ -105,7 +124,11 @@ class ImageOptimizer:
             None if content is None else content[None].astype(init.dtype),
             [image[None].astype(init.dtype) for image in styles],
             style_blend,
+            content_regions,
+            style_regions,
         )
+        if self.wrap:
+            losses = _continued(losses, self.wrap)
         history: History = {name: [] for name in ("loss", *self.objective.names)}
         stopped = False
 
@@ -132,3 +155,15 @@ def _check_finite(iterate: Iterate) -> None:
     if not np.isfinite(iterate.loss):
         values = ", ".join(f"{name} {value:g}" for name, value in iterate.losses.items())
         raise DivergenceError(f"the loss is not finite at step {iterate.step}: {values}; try a smaller step size")
+
+
+def _continued(losses: Losses, wrap: int) -> Losses:
+    """The losses of images continued by `wrap` pixels over their edges."""
+
+    def of_continued(images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
+        for axis in (1, 2):
+            side = images.shape[axis]
+            images = tf.gather(images, [index % side for index in range(-wrap, side + wrap)], axis=axis)
+        return losses(images, step)
+
+    return of_continued

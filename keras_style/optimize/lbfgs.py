@@ -11,6 +11,8 @@ from keras_style.runtime import tf
 
 HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
 
+ONE_DRAW = tf.constant(1, tf.int64)  # a line search compares values: random losses must not change under it
+
 
 def lbfgs(losses: Losses, image: np.ndarray, steps: int, on_iterate: OnIterate) -> np.ndarray:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS-B, most of which cost one gradient.
@@ -40,7 +42,7 @@ def lbfgs(losses: Losses, image: np.ndarray, steps: int, on_iterate: OnIterate) 
 
     def objective(pixels: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal first, latest
-        values, gradient = evaluate(tf.constant(pixels.reshape(shape), dtype))
+        values, gradient = evaluate(tf.constant(pixels.reshape(shape), dtype), ONE_DRAW)
         latest = {name: float(value) for name, value in values.items()}
         total = sum(latest.values())
         if not np.isfinite(total):

@@ -1,17 +1,19 @@
 """The objective: losses on layers, each with a weight and a target, added up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_style import checks
+from keras_style import checks, masks
 from keras_style.backbones import Backbone
+from keras_style.choices import BALANCES
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.runtime import tf
 
-Losses = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+Regions = Mapping[str, np.ndarray]
 
 TARGETS = ("content", "style", None)
 
@@ -28,6 +30,7 @@ class Term:
         relative: divide by the loss's magnitude of the target, which makes the term free of units: independent of the
             network's activation scale.
         name: under which the term is reported, added to others of that name; by default the target or the loss's name.
+        from_pass: the pass of the optimization from which on it takes part, counted from 1.
     """
 
     loss: FeatureLoss
@@ -36,6 +39,7 @@ class Term:
     target: str | None = None
     relative: bool = False
     name: str = ""
+    from_pass: int = 1
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -50,21 +54,30 @@ class Objective:
 
     Args:
         terms: the summands. Terms of weight 0 are left out.
+        balance: None: the terms are added as they are. "gradient": at every step the gradient of each term with respect
+            to its feature maps is rescaled to the length weight / RMS of the feature maps, so that all terms of one
+            weight pull alike, whatever their units. The value then is not what is descended: not for L-BFGS.
 
     Raises:
-        InputError: no term has a weight above 0.
+        InputError: no term has a weight above 0, or an unknown balance.
 
     Example:
         >>> objective = keras_style.Objective([
         ...     keras_style.Term(keras_style.losses.ContentLoss(), layer="block4_conv2", target="content"),
         ...     keras_style.Term(keras_style.losses.GramLoss(), layer="block3_conv1", weight=1e3, target="style"),
         ... ])
+
+    Reference: balance: after Risser et al., "Stable and Controllable Neural Texture Synthesis and Style Transfer Using
+        Histogram Losses", 2017, who clip each loss's gradient; rescaling, and to this length, is ours.
     """
 
-    def __init__(self, terms: Sequence[Term]):
+    def __init__(self, terms: Sequence[Term], balance: str | None = None):
         self.terms = tuple(term for term in terms if term.weight)
         if not self.terms:
             raise InputError(f"an objective needs a term with a weight above 0; got {len(terms)} of weight 0")
+        if balance is not None:
+            checks.choice("balance", balance, BALANCES)
+        self.balance = balance
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,31 +89,44 @@ class Objective:
         """Whether any term compares with the content image."""
         return any(term.target == "content" for term in self.terms)
 
+    def in_pass(self, number: int) -> "Objective":
+        """The objective of the terms that take part in pass `number`, counted from 1."""
+        return Objective([term for term in self.terms if term.from_pass <= number], self.balance)
+
     def bind(
         self,
         backbone: Backbone,
         content: np.ndarray | tf.Tensor | None = None,
         style: Sequence[np.ndarray | tf.Tensor] = (),
         blend: Sequence[float] | None = None,
+        content_regions: Regions | None = None,
+        style_regions: Sequence[Regions] = (),
     ) -> Losses:
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
+
+        With regions, a style term is the sum over them of the term between the region in the image and the region of
+        that name in the style, each weighted by its share of the image.
 
         Args:
             backbone: the network whose layers the terms name.
             content: (B, H, W, 3) in [0, 1]; needed by terms with the target "content".
             style: one (1, H, W, 3) for each style; their sizes may differ.
             blend: weight of each style; equal by default.
+            content_regions: `{region: weights (H, W)}` of the image, adding up to one at every pixel; one region by
+                default.
+            style_regions: the same regions in each style.
 
         Returns:
-            A function from images (B, H, W, 3) to `{name: scalar}`, weighted and averaged over the batch.
+            A function from images (B, H, W, 3) and the number of the step, from which random losses draw, to
+            `{name: scalar}`, weighted and averaged over the batch.
 
         Raises:
-            InputError: a target that a term needs is missing, or a layer is unknown.
+            InputError: a target that a term needs is missing, a layer is unknown, or has nothing left of a region.
         """
         layers = [term.layer for term in self.terms]
         backbone.check_layers(layers)
         sources = {"content": [] if content is None else [content], "style": list(style)}
-        shares = {"content": [1.0], "style": checks.shares("blend", blend, len(style)) if style else []}
+        blend = checks.shares("blend", blend, len(style)) if style else []
         features = {}
         for target in ("content", "style"):
             needed = {term.layer for term in self.terms if term.target == target}
@@ -108,25 +134,100 @@ class Objective:
                 raise InputError(f"the objective compares with the {target} image; none was given")
             features[target] = [backbone(tf.convert_to_tensor(image), needed) for image in sources[target] if needed]
 
-        bound: list[tuple[Term, Statistics | None, tf.Tensor | float]] = []
+        summands = []
         for term in self.terms:
             if term.target is None:
-                bound.append((term, None, term.weight))
-                continue
-            of_each = [term.loss.statistics(maps[term.layer]) for maps in features[term.target]]
-            blended = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, shares[term.target])
-            weight = term.weight / _positive(term.loss.magnitude(blended)) if term.relative else term.weight
-            bound.append((term, blended, weight))
+                summands.append(_Summand(term, None, term.weight))
+            elif term.target == "content":
+                summands.append(_Summand.towards(term, term.loss.statistics(features["content"][0][term.layer])))
+            else:
+                maps = [each[term.layer] for each in features["style"]]
+                poolings = backbone.poolings(term.layer)
+                if content_regions is None:
+                    summands.append(_Summand.towards(term, _blended(term.loss, maps, [None] * len(maps), blend)))
+                    continue
+                for region, weights in content_regions.items():
+                    inside = _at_layer(weights, poolings, region, f"the content at {term.layer}")
+                    of_styles = [
+                        _at_layer(each[region], poolings, region, f"the style at {term.layer}")
+                        for each in style_regions
+                    ]
+                    aim = _blended(term.loss, maps, of_styles, blend)
+                    summands.append(_Summand.towards(term, aim, inside, float(inside.mean())))
 
-        def losses(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        def losses(images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
             maps = backbone(images, layers)
             values: dict[str, list[tf.Tensor]] = {}
-            for term, aim, weight in bound:
-                distance = term.loss.distance(aim, term.loss.statistics(maps[term.layer]))
-                values.setdefault(term.name, []).append(tf.reduce_mean(weight * distance))
-            return {name: tf.add_n(summands) for name, summands in values.items()}
+            for summand in summands:
+                current = maps[summand.term.layer]
+                if self.balance == "gradient":
+                    current = _pulled_by(summand.pull, current)
+                values.setdefault(summand.term.name, []).append(summand.value(current, step))
+            return {name: tf.add_n(each) for name, each in values.items()}
 
         return losses
+
+
+@dataclass(frozen=True, eq=False)
+class _Summand:
+    """A term with what it compares with, within one region of the image.
+
+    Attributes:
+        aim: statistics of the target.
+        weight: scalar or (B,), by which the distance is multiplied.
+        mask: (1, H, W), the region; None: everywhere.
+        share: of the image that the region takes.
+    """
+
+    term: Term
+    aim: Statistics | None
+    weight: tf.Tensor | float
+    mask: np.ndarray | None = None
+    share: float = 1.0
+
+    @classmethod
+    def towards(cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, share: float = 1.0) -> "_Summand":
+        weight = term.weight * share
+        return cls(term, aim, weight / _positive(term.loss.magnitude(aim)) if term.relative else weight, mask, share)
+
+    @property
+    def pull(self) -> float:
+        return self.term.weight * self.share
+
+    def value(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        loss = self.term.loss.redrawn(step)
+        return tf.reduce_mean(self.weight * loss.distance(self.aim, loss.statistics(features, self.mask)))
+
+
+def _blended(
+    loss: FeatureLoss, maps: Sequence[tf.Tensor], masks: Sequence[np.ndarray | None], blend: Sequence[float]
+) -> Statistics:
+    """The statistics of one style, or of several as one."""
+    of_each = [loss.statistics(features, mask) for features, mask in zip(maps, masks, strict=True)]
+    return of_each[0] if len(of_each) == 1 else loss.blend(of_each, blend)
+
+
+def _at_layer(weights: np.ndarray, poolings: int, region: str, where: str) -> np.ndarray:
+    carried = masks.at_layer(weights, poolings)[None]
+    if not carried.any():
+        raise InputError(f"region {region!r}: nothing of it is left in {where}; expected a larger region or image")
+    return carried
+
+
+def _pulled_by(pull: float, features: tf.Tensor) -> tf.Tensor:
+    """`features`, with the gradient that comes back rescaled to the length `pull` / RMS of the features, per sample."""
+
+    @tf.custom_gradient
+    def identity(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def rescale(gradient: tf.Tensor) -> tf.Tensor:
+            axes = [1, 2, 3]
+            length = tf.sqrt(tf.reduce_sum(tf.square(gradient), axes, keepdims=True))
+            rms = tf.sqrt(tf.reduce_mean(tf.square(x), axes, keepdims=True))
+            return tf.math.divide_no_nan(pull * gradient, length * rms)
+
+        return tf.identity(x), rescale
+
+    return identity(features)
 
 
 def _positive(magnitude: tf.Tensor) -> tf.Tensor:

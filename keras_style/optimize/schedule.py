@@ -13,25 +13,29 @@ COARSEST = 128  # long side, in pixels: below it VGG's deepest layers have next 
 
 @dataclass(frozen=True)
 class Stage:
-    """One scale: the size of the picture there, and how many steps are taken."""
+    """One scale: the size of the picture there, how many steps are taken, and in which pass, counted from 1."""
 
     height: int
     width: int
     steps: int
+    in_pass: int = 1
 
     @property
     def long_side(self) -> int:
         return max(self.height, self.width)
 
 
-def schedule(height: int, width: int, scales: int | Sequence[int] | None, steps: int) -> tuple[Stage, ...]:
-    """Stages from coarse to fine; the last one has the size of the result.
+def schedule(
+    height: int, width: int, scales: int | Sequence[int] | None, steps: int, passes: int = 1
+) -> tuple[Stage, ...]:
+    """Stages from coarse to fine; the last one has the size of the result, as has every pass after the first.
 
     Args:
         height, width: of the result, in pixels.
         scales: how many, each twice as large as the one before; or their long sides; None: as many as keep the
             coarsest at `COARSEST` pixels or a little more.
         steps: in all; shared equally, what remains goes to the coarsest.
+        passes: how often the picture is gone through.
 
     Raises:
         InputError: a scale is too small, larger than the result, out of order, or there are more scales than steps.
@@ -39,7 +43,7 @@ def schedule(height: int, width: int, scales: int | Sequence[int] | None, steps:
     size = max(height, width)
     if scales is None:
         allowed = 1 + max(0, round(math.log2(size / COARSEST)))
-        while allowed > 1 and (min(_halved(height, width, allowed - 1)) < MIN_SIDE or allowed > steps):
+        while allowed > 1 and (min(_halved(height, width, allowed - 1)) < MIN_SIDE or allowed > steps - (passes - 1)):
             allowed -= 1
         scales = allowed
     scales = checks.scales(scales)
@@ -54,10 +58,12 @@ def schedule(height: int, width: int, scales: int | Sequence[int] | None, steps:
             f"the coarsest scale is {sizes[0][1]} x {sizes[0][0]} pixels; expected sides of at least {MIN_SIDE}: "
             "use a larger size or fewer scales"
         )
-    if steps < len(sizes):
-        raise InputError(f"{steps} steps for {len(sizes)} scales; expected at least one for each")
-    share, rest = divmod(steps, len(sizes))
-    return tuple(Stage(*side, share + (index < rest)) for index, side in enumerate(sizes))
+    stages = [*((*side, 1) for side in sizes), *((*sizes[-1], number) for number in range(2, passes + 1))]
+    if steps < len(stages):
+        again = f" and {passes - 1} more passes" if passes > 1 else ""
+        raise InputError(f"{steps} steps for {len(sizes)} scales{again}; expected at least one for each")
+    share, rest = divmod(steps, len(stages))
+    return tuple(Stage(tall, wide, share + (index < rest), number) for index, (tall, wide, number) in enumerate(stages))
 
 
 def _halved(height: int, width: int, times: int) -> tuple[int, int]:

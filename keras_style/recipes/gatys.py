@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_style.recipes.recipe import Recipe, Variant, equal_shares
+from keras_style.recipes.recipe import Recipe, Variant, equal_shares, with_content
 from keras_style.weights import CHANNELS
 
 if TYPE_CHECKING:
@@ -91,23 +91,10 @@ DEFAULT = Variant(
 
 
 def terms(variant: Variant) -> "list[Term]":
-    """Content loss + Gram losses + total variation: eq. 7, with a price for speckle."""
-    from keras_style.losses import ContentLoss, GramLoss, TotalVariationLoss
-    from keras_style.optimize.objective import Term
+    """Content loss + Gram losses: eq. 7; with total variation, a price for speckle."""
+    from keras_style.losses import GramLoss
 
-    content = ContentLoss(variant.content_normalization)
-    style = GramLoss(variant.style_normalization)
-    return [
-        *(
-            Term(content, layer, variant.content_weight * weight, "content", variant.relative)
-            for layer, weight in variant.content_layers.items()
-        ),
-        *(
-            Term(style, layer, variant.style_weight * weight, "style", variant.relative)
-            for layer, weight in variant.style_layers.items()
-        ),
-        Term(TotalVariationLoss(), "image", variant.tv_weight, name="total_variation"),
-    ]
+    return with_content(variant, (GramLoss(variant.style_normalization), variant.style_layers))
 
 
 GATYS = Recipe(

@@ -1,12 +1,13 @@
 """What a paper fixes: its losses, and named sets of every number that it leaves to the reader."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from keras_style import checks
 
 if TYPE_CHECKING:
+    from keras_style.losses import FeatureLoss
     from keras_style.optimize.objective import Term
 
 LayerWeights = Mapping[str, float]
@@ -27,7 +28,10 @@ class Variant:
         content_normalization: of `ContentLoss`.
         style_normalization: of the recipe's style loss.
         layer_weights: from a list of style layers, as a user gives it, to their weights.
+        histogram_layers: layers of a recipe's histogram loss, beside the Gram losses on the style layers.
         normalized_backbone: rescale the network so that the mean activation of each layer is one.
+        passes: how often the picture is gone through: once over all scales, and from then on at full size. The
+            photorealism term joins in the last pass.
         bleed: pixels of margin at every scale, painted like the rest and trimmed, since zero padding leaves a frame.
     """
 
@@ -35,10 +39,13 @@ class Variant:
     content_weight: float
     style_weight: float
     tv_weight: float
+    photorealism_weight: float = 0.0
     content_layers: LayerWeights
     style_layers: LayerWeights
     layer_weights: Callable[[Sequence[str]], LayerWeights] = equal_shares
+    histogram_layers: LayerWeights = field(default_factory=dict)
     relative: bool
+    balance: str | None = None
     content_normalization: str
     style_normalization: str
     backbone: Any
@@ -46,10 +53,12 @@ class Variant:
     normalized_backbone: bool = False
     optimizer: Any
     steps: int
+    passes: int = 1
     scales: int | Sequence[int] | None
     init: Any
     style_scale: float = 1.0
     bleed: int = 0
+    smooth: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,3 +77,32 @@ class Recipe:
             InputError: there is none of that name.
         """
         return self.variants[checks.choice(f"variant of {self.name}", name, tuple(self.variants))]
+
+
+def with_content(variant: Variant, *style: "tuple[FeatureLoss, LayerWeights]") -> "list[Term]":
+    """Style losses on their layers, with what every recipe has beside them: content, total variation, photorealism."""
+    from keras_style.losses import ContentLoss, MattingLaplacianLoss, TotalVariationLoss
+    from keras_style.optimize.objective import Term
+
+    content = ContentLoss(variant.content_normalization)
+    return [
+        *(
+            Term(content, layer, variant.content_weight * weight, "content", variant.relative)
+            for layer, weight in variant.content_layers.items()
+        ),
+        *(
+            Term(loss, layer, variant.style_weight * weight, "style", variant.relative)
+            for loss, layers in style
+            for layer, weight in layers.items()
+        ),
+        Term(TotalVariationLoss(), "image", variant.tv_weight, name="total_variation"),
+        Term(
+            MattingLaplacianLoss(),
+            "image",
+            variant.photorealism_weight,
+            "content",
+            variant.relative,
+            name="photorealism",
+            from_pass=variant.passes,
+        ),
+    ]

@@ -1,0 +1,79 @@
+"""Other distances of feature distributions: Wasserstein, Kullback-Leibler, Renyi, Jensen-Shannon, total variation."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from keras_style.recipes import gatys
+from keras_style.recipes.recipe import Recipe, Variant, with_content
+
+if TYPE_CHECKING:
+    from keras_style.optimize.objective import Term
+
+
+def sliced_wasserstein(variant: Variant) -> "list[Term]":
+    """Content loss + Wasserstein distance along random directions."""
+    from keras_style.losses import SlicedWassersteinLoss
+
+    return with_content(variant, (SlicedWassersteinLoss(), variant.style_layers))
+
+
+def gaussian_kl(variant: Variant) -> "list[Term]":
+    """Content loss + Kullback-Leibler divergence of Gaussians."""
+    from keras_style.losses import GaussianKLLoss
+
+    return with_content(variant, (GaussianKLLoss(), variant.style_layers))
+
+
+def gaussian_renyi(variant: Variant) -> "list[Term]":
+    """Content loss + Renyi divergence of Gaussians."""
+    from keras_style.losses import GaussianRenyiLoss
+
+    return with_content(variant, (GaussianRenyiLoss(), variant.style_layers))
+
+
+def jensen_shannon(variant: Variant) -> "list[Term]":
+    """Content loss + Jensen-Shannon divergence of the filters' histograms."""
+    from keras_style.losses import JensenShannonLoss
+
+    return with_content(variant, (JensenShannonLoss(), variant.style_layers))
+
+
+def total_variation(variant: Variant) -> "list[Term]":
+    """Content loss + total variation distance of the filters' histograms."""
+    from keras_style.losses import TotalVariationDistanceLoss
+
+    return with_content(variant, (TotalVariationDistanceLoss(), variant.style_layers))
+
+
+_BASE = replace(gatys.DEFAULT, source="ours: as gatys, weights by eye, see docs/methods.md")
+
+SLICED_WASSERSTEIN = Recipe(
+    "sliced_wasserstein",
+    "Wasserstein distance along random directions",
+    {"default": replace(_BASE, optimizer="adam")},
+    sliced_wasserstein,
+)
+GAUSSIAN_KL = Recipe(
+    "gaussian_kl",
+    "Kullback-Leibler divergence between Gaussians fitted to the features",
+    {"default": _BASE},
+    gaussian_kl,
+)
+GAUSSIAN_RENYI = Recipe(
+    "gaussian_renyi",
+    "Renyi divergence between Gaussians fitted to the features",
+    {"default": _BASE},
+    gaussian_renyi,
+)
+JENSEN_SHANNON = Recipe(
+    "jensen_shannon",
+    "Jensen-Shannon divergence between the histograms of each filter",
+    {"default": _BASE},
+    jensen_shannon,
+)
+TOTAL_VARIATION = Recipe(
+    "total_variation",
+    "total variation distance between the histograms of each filter",
+    {"default": _BASE},
+    total_variation,
+)
