@@ -3,8 +3,8 @@
     python benchmarks/methods.py
 
 A step is the loss and its gradient with respect to the image, for the terms of each method's default variant between a
-photograph and a painting of examples/. In each round every method takes one step, in turn. Prints medians and ratios, and
-writes benchmarks/methods.json.
+photograph and a painting of examples/. In each round every method takes one step, in turn. Prints medians and ratios,
+and writes benchmarks/methods.json.
 """
 
 import argparse

@@ -2,19 +2,21 @@
 
 import inspect
 import json
+import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, NoneType
 from typing import Annotated, Any
 
 import typer
 
-from keras_style import api, checks, config, images, recipes
+from keras_style import api, checks, config, images, recipes, texture
 from keras_style.errors import InputError, StyleError
 from keras_style.optimize.iterate import Iterate
+from keras_style.result import TransferResult
 from keras_style.version import __version__
 
 app = typer.Typer(
@@ -100,6 +102,24 @@ def _methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
 def _transfer(
     content: Annotated[Path, typer.Argument(help="The photograph.", show_default=False)],
     style: Annotated[list[Path], typer.Argument(help="The painting, or several.", show_default=False)],
+    **rest: Any,
+) -> int:
+    """Paint a photograph in the manner of one or several paintings."""
+    return _make(api.transfer, content, style, **rest)
+
+
+def _texture(
+    exemplar: Annotated[Path, typer.Argument(help="The texture, which keeps its resolution.", show_default=False)],
+    **rest: Any,
+) -> int:
+    """Make a picture of any size that looks everywhere like the exemplar."""
+    return _make(texture.synthesize_texture, exemplar, **rest)
+
+
+def _make(
+    function: Callable[..., TransferResult],
+    /,
+    *pictures: Any,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The picture: .png, .jpg or .webp.", show_default=False)
     ],
@@ -108,16 +128,17 @@ def _transfer(
         Path | None, typer.Option("--config", help="YAML file of options; those on the command line win.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
-    **given: str | None,
+    **given: Any,
 ) -> int:
-    """Paint a photograph in the manner of one or several paintings."""
+    """Call `function` with the pictures and the options given, save what it returns, and say so."""
     images.check_writable(output)
     checks.whole("quality", quality, 1, 100)
-    written = {name: _read(name, text) for name, text in given.items() if text is not None}
-    from_file = config.load(api.transfer, config_file) if config_file else {}
-    chosen = {**from_file, **config.validate(api.transfer, written, "options")}
+    known = config.options(function)
+    written = {name: _read(name, value, known[name].annotation) for name, value in given.items() if _is_given(value)}
+    from_file = config.load(function, config_file) if config_file else {}
+    chosen = {**from_file, **config.validate(function, written, "options")}
     with _Interrupt() as interrupt:
-        result = api.transfer(content, style, callbacks=[interrupt], **chosen)
+        result = function(*pictures, callbacks=[interrupt], **chosen)
         path = result.save(output, quality=quality)
     summary = {"output": str(path), **result.summary()}
     if as_json:
@@ -131,44 +152,67 @@ def _transfer(
     return 130 if result.stopped else 0
 
 
-_LISTS = {"content_layers", "style_layers", "style_blend"}
+# From text to values
 
 
-def _read(name: str, text: str) -> Any:
+def _is_given(value: Any) -> bool:
+    return value is not None and value != []  # Typer's word for a repeated option that is not there
+
+
+def _read(name: str, value: Any, annotation: Any) -> Any:
     """What an option's text stands for: `a,b` is a list and `a=1,b=2` a mapping, where the option takes one."""
-    if name not in _LISTS and not (name == "scales" and "," in text):
+    kinds = config.alternatives(annotation)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list):  # masks
+        read = [_read_one(name, text, kinds) for text in value]
+        if len(read) > 1 and not _is_repeatable(kinds):
+            raise InputError(f"{name} is given {len(read)} times; expected once, as REGION=FILE,REGION=FILE")
+        return read if len(read) > 1 else read[0]
+    return _read_one(name, value, kinds)
+
+
+def _read_one(name: str, text: str, kinds: Mapping[Any, Any]) -> Any:
+    if not kinds.keys() & {Sequence, Mapping}:
+        return text
+    if _are_files(kinds) and os.path.isfile(text):  # its name may have commas
         return text
     items = [item.strip() for item in text.split(",") if item.strip()]
-    if name.endswith("_layers") and any("=" in item for item in items):
-        weights = dict(item.partition("=")[::2] for item in items)
-        if len(weights) < len(items):
-            raise InputError(f"{name} is {text!r}; expected each layer once")
-        return weights
-    return items
+    if Mapping in kinds and any("=" in item for item in items):
+        pairs = [item.partition("=") for item in items]
+        mapping = {key.strip(): value.strip() for key, _, value in pairs}
+        if len(mapping) < len(items):
+            raise InputError(f"{name} is {text!r}; expected each name once")
+        if not all(equals for _, equals, _ in pairs):
+            raise InputError(f"{name} is {text!r}; expected NAME=... of all, or of none")
+        return mapping
+    is_list = Sequence in kinds and ("," in text or not kinds.keys() & {int, str})
+    return items if is_list else text
+
+
+def _are_files(kinds: Mapping[Any, Any]) -> bool:
+    return kinds.get(Mapping) is str
+
+
+def _is_repeatable(kinds: Mapping[Any, Any]) -> bool:
+    """Whether its list may hold for each style what the option takes for one."""
+    return Mapping in config.alternatives(kinds.get(Sequence))
+
+
+# From a signature and a docstring to options
 
 
 def _with_options(command: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """`command`, whose `**given` is spelled out as one option for each option of `function`."""
-    own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    helps = _argument_helps(function)
-    generated = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                str | None,
-                typer.Option(
-                    f"--{name.replace('_', '-')}",
-                    help=helps[name],
-                    metavar=_metavar(name, parameter),
-                    show_default=False if parameter.default is None else str(parameter.default),
-                ),
-            ],
-        )
-        for name, parameter in config.options(function).items()
+    """`command`, whose `**rest` is spelled out: what `_make` takes, and one option for each option of `function`."""
+    own = [
+        p.replace(kind=p.KEYWORD_ONLY)
+        for each in (command, _make)
+        for p in inspect.signature(each).parameters.values()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
-    parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own] + generated
+    helps = _argument_helps(function)
+    generated = [_option(name, parameter, helps[name]) for name, parameter in config.options(function).items()]
+    parameters = own + generated
 
     def generated_command(**arguments: Any) -> Any:
         try:
@@ -182,11 +226,43 @@ def _with_options(command: Callable[..., Any], function: Callable[..., Any]) -> 
     return generated_command
 
 
-def _metavar(name: str, parameter: inspect.Parameter) -> str:
-    if name in _LISTS:
-        return "LAYER[=WEIGHT],..." if name.endswith("_layers") else "NUMBER,..."
-    kinds = {int: "INTEGER", float | None: "NUMBER", int | None: "INTEGER"}
-    return kinds.get(parameter.annotation, "NUMBER[,NUMBER...]" if name == "scales" else "TEXT")
+def _option(name: str, parameter: inspect.Parameter, text: str) -> inspect.Parameter:
+    kinds = config.alternatives(parameter.annotation)
+    kind: Any = str | None
+    spelled = f"--{name.replace('_', '-')}"
+    names = [spelled]
+    default = parameter.default
+    if bool in kinds:
+        kind = bool | None
+        names = [f"{spelled}/--no-{spelled[2:]}"]
+        default = None if default is None else f"{'' if default else 'no-'}{spelled[2:]}"
+    elif _are_files(kinds):
+        kind = list[str] | None
+        names = [spelled, spelled.removesuffix("s")]
+        text += " Repeat the option for each style." if _is_repeatable(kinds) else ""
+    option = typer.Option(
+        *names, help=text, metavar=_metavar(name, kinds), show_default=False if default is None else str(default)
+    )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+_METAVARS = {"method": "NAME[=SHARE],...", "size": "SIDE|HEIGHT,WIDTH"}
+
+
+def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
+    if bool in kinds:
+        return None
+    if kinds.keys() <= {int, NoneType}:
+        return "INTEGER"
+    if kinds.keys() <= {float, NoneType}:
+        return "NUMBER"
+    if _are_files(kinds):
+        return "[REGION=]FILE,..."
+    if name.endswith("_layers"):
+        return "LAYER[=WEIGHT],..."
+    if Sequence in kinds and name not in _METAVARS:
+        return "NUMBER[,NUMBER...]" if int in kinds else "NUMBER,..."
+    return _METAVARS.get(name, "TEXT")
 
 
 def _argument_helps(function: Callable[..., Any]) -> dict[str, str]:
@@ -197,3 +273,4 @@ def _argument_helps(function: Callable[..., Any]) -> dict[str, str]:
 
 
 app.command("transfer")(_with_options(_transfer, api.transfer))
+app.command("texture")(_with_options(_texture, texture.synthesize_texture))

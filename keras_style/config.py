@@ -1,25 +1,44 @@
 """Options of a command from a YAML file: names, types and defaults are those of the function it runs."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Strict, ValidationError, create_model
 
 from keras_style.errors import InputError, MissingFileError
 
 # A file can name what Python can also pass as an object.
-_WRITTEN_AS = {"optimizer": str, "init": str, "backbone": str, "checkpoint": str}
+_MASKS = str | Mapping[str, str] | Sequence[str]
+_WRITTEN_AS: dict[str, Any] = {
+    "optimizer": str | None,
+    "init": str | None,
+    "content_masks": _MASKS | None,
+    "style_masks": str | Mapping[str, str] | Sequence[_MASKS] | None,
+    "backbone": str | None,
+    "checkpoint": str | None,
+}
 _PYTHON_ONLY = {"callbacks"}
 
 
 def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword-only parameters of `function` that text can express."""
+    """The parameters of `function` that have a default and that text can express, annotated with what it can say."""
     parameters = inspect.signature(function).parameters.values()
-    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _PYTHON_ONLY}
+    return {
+        p.name: p.replace(annotation=_WRITTEN_AS.get(p.name, p.annotation))
+        for p in parameters
+        if p.default is not p.empty and p.name not in _PYTHON_ONLY
+    }
+
+
+def alternatives(annotation: Any) -> dict[Any, Any]:
+    """What an annotation allows: `{type: what is in it}`, such as `{int: None, Sequence: int}`."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return {get_origin(kind) or kind: get_args(kind)[-1] if get_args(kind) else None for kind in kinds}
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,10 +55,11 @@ class _Loader(yaml.SafeLoader):
 @cache
 def model(function: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the options of `function`; unknown names are refused."""
-    fields: dict[str, Any] = {
-        name: (_WRITTEN_AS[name] | None if name in _WRITTEN_AS else parameter.annotation, parameter.default)
-        for name, parameter in options(function).items()
-    }
+    fields: dict[str, Any] = {}
+    for name, parameter in options(function).items():
+        kind = parameter.annotation
+        # Otherwise 1, "on" and "f" are truth values too.
+        fields[name] = (Annotated[kind, Strict()] if bool in alternatives(kind) else kind, parameter.default)
     return create_model(f"{function.__name__}_options", __config__=ConfigDict(extra="forbid"), **fields)
 
 
@@ -49,13 +69,20 @@ def validate(function: Callable[..., Any], given: Mapping[str, Any], where: str)
     Raises:
         InputError: unknown names or unfit values, all of them in one line that starts with `where`.
     """
-    for name, value in given.items():
-        if isinstance(value, bool):  # YAML reads yes, no, on and off so; pydantic would count them as 1 and 0
-            raise InputError(f"{where}: {name} is {value}: expected a number or text, not a truth value")
+    for name, parameter in options(function).items():
+        truth = None if bool in alternatives(parameter.annotation) else _truth_in(given.get(name))
+        if truth is not None:  # YAML reads yes, no, on and off so; pydantic would count them as 1 and 0
+            raise InputError(f"{where}: {name} is {truth}: expected a number or text, not a truth value")
     try:
         return model(function)(**given).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise InputError(f"{where}: {_one_line(error, function)}") from None
+
+
+def _truth_in(value: Any) -> bool | None:
+    """The truth value that `value` is or holds."""
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return next((each for each in (value, *inside) if isinstance(each, bool)), None)
 
 
 def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:

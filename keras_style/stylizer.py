@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_style import checks, color, images, local_affine, masks, recipes, weights
+from keras_style import checks, color, images, masks, recipes, weights
 from keras_style.checks import Layers
 from keras_style.choices import BALANCES, INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR
 from keras_style.errors import InputError, MissingFileError
@@ -152,6 +152,8 @@ class Stylizer:
         def finish(image: np.ndarray) -> np.ndarray:
             original = images.resize(photograph, *image.shape[:2])
             if variant.smooth:
+                from keras_style import local_affine  # SciPy takes a quarter of a second to load
+
                 image = local_affine.smooth(image, original)
             return color.restore_chroma(image, original) if self.preserve_color == "luminance" else image
 

@@ -149,10 +149,10 @@ def test_summary_is_json_and_says_what_was_done(result):
 
 def test_settings_hold_every_parameter_as_it_was_used(result):
     parameters = {field.name for field in dataclasses.fields(Stylizer) if field.init}
-    assert set(result.settings) == parameters
+    assert set(result.settings) == parameters | {"regions"}
     used = {name: result.settings[name] for name in ("method", "variant", "size", "scales", "steps", "init")}
     assert used == {"method": "gatys", "variant": "default", "size": 48, "scales": [48], "steps": 3, "init": "content"}
-    assert [name for name in parameters - {"preserve_color"} if result.settings[name] is None] == []
+    assert [name for name in parameters - {"preserve_color", "balance"} if result.settings[name] is None] == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 from running import FAST, as_arguments, command, listing, record_transfers
 
 import keras_style
-from keras_style import transfer
+from keras_style import synthesize_texture, transfer
 from keras_style.errors import InputError
 from keras_style.runtime import keras
 
@@ -22,6 +22,10 @@ def with_nan() -> np.ndarray:
     image = GRAY.copy()
     image[3, 4, 1] = np.nan
     return image
+
+
+def masks(content: object, style: object = "labels_style.png") -> dict:
+    return {"content_masks": content, "style_masks": style}
 
 
 # What a user passes by a path, a word or a number: (content and options, what the message says).
@@ -82,6 +86,39 @@ TYPED = {
     "style_scale 0": ({"style_scale": 0.0}, ["style_scale", "0.0", "from 0.01 to 10"]),
     "style_scale too small": ({"style_scale": 0.2}, ["style_scale", "0.2", "10 x 7 pixels", "at least 16"]),
     "checkpoint_every 0": ({"checkpoint_every": 0}, ["checkpoint_every", "is 0", "from 1"]),
+    "unknown method of two": (
+        {"method": {"gatys": 1.0, "picasso": 1.0}},
+        ["method", "picasso", "expected one of gatys"],
+    ),
+    "negative share": ({"method": {"gatys": 1.0, "moments": -0.5}}, ["method", "moments", "-0.5", "at least 0"]),
+    "NaN share": ({"method": {"gatys": float("nan")}}, ["method", "gatys", "nan", "expected a number"]),
+    "all shares 0": ({"method": {"gatys": 0.0, "moments": 0.0}}, ["method", "moments", "a share above 0"]),
+    "variant of one of two": (
+        {"method": {"gatys": 1.0, "moments": 1.0}, "variant": "paper"},
+        ["variant", "moments", "paper", "expected one of default"],
+    ),
+    "negative photorealism": ({"photorealism_weight": -1.0}, ["photorealism_weight", "-1.0", "at least 0"]),
+    "balance": ({"balance": "length"}, ["balance", "length", "expected one of gradient"]),
+    "balance with L-BFGS": ({"balance": "gradient", "optimizer": "lbfgs"}, ["balance", "lbfgs", "adam"]),
+    "no masks of the style": ({"content_masks": "labels.png"}, ["content_masks", "without style_masks", "both"]),
+    "no masks of the content": ({"style_masks": ["half.png"]}, ["style_masks", "without content_masks", "both"]),
+    "missing label image": (masks("missing.png"), ["content_masks", "missing.png", "no such file"]),
+    "missing mask": (masks({"sky": "missing.png"}), ["content_masks", "sky", "missing.png", "no such file"]),
+    "missing mask of the style": (
+        masks({"sky": "half.png"}, {"sky": "missing.png"}),
+        ["style_masks", "sky", "missing.png", "no such file"],
+    ),
+    "mask that is text": (masks("text.jpg"), ["content_masks", "text.jpg", "not an image"]),
+    "labels of other proportions": (masks("wide.png"), ["content_masks", "48 x 16", "same proportions"]),
+    "photograph as labels": (masks("good.png"), ["content_masks", "good.png", "colors"]),
+    "regions of one side": (
+        masks({"sky": "half.png"}, {"land": "half_style.png"}),
+        ["content_masks", "'sky'", "'land'", "same regions in both"],
+    ),
+    "masks of one of two styles": (
+        {"style": ["style.png", "style.png"], **masks("labels.png", "labels_style.png")},
+        ["style_masks", "list of 2", "masks of each style"],
+    ),
 }
 
 # What only Python can pass.
@@ -110,6 +147,31 @@ PYTHON_ONLY = {
     "blend as number": ({"style_blend": 1.0}, ["style_blend", "1.0", "expected 1 weight"]),
     "optimizer number": ({"optimizer": 0.1}, ["optimizer", "0.1", "adam, lbfgs"]),
     "backbone number": ({"backbone": 16}, ["backbone", "16", "vgg16_bsds500"]),
+    "no methods": ({"method": {}}, ["method", "{}", "expected one of gatys"]),
+    "share true": ({"method": {"gatys": True}}, ["method", "gatys", "True", "expected a number"]),
+    "smooth 3": ({"smooth": 3}, ["smooth", "3", "expected True or False"]),
+    "balance true": ({"balance": True}, ["balance", "True", "expected one of gradient"]),
+    "masks as a number": (masks(3), ["content_masks", "int", "expected a path"]),
+    "no regions": (masks({}), ["content_masks", "empty", "at least one mask"]),
+    "no list of masks": (masks([]), ["content_masks", "empty", "at least one mask"]),
+}
+
+# Of a texture: (exemplar and options, what the message says), as TYPED.
+TEXTURE = {
+    "missing exemplar": ({"exemplar": "missing.png"}, ["missing.png", "exemplar", "no such file"]),
+    "photo": ({"method": "photo"}, ["photo", "keeps a photograph", "for a texture"]),
+    "photo among others": ({"method": {"gatys": 1.0, "photo": 0.1}}, ["photo", "keeps a photograph", "for a texture"]),
+    "unknown method": ({"method": "picasso"}, ["method", "picasso", "expected one of gatys"]),
+    "unknown of two": ({"method": {"gatys": 1.0, "picasso": 1.0}}, ["method", "picasso", "expected one of gatys"]),
+    "negative share": ({"method": {"gatys": -1.0}}, ["method", "gatys", "-1.0", "at least 0"]),
+    "shares of 0": ({"method": {"gatys": 0.0}}, ["method", "a share above 0"]),
+    "size 0": ({"size": 0}, ["size", "is 0", "from 16 to 10000"]),
+    "size too small": ({"size": [48, 15]}, ["size", "is 15", "from 16 to 10000"]),
+    "size absurd": ({"size": [48, 1_000_000]}, ["size", "1000000", "from 16 to 10000"]),
+    "three sides": ({"size": [48, 48, 3]}, ["size", "48", "expected (height, width)"]),
+    "style layer": ({"style_layers": ["relu"]}, ["style_layers", "'relu'", "block5_conv3"]),
+    "no steps": ({"steps": 0}, ["steps", "is 0", "whole number from 1"]),
+    "negative seed": ({"seed": -1}, ["seed", "-1", "from 0"]),
 }
 
 NOT_YET_REFUSED = {
@@ -142,6 +204,11 @@ def files(tmp_path, monkeypatch, photograph_file, painting_file) -> Path:
     Image.new("RGB", (1, 1)).save(folder / "pixel.png")
     Image.new("RGB", (480, 20)).save(folder / "thin.png")
     Image.new("RGB", (48, 16)).save(folder / "wide.png")
+    for name, (width, height) in {"": photograph.size, "_style": painting.size}.items():
+        half = np.zeros((height, width), np.uint8)
+        half[: height // 2] = 255
+        Image.fromarray(half).save(folder / f"half{name}.png")
+        Image.fromarray(half).convert("RGB").save(folder / f"labels{name}.png")
     (folder / "huge.png").write_bytes(claiming_size(20_000, (folder / "pixel.png").read_bytes()))
     monkeypatch.chdir(folder)
     return folder
@@ -186,6 +253,13 @@ def test_refused_in_one_line(given, texts):
     assert_says(refusal(given), texts)
 
 
+@pytest.mark.parametrize(("given", "texts"), rows(TEXTURE))
+def test_a_texture_is_refused_before_tensorflow_is_needed(given, texts, without_tensorflow):
+    with pytest.raises(InputError) as caught:
+        synthesize_texture(**{"exemplar": "style.png", "verbose": 0, **given})
+    assert_says(str(caught.value), texts)
+
+
 @pytest.mark.parametrize(
     ("given", "texts"),
     [
@@ -226,6 +300,38 @@ def refused_command(capsys, output: Path, given: dict) -> str:
 @pytest.mark.parametrize(("given", "texts"), rows(TYPED))
 def test_command_line_refuses_in_one_line(given, texts, tmp_path, capsys, without_tensorflow):
     assert texts[0] in refused_command(capsys, tmp_path / "out.png", given)
+
+
+@pytest.mark.parametrize(("given", "texts"), rows(TEXTURE))
+def test_command_line_refuses_a_texture_in_one_line(given, texts, files, capsys, without_tensorflow):
+    options = {"verbose": 0, **given}
+    exemplar = options.pop("exemplar", "style.png")
+    before = listing(files)
+    status, out, err = command(capsys, "texture", exemplar, "-o", "out.png", *as_arguments(options))
+    assert (status, out, listing(files)) == (2, "", before)
+    (line,) = err.splitlines()
+    assert line.startswith("keras-style: ") and texts[0] in line
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ("method: {picasso: 1}", ["method", "picasso", "expected one of gatys"]),
+        ("method: {gatys: -1}", ["method", "gatys", "-1", "at least 0"]),
+        ("method: {gatys: 0}", ["method", "a share above 0"]),
+        ("smooth: 3", ["config.yaml", "smooth is 3"]),
+        ("size: on", ["config.yaml", "size is True"]),
+        ("style_masks: labels_style.png", ["style_masks without content_masks"]),
+        ("content_masks: [missing.png]\nstyle_masks: [half_style.png]", ["content_masks", "no such file: missing.png"]),
+    ],
+    ids=repr,
+)
+def test_a_configuration_is_refused_in_one_line(text, texts, files, capsys, without_tensorflow):
+    (files / "config.yaml").write_text(text)
+    line = ["transfer", "good.png", "style.png", "-o", "out.png", "--config", "config.yaml"]
+    status, out, err = command(capsys, *line)
+    assert (status, out) == (2, "") and "out.png" not in listing(files)
+    assert_says(err.removesuffix("\n"), texts)
 
 
 def test_command_line_refuses_in_one_line_once_the_network_is_there(tmp_path, capsys):
@@ -269,6 +375,29 @@ def test_layer_given_twice_is_refused(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize("value", ["block1_conv1=", "block1_conv1=heavy", "=1", "block1_conv1=1,block2_conv1"])
 def test_malformed_layer_weights_are_refused(value, tmp_path, capsys, without_tensorflow):
     assert "style_layers" in refused_command(capsys, tmp_path / "out.png", {"style_layers": value})
+
+
+@pytest.mark.parametrize("value", ["gatys=", "gatys=half", "=1", "gatys=1,moments", "gatys=1,gatys=2", "gatys,moments"])
+def test_malformed_shares_are_refused(value, tmp_path, capsys, without_tensorflow):
+    assert "method" in refused_command(capsys, tmp_path / "out.png", {"method": value})
+
+
+@pytest.mark.parametrize("value", ["sky=half.png,half.png", "sky=half.png,sky=half.png", "=half.png", "sky=", "", ","])
+def test_malformed_masks_are_refused(value, tmp_path, capsys, without_tensorflow):
+    assert "content_masks" in refused_command(capsys, tmp_path / "out.png", masks(value))
+
+
+def test_masks_of_one_style_given_twice_are_refused(files, capsys, without_tensorflow):
+    given = [
+        "--content-mask",
+        "sky=half.png",
+        "--style-mask",
+        "sky=half_style.png",
+        "--style-mask",
+        "sky=half_style.png",
+    ]
+    status, _, err = command(capsys, "transfer", "good.png", "style.png", "-o", "out.png", *given)
+    assert status == 2 and len(err.splitlines()) == 1 and "style_masks" in err
 
 
 def test_existing_output_stays_when_the_input_is_refused(files, capsys):

@@ -1,5 +1,6 @@
-"""The command `keras-style`: what it writes, prints and returns, and that it offers all that `transfer` does."""
+"""The command `keras-style`: what it writes, prints and returns, and that it offers all that the functions do."""
 
+import functools
 import inspect
 import json
 import re
@@ -16,17 +17,32 @@ from PIL import Image
 from running import FAST, as_arguments, command, fresh_environment, listing, python, record_transfers
 
 import keras_style
-from keras_style import api, recipes, transfer
+from keras_style import TransferResult, api, recipes, synthesize_texture, texture, transfer
 from keras_style.errors import InputError
 from keras_style.version import __version__
 
 INSTALLED = Path(sys.executable).with_name("keras-style")
+COMMANDS = {"transfer": transfer, "texture": synthesize_texture}
 
 
 @pytest.fixture
 def calls(monkeypatch):
     """What the command line hands to `transfer`, which does not run."""
     return record_transfers(monkeypatch)
+
+
+@pytest.fixture
+def texture_calls(monkeypatch):
+    """What the command line hands to `synthesize_texture`, which does not run."""
+    calls = []
+
+    @functools.wraps(synthesize_texture)  # the command line reads its signature
+    def stand_in(exemplar, *, callbacks, **options) -> TransferResult:
+        calls.append((exemplar, options))
+        return TransferResult(np.zeros((16, 24, 3), np.float32), {"loss": [2.0, 1.0]}, {"steps": 5}, 0.25)
+
+    monkeypatch.setattr(texture, "synthesize_texture", stand_in)
+    return calls
 
 
 def given(capsys, calls, tmp_path, *arguments) -> dict:
@@ -61,6 +77,21 @@ def test_json_says_what_was_done(photograph_file, painting_file, tmp_path, capsy
     assert (summary["width"], summary["height"], summary["steps"], summary["stopped"]) == (48, 40, 3, False)
     assert set(summary["losses"]) == {"loss", "content", "style", "total_variation"}
     assert summary["settings"]["content_layers"] == {"block2_conv1": 1.0} and summary["settings"]["seed"] == 0
+
+
+def test_masks_and_shares_reach_the_run(photograph_file, painting_file, tmp_path, capsys):
+    for name, path in {"photo": photograph_file, "style": painting_file}.items():
+        width, height = Image.open(path).size
+        rows = np.arange(height) < height // 2
+        Image.fromarray(np.broadcast_to(rows[:, None], (height, width)).copy()).save(tmp_path / f"{name}_sky.png")
+    options = {**FAST, "method": "gatys=3,moments=1", "photorealism_weight": 2}
+    masks = ["--content-mask", f"sky={tmp_path}/photo_sky.png", "--style-mask", f"sky={tmp_path}/style_sky.png"]
+    line = ["transfer", photograph_file, painting_file, "-o", tmp_path / "out.png", "--json", "--smooth"]
+    status, out, err = command(capsys, *line, *masks, *as_arguments(options))
+    assert (status, err) == (0, "")
+    settings = json.loads(out)["settings"]
+    assert settings["method"] == {"gatys": 3, "moments": 1} and settings["photorealism_weight"] == 2
+    assert settings["regions"] == {"sky": 0.5, "uncovered": 0.5} and settings["smooth"] is True
 
 
 def test_progress_goes_to_standard_error(photograph_file, painting_file, tmp_path, capsys):
@@ -126,6 +157,78 @@ def test_an_interrupt_at_once_is_one_line(monkeypatch, tmp_path, capsys):
     assert err == "keras-style: interrupted\n"
 
 
+# Textures
+
+
+def given_texture(capsys, calls, tmp_path, *arguments) -> dict:
+    """The options that `synthesize_texture` gets from these arguments."""
+    status, _, err = command(capsys, "texture", "a.png", "-o", tmp_path / "out.png", *arguments)
+    assert (status, err) == (0, "")
+    exemplar, options = calls[-1]
+    assert exemplar == Path("a.png")
+    return options
+
+
+def test_writes_a_texture(painting_file, tmp_path, capsys):
+    output = tmp_path / "out.png"
+    layers = {"style_layers": FAST["style_layers"], "steps": 2, "verbose": 0}
+    line = ["texture", painting_file, "-o", output, "--size", "24,40", "--tileable", "--method", "gatys=3,moments=1"]
+    status, out, err = command(capsys, *line, "--json", *as_arguments(layers))
+    assert (status, err) == (0, "")
+    summary = json.loads(out)
+    assert (summary["output"], summary["width"], summary["height"], summary["steps"]) == (str(output), 40, 24, 2)
+    assert summary["settings"]["tileable"] is True and summary["settings"]["method"] == {"gatys": 3, "moments": 1}
+    expected = synthesize_texture(
+        painting_file, (24, 40), method={"gatys": 3, "moments": 1}, tileable=True, **layers
+    ).image
+    assert np.array_equal(np.asarray(Image.open(output)), np.asarray(expected))
+
+
+def test_a_texture_s_path_is_printed(texture_calls, tmp_path, capsys):
+    output = tmp_path / "out.jpg"
+    assert command(capsys, "texture", "a.png", "-o", output) == (0, f"{output}: 24 x 16 pixels, 2 steps, 0.2 s\n", "")
+    assert listing(tmp_path) == ["out.jpg"] and texture_calls == [(Path("a.png"), {})]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["--size", "64"], {"size": 64}),
+        (["--size", "64,96"], {"size": [64, 96]}),
+        (["--size", " 64, 96"], {"size": [64, 96]}),
+        (["--tileable"], {"tileable": True}),
+        (["--no-tileable"], {"tileable": False}),
+        (["--method", "gatys"], {"method": "gatys"}),
+        (["--method", "gatys=1,histogram=2"], {"method": {"gatys": 1.0, "histogram": 2.0}}),
+        (["--scales", "32,64"], {"scales": [32, 64]}),
+        (["--style-layers", "block1_conv1=2"], {"style_layers": {"block1_conv1": 2.0}}),
+    ],
+    ids=" ".join,
+)
+def test_an_option_of_a_texture_arrives(arguments, options, texture_calls, tmp_path, capsys):
+    assert given_texture(capsys, texture_calls, tmp_path, *arguments) == options
+
+
+def test_the_command_line_wins_over_the_config_of_a_texture(texture_calls, tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("size: [64, 96]\ntileable: true\nsteps: 5\n")
+    options = given_texture(capsys, texture_calls, tmp_path, "--config", config, "--size", "32", "--no-tileable")
+    assert options == {"size": 32, "tileable": False, "steps": 5}
+
+
+def test_a_texture_stops_at_an_interrupt(monkeypatch, tmp_path, capsys):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupted(exemplar, *, callbacks):
+        signal.raise_signal(signal.SIGINT)
+        assert callbacks[0](None) is True
+        return TransferResult(np.zeros((16, 24, 3), np.float32), {"loss": [1.0]}, {"steps": 5}, 0.25, stopped=True)
+
+    monkeypatch.setattr(texture, "synthesize_texture", interrupted)
+    status, out, err = command(capsys, "texture", "a.png", "-o", tmp_path / "out.png")
+    assert (status, err) == (130, "") and "1 steps of 5, interrupted" in out and listing(tmp_path) == ["out.png"]
+
+
 # Options
 
 
@@ -162,12 +265,54 @@ def test_without_options_the_defaults_of_transfer_hold(calls, tmp_path, capsys):
         ("checkpoint_every", "5", 5),
         ("verbose", "1", 1),
         ("verbose", "auto", "auto"),
+        ("method", "gatys=1,moments=0.5", {"gatys": 1.0, "moments": 0.5}),
+        ("method", "gatys=1", {"gatys": 1.0}),
+        ("photorealism_weight", "100", 100.0),
+        ("balance", "gradient", "gradient"),
+        ("content_masks", "labels.png", "labels.png"),
+        ("content_masks", "a.png,b.png", ["a.png", "b.png"]),
+        ("content_masks", "sky=a.png, land=b.png", {"sky": "a.png", "land": "b.png"}),
+        ("content_masks", "sky = a=b.png", {"sky": "a=b.png"}),
+        ("style_masks", "labels.png", "labels.png"),
+        ("style_masks", "a.png,b.png", ["a.png", "b.png"]),
+        ("style_masks", "sky=a.png", {"sky": "a.png"}),
     ],
 )
 def test_an_option_arrives_with_its_type(name, text, value, calls, tmp_path, capsys):
     options = given(capsys, calls, tmp_path, f"--{name.replace('_', '-')}", text)
     assert options == {name: value}
     assert type(options[name]) is type(value)
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--smooth", True), ("--no-smooth", False)])
+def test_smooth_is_a_flag(flag, value, calls, tmp_path, capsys):
+    assert given(capsys, calls, tmp_path, flag)["smooth"] is value
+
+
+def test_a_flag_wins_over_the_config(calls, tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("smooth: true\n")
+    assert given(capsys, calls, tmp_path, "--config", config) == {"smooth": True}
+    assert given(capsys, calls, tmp_path, "--config", config, "--no-smooth") == {"smooth": False}
+
+
+@pytest.mark.parametrize("side", ["content", "style"])
+def test_masks_have_a_singular(side, calls, tmp_path, capsys):
+    assert given(capsys, calls, tmp_path, f"--{side}-mask", "sky=a.png") == {f"{side}_masks": {"sky": "a.png"}}
+
+
+def test_masks_of_each_style(calls, tmp_path, capsys):
+    """The option is repeated, and its kinds may differ."""
+    repeated = ["--style-masks", "labels.png", "--style-mask", "sky=a.png", "--style-masks", "a.png,b.png"]
+    options = given(capsys, calls, tmp_path, *repeated)
+    assert options == {"style_masks": ["labels.png", {"sky": "a.png"}, ["a.png", "b.png"]]}
+
+
+@pytest.mark.parametrize("name", ["a,b.png", "sky=a,b.png"])
+def test_a_file_whose_name_looks_like_several_is_one(name, calls, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    assert given(capsys, calls, tmp_path, "--content-masks", name) == {"content_masks": name}
 
 
 def test_the_command_line_wins_over_the_config(calls, tmp_path, capsys):
@@ -189,49 +334,68 @@ def test_bad_config_ends_in_one_line_without_work(calls, tmp_path, capsys):
 # Help
 
 
-@pytest.fixture
-def shown(monkeypatch, capsys) -> dict[str, str]:
-    """`{option: its line}` in the help of `transfer`."""
+@pytest.fixture(params=COMMANDS)
+def shown(request, monkeypatch, capsys) -> tuple[str, dict[str, str]]:
+    """A command, and `{option: its line}` in its help."""
     monkeypatch.setenv("COLUMNS", "1000")
-    status, out, _ = command(capsys, "transfer", "--help")
+    status, out, _ = command(capsys, request.param, "--help")
     assert status == 0
-    lines = (re.search(r"--([a-z-]+) .*", line) for line in out.splitlines())
-    return {found[1].replace("-", "_"): " ".join(found[0].strip(" │").split()) for found in lines if found}
-
-
-def test_every_parameter_of_transfer_is_an_option(shown):
-    parameters = {
-        name for name, each in inspect.signature(transfer).parameters.items() if each.kind is each.KEYWORD_ONLY
+    lines = (re.search(r"--([a-z-]+)[, ].*", line) for line in out.splitlines())
+    return request.param, {
+        found[1].replace("-", "_"): " ".join(found[0].strip(" │").split()) for found in lines if found
     }
-    assert set(shown) == parameters - {"callbacks"} | {"output", "quality", "config", "json", "help"}
+
+
+def test_every_parameter_is_an_option(shown):
+    name, lines = shown
+    parameters = inspect.signature(COMMANDS[name]).parameters.values()
+    options = {each.name for each in parameters if each.default is not each.empty}
+    assert set(lines) == options - {"callbacks"} | {"output", "quality", "config", "json", "help"}
 
 
 def test_help_is_the_docstring_with_the_defaults(shown):
-    docstring = " ".join(inspect.getdoc(transfer).split())
+    name, lines = shown
+    docstring = " ".join(inspect.getdoc(COMMANDS[name]).split())
     told = {}
-    for name, parameter in inspect.signature(transfer).parameters.items():
-        if name in ("content", "style", "callbacks"):
+    for option, parameter in inspect.signature(COMMANDS[name]).parameters.items():
+        if option in ("content", "style", "exemplar", "callbacks"):
             continue
-        text, _, default = shown[name].partition(" [default: ")
-        assert default.strip("()]") == ("" if parameter.default is None else str(parameter.default)), name
-        told[name] = re.sub(r"^--\S+ \S+ ", "", text)
+        text, _, default = lines[option].partition(" [default: ")
+        words = {"None": "", "False": f"no-{option}"}
+        expected = words.get(str(parameter.default), str(parameter.default))
+        assert default.strip("()]") == expected, option
+        text = text.removesuffix(" Repeat the option for each style.")
+        told[option] = re.sub(r"^--\S+ (?:--no-\S+ )?\S+ ", "", text)
     # Put together again, they are the docstring's Args from the first to the last.
     last = list(told).index("checkpoint")
-    entries = [f"{name}: {text}" for name, text in told.items()]
+    entries = [f"{option}: {text}" for option, text in told.items()]
     for part in (entries[:last], entries[last:]):
         assert " ".join(part).lower() in docstring.lower()
 
 
-@pytest.mark.parametrize("name", ["size", "steps", "seed", "checkpoint_every"])
-def test_help_says_where_a_whole_number_goes(shown, name):
-    assert " INTEGER " in shown[name]
+def test_help_spells_out_what_text_can_say(shown):
+    name, lines = shown
+    assert lines["method"].startswith("--method NAME[=SHARE],... ")
+    if name == "texture":
+        assert lines["size"].startswith("--size SIDE|HEIGHT,WIDTH ")
+        assert lines["tileable"].startswith("--tileable --no-tileable ")
+    else:
+        assert lines["content_masks"].startswith("--content-masks,--content-mask [REGION=]FILE,... ")
+        assert lines["style_masks"].endswith("Repeat the option for each style.")
+        assert lines["smooth"].startswith("--smooth --no-smooth ") and "default" not in lines["smooth"]
+
+
+@pytest.mark.parametrize("option", ["size", "steps", "seed", "checkpoint_every"])
+def test_help_says_where_a_whole_number_goes(shown, option):
+    name, lines = shown
+    assert " INTEGER " in lines[option] or (name, option) == ("texture", "size")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
 def test_help_names_the_commands(arguments, capsys):
     status, out, err = command(capsys, *arguments)
     assert (status, err) == (0, "")
-    assert "transfer" in out and "methods" in out
+    assert "transfer" in out and "texture" in out and "methods" in out
 
 
 def test_version(capsys):
@@ -273,6 +437,16 @@ def test_methods_as_json(capsys):
         (["transfer", "a.png", "b.png", "-o", "out.png", "--quality", "high"], "--quality"),
         (["transfer", "a.png", "b.png", "-o", "out.png", "--config", "missing.yaml"], "missing.yaml"),
         (["methods", "gatys"], "gatys"),
+        (["transfer", "a.png", "b.png", "-o", "out.png", "--smooth=3"], "--smooth"),
+        (["transfer", "a.png", "b.png", "-o", "out.png", "--tileable"], "--tileable"),
+        (["transfer", "a.png", "b.png", "-o", "out.png", "--content-mask", "a", "--content-masks", "b"], "2 times"),
+        (["texture", "-o", "out.png"], "exemplar"),
+        (["texture", "a.png"], "--output"),
+        (["texture", "a.png", "b.png", "-o", "out.png"], "b.png"),
+        (["texture", "a.png", "-o", "out.gif"], ".gif"),
+        (["texture", "a.png", "-o", "out.png", "--quality", "0"], "quality"),
+        (["texture", "a.png", "-o", "out.png", "--size", "64x96"], "64x96"),
+        (["texture", "a.png", "-o", "out.png", "--content-weight", "1"], "--content-weight"),
     ],
 )
 def test_misuse_is_one_line(arguments, says, tmp_path, monkeypatch, capsys):
@@ -291,8 +465,9 @@ def test_light_commands_and_mistakes_do_not_load_tensorflow(tmp_path):
     script = """
 import sys
 import keras_style, keras_style.cli
-lines = [["--version"], ["--help"], [], ["methods"], ["methods", "--json"], ["transfer", "--help"], ["transfer", "-x"],
-         ["transfer", "missing.png", "missing.png", "-o", "out.png"]]
+lines = [["--version"], ["--help"], [], ["methods"], ["methods", "--json"], ["transfer", "--help"],
+         ["texture", "--help"], ["transfer", "-x"], ["transfer", "missing.png", "missing.png", "-o", "out.png"],
+         ["texture", "missing.png", "-o", "out.png"]]
 for arguments in lines:
     sys.argv = ["keras-style", *arguments]
     try:
@@ -303,7 +478,7 @@ print("loaded", {"tensorflow", "keras"} & {*sys.modules})
 """
     finished = python(script)
     statuses = [line for line in finished.stdout.splitlines() if line.startswith(("status", "loaded"))]
-    assert statuses == [*["status 0"] * 6, *["status 2"] * 2, "loaded set()"], finished.stderr
+    assert statuses == [*["status 0"] * 7, *["status 2"] * 3, "loaded set()"], finished.stderr
 
 
 def test_installed_command_runs_without_a_word_from_tensorflow(photograph_file, painting_file, tmp_path):

@@ -24,7 +24,7 @@ class SpyLoss(ContentLoss):
         super().__init__("sum", name="spy")
         self.sizes = []
 
-    def statistics(self, features):
+    def statistics(self, features, mask=None):
         self.sizes.append(tuple(features.shape[1:3]))
         return super().statistics(features)
 

@@ -1,41 +1,60 @@
 """Configuration files: those in the repository fit, and whatever is wrong with one is said in a line."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from running import command, record_transfers
 
+import keras_style
 from keras_style import Stylizer, api, config, recipes
 from keras_style.errors import InputError, MissingFileError
+from keras_style.texture import synthesize_texture
 
-SHIPPED = sorted((Path(__file__).parents[1] / "configs" / "transfer").glob("*.yaml"))
+CONFIGS = Path(__file__).parents[1] / "configs"
+SHIPPED = sorted((CONFIGS / "transfer").glob("*.yaml"))
+SHIPPED_TEXTURES = sorted((CONFIGS / "texture").glob("*.yaml"))
 
 
 @pytest.fixture
 def load(tmp_path):
-    """Options of `transfer` from a text, or from bytes."""
+    """Options of `transfer`, or of another function, from a text or from bytes."""
 
-    def load(text: str | bytes) -> dict:
+    def load(text: str | bytes, function=api.transfer) -> dict:
         path = tmp_path / "config.yaml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return config.load(api.transfer, path)
+        return config.load(function, path)
 
     return load
 
 
-def test_there_are_configurations():
-    assert [path.stem for path in SHIPPED if path.stem == "gatys"]
+def test_every_method_has_a_configuration():
+    named = {path.stem: config.load(api.transfer, path)["method"] for path in SHIPPED}
+    assert {method: named.get(method) for method in keras_style.methods()} == {
+        each: each for each in keras_style.methods()
+    }
+
+
+def test_there_are_textures():
+    assert any(config.load(synthesize_texture, path).get("tileable") for path in SHIPPED_TEXTURES)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_configurations_fit(path, monkeypatch, tmp_path, capsys):
     options = config.load(api.transfer, path)
     assert options
-    of_call = {"checkpoint", "checkpoint_every", "verbose"}
+    of_call = {"content_masks", "style_masks", "checkpoint", "checkpoint_every", "verbose"}
     Stylizer(**{name: value for name, value in options.items() if name not in of_call})
     calls = record_transfers(monkeypatch)
     status, *_ = command(capsys, "transfer", "a.png", "b.png", "-o", tmp_path / "out.png", "--config", path)
     assert status == 0 and calls[0][2] == options
+
+
+@pytest.mark.parametrize("path", SHIPPED_TEXTURES, ids=lambda path: path.stem)
+def test_shipped_configurations_of_textures_fit(path, monkeypatch, painting):
+    monkeypatch.setitem(sys.modules, "keras_style.optimize.coarse_to_fine", None)
+    with pytest.raises(ImportError):  # all arguments fit: the computing begins
+        synthesize_texture(painting, **config.load(synthesize_texture, path))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +80,20 @@ def test_shipped_configurations_fit(path, monkeypatch, tmp_path, capsys):
         ("init: pictures/start.png", {"init": "pictures/start.png"}),
         ("backbone: vgg19_imagenet=weights.h5", {"backbone": "vgg19_imagenet=weights.h5"}),
         ("optimizer: adam\nseed: 7\nverbose: 0\n", {"optimizer": "adam", "seed": 7, "verbose": 0}),
+        ("method: {gatys: 2, moments: 0.5}", {"method": {"gatys": 2, "moments": 0.5}}),
+        ("photorealism_weight: 100", {"photorealism_weight": 100.0}),
+        ("balance: gradient", {"balance": "gradient"}),
+        ("smooth: true", {"smooth": True}),
+        ("smooth: no", {"smooth": False}),
+        ("smooth: null", {"smooth": None}),
+        ("content_masks: labels.png", {"content_masks": "labels.png"}),
+        ("content_masks: {sky: a.png, land: b.png}", {"content_masks": {"sky": "a.png", "land": "b.png"}}),
+        ("content_masks: [a.png, b.png]", {"content_masks": ["a.png", "b.png"]}),
+        ("style_masks: [a.png, b.png]", {"style_masks": ["a.png", "b.png"]}),
+        (
+            "style_masks: [labels.png, {sky: a.png}, [a.png, b.png]]",
+            {"style_masks": ["labels.png", {"sky": "a.png"}, ["a.png", "b.png"]]},
+        ),
         (
             "checkpoint: run\ncheckpoint_every: 5\nverbose: auto\n",
             {"checkpoint": "run", "checkpoint_every": 5, "verbose": "auto"},
@@ -75,7 +108,7 @@ def test_values_arrive_with_the_types_that_transfer_takes(text, options, load):
         assert type(loaded[name]) is type(value)
         if isinstance(value, list):
             assert [type(item) for item in loaded[name]] == [type(item) for item in value]
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not name.endswith("_masks"):
             assert {type(weight) for weight in loaded[name].values()} == {float}
 
 
@@ -95,6 +128,21 @@ def test_values_arrive_with_the_types_that_transfer_takes(text, options, load):
         ("style_blend: '0.5'", ["style_blend is '0.5'", "sequence"]),
         ("content_layers: block4_conv2", ["content_layers is 'block4_conv2'", "sequence"]),
         ("method: 3", ["method is 3", "string"]),
+        ("method: [gatys]", ["method is ['gatys']", "string"]),
+        ("method: {gatys: heavy}", ["method is 'heavy'", "number"]),
+        ("photorealism_weight: much", ["photorealism_weight is 'much'", "number"]),
+        ("balance: 1", ["balance is 1", "string"]),
+        ("smooth: 3", ["smooth is 3", "boolean"]),
+        ("smooth: 1", ["smooth is 1", "boolean"]),
+        ("smooth: 'yes'", ["smooth is 'yes'", "boolean"]),
+        ("smooth: [true]", ["smooth is [True]", "boolean"]),
+        ("content_masks: 3", ["content_masks is 3", "string"]),
+        ("content_masks: {sky: 3}", ["content_masks is 3", "string"]),
+        ("content_masks: [a.png, 3]", ["content_masks is 3", "string"]),
+        ("content_masks: [[a.png]]", ["content_masks is ['a.png']", "string"]),
+        ("style_masks: [{sky: 3}]", ["style_masks is 3", "string"]),
+        ("content_mask: a.png", ["unknown 'content_mask'", "content_masks"]),
+        ("tileable: true", ["unknown 'tileable'"]),
         ("init: 3", ["init is 3", "string"]),
         ("verbose: loud", ["verbose is 'loud'", "'auto'"]),
         ("- size", ["holds a list", "expected option: value"]),
@@ -123,7 +171,15 @@ def test_what_is_wrong_is_said_in_one_line(text, says, load, tmp_path):
     [
         ("steps: yes", ["steps is True", "number"]),
         ("style_weight: true", ["style_weight is True", "number"]),
+        ("method: on", ["method is True", "text"]),
+        ("method: {gatys: yes}", ["method is True", "number"]),
+        ("style_layers: {block1_conv1: yes}", ["style_layers is True", "number"]),
+        ("style_blend: [1, on]", ["style_blend is True", "number"]),
+        ("content_masks: yes", ["content_masks is True", "text"]),
+        ("style_masks: [off]", ["style_masks is False", "text"]),
         ("size: 32\nsize: 64", ["size", "twice"]),
+        ("method: {gatys: 1, gatys: 2}", ["gatys", "twice"]),
+        ("style_masks: {sky: a.png, sky: b.png}", ["sky", "twice"]),
         ("style_layers: {block1_conv1: 1, block1_conv1: 2}", ["block1_conv1", "twice"]),
         ("style_layers: {block1_conv1: heavy}", ["'heavy'", "number"]),
     ],
@@ -134,6 +190,50 @@ def test_what_is_not_yet_refused(text, says, load):
         load(text)
     for part in says:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("size: 64", {"size": 64}),
+        ("size: [512, 768]", {"size": [512, 768]}),
+        ("size: null", {"size": None}),
+        ("tileable: yes", {"tileable": True}),
+        ("method: {gatys: 1, histogram: 1}", {"method": {"gatys": 1.0, "histogram": 1.0}}),
+        ("scales: [32, 64]\nsteps: 3", {"scales": [32, 64], "steps": 3}),
+    ],
+    ids=repr,
+)
+def test_options_of_a_texture(text, options, load):
+    assert load(text, synthesize_texture) == options
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("size: wide", ["size is 'wide'", "integer"]),
+        ("size: [512, wide]", ["size is 'wide'", "integer"]),
+        ("size: [512, 64.5]", ["size is 64.5", "integer"]),
+        ("size: true", ["size is True", "truth value"]),
+        ("size: [512, true]", ["size is True", "truth value"]),
+        ("tileable: 3", ["tileable is 3", "boolean"]),
+        ("tileable: null", ["tileable is None", "boolean"]),
+        ("exemplar: a.png", ["unknown 'exemplar'"]),
+        ("style_weight: 1", ["unknown 'style_weight'", "size, method, tileable"]),
+        ("smooth: true", ["unknown 'smooth'"]),
+    ],
+    ids=repr,
+)
+def test_what_is_wrong_with_a_texture_is_said(text, says, load):
+    with pytest.raises(InputError) as caught:
+        load(text, synthesize_texture)
+    for part in says:
+        assert part in str(caught.value)
+
+
+def test_a_list_within_itself_is_refused(load):
+    with pytest.raises(InputError, match="style_masks"):
+        load("style_masks: &a [*a]")
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -152,3 +252,11 @@ def test_the_written_out_defaults_are_the_defaults():
     assert written.pop("scales") == [128, 256, 512]
     assert (written.pop("method"), written.pop("variant"), written.pop("size")) == ("gatys", "default", Stylizer.size)
     assert written == {name: getattr(variant, name) for name in written}
+
+
+@pytest.mark.parametrize("method", keras_style.methods())
+def test_what_a_method_is_shown_with_is_its_own(method):
+    written = config.load(api.transfer, CONFIGS / "transfer" / f"{method}.yaml")
+    variant = recipes.get(method).variant("default")
+    numbers = {name: value for name, value in written.items() if name not in ("method", "variant", "size", "scales")}
+    assert numbers == {name: getattr(variant, name) for name in numbers}

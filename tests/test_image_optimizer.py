@@ -60,7 +60,7 @@ class FailingLoss(FeatureLoss):
         super().__init__(name="failing")
         self.left = tf.Variable(sound_steps)
 
-    def statistics(self, features):
+    def statistics(self, features, mask=None):
         return {"sum": tf.reduce_sum(tf.square(features), axis=[1, 2, 3])}
 
     def distance(self, target, current):
@@ -71,7 +71,7 @@ class FailingLoss(FeatureLoss):
 class RootLoss(FeatureLoss):
     """sum sqrt(x): finite at 0, but not its gradient."""
 
-    def statistics(self, features):
+    def statistics(self, features, mask=None):
         return {"sum": tf.reduce_sum(tf.sqrt(features), axis=[1, 2, 3])}
 
     def distance(self, target, current):

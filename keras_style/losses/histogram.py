@@ -74,8 +74,7 @@ def _sorted(vectors: tf.Tensor) -> Statistics:
 
 
 def _sorted_distance(target: tf.Tensor, current: tf.Tensor) -> tf.Tensor:
-    number = tf.shape(current)[-1]
-    aim = quantiles(target, number)
+    aim = tf.broadcast_to(quantiles(target, tf.shape(current)[-1]), tf.shape(current))
     value = tf.reduce_mean(tf.math.squared_difference(current, aim), axis=[1, 2])
     shared = tf.stop_gradient(_mean_over_ties(aim, current))
     descended = tf.reduce_mean(tf.math.squared_difference(current, shared), axis=[1, 2])

@@ -132,7 +132,7 @@ class MMDLoss(FeatureLoss):
         # Evenly spread over the target, each vector with the same chance; with equal numbers all of them, in order.
         every = tf.range(tf.cast(number, tf.float64)) + start
         taken = tf.cast(every * tf.cast(others, tf.float64) / tf.cast(number, tf.float64), tf.int32)
-        y = tf.gather(y, tf.minimum(taken, others - 1), axis=1)
+        y = tf.broadcast_to(tf.gather(y, tf.minimum(taken, others - 1), axis=1), tf.shape(x))
         shift = tf.minimum(1 + tf.cast(turn * tf.cast(number - 1, tf.float64), tf.int32), tf.maximum(1, number - 1))
         x_far, y_far = tf.roll(x, shift, axis=1), tf.roll(y, shift, axis=1)
         pairs = ((x, x_far, 1.0), (y, y_far, 1.0), (x, y_far, -1.0), (x_far, y, -1.0))

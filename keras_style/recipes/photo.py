@@ -13,6 +13,7 @@ PAPER = replace(
     photorealism_weight=1e4,  # lambda, found best in figure 3
     content_normalization="paper",
     style_normalization="paper",
+    photorealism_normalization="sum",  # eq. 2
     pooling="max",
     normalized_backbone=False,
     passes=2,  # "two-stage optimization": without the photorealism term from noise, then with it
@@ -37,11 +38,10 @@ REFERENCE = replace(
 DEFAULT = replace(
     gatys.DEFAULT,
     source="ours: chosen by eye and by the residual of a local affine fit, see docs/methods.md",
-    photorealism_weight=1e2,
+    photorealism_weight=3e4,
     tv_weight=0.0,
     passes=2,
     steps=160,
-    smooth=True,
 )
 
 PHOTO = Recipe(

@@ -27,6 +27,7 @@ class Variant:
         relative: divide every loss by its own magnitude of the target, so that the weights fit any network.
         content_normalization: of `ContentLoss`.
         style_normalization: of the recipe's style loss.
+        photorealism_normalization: of `MattingLaplacianLoss`.
         layer_weights: from a list of style layers, as a user gives it, to their weights.
         histogram_layers: layers of a recipe's histogram loss, beside the Gram losses on the style layers.
         normalized_backbone: rescale the network so that the mean activation of each layer is one.
@@ -48,6 +49,7 @@ class Variant:
     balance: str | None = None
     content_normalization: str
     style_normalization: str
+    photorealism_normalization: str = "mean"
     backbone: Any
     pooling: str
     normalized_backbone: bool = False
@@ -97,7 +99,7 @@ def with_content(variant: Variant, *style: "tuple[FeatureLoss, LayerWeights]") -
         ),
         Term(TotalVariationLoss(), "image", variant.tv_weight, name="total_variation"),
         Term(
-            MattingLaplacianLoss(),
+            MattingLaplacianLoss(normalization=variant.photorealism_normalization),
             "image",
             variant.photorealism_weight,
             "content",
