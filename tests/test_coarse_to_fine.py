@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_style.images import resize
-from keras_style.losses import ContentLoss, FeatureLoss, GramLoss
+from keras_style.losses import ContentLoss, FeatureLoss, GramLoss, TotalVariationLoss
 from keras_style.optimize.checkpoint import State
 from keras_style.optimize.coarse_to_fine import CoarseToFine
 from keras_style.optimize.image_optimizer import ImageOptimizer
@@ -138,6 +138,84 @@ def test_margin_is_a_reflection(backbone, photograph, painting):
     assert with_margin.shape == (26, 30, 3)
     assert (with_margin[:3] == with_margin[6:3:-1]).all()
     assert (with_margin[:, -3:] == with_margin[:, -5:-8:-1]).all()
+
+
+# Passes
+
+
+TWO_PASSES = (Stage(20, 24, 2), Stage(40, 48, 2), Stage(40, 48, 3, in_pass=2))
+
+
+def later_terms() -> list[Term]:
+    return [*pixels(), Term(TotalVariationLoss(), "image", 2.0, name="rough", from_pass=2)]
+
+
+def test_term_of_a_later_pass_counts_nothing_before(backbone, photograph, painting):
+    seen = []
+    run = run_of(backbone, photograph, painting, terms=later_terms(), stages=TWO_PASSES)
+    history = run.run(lambda iterate: seen.append((iterate.step, iterate.scale, dict(iterate.losses)))).history
+    assert [len(values) for values in history.values()] == [7, 7, 7]
+    assert history["rough"][:4] == [0] * 4 and min(history["rough"][4:]) > 0
+    sums = [content + rough for content, rough in zip(history["content"], history["rough"], strict=True)]
+    assert history["loss"] == pytest.approx(sums, rel=1e-6)
+    assert [(step, scale) for step, scale, _ in seen] == [(1, 24), (2, 24), *((step, 48) for step in range(3, 8))]
+
+
+def test_pass_at_full_size_goes_on_from_the_picture_as_it_is(backbone, photograph, painting):
+    gray = np.full((20, 24, 3), 0.5, np.float32)
+    images = []
+    run = run_of(
+        backbone, photograph, painting, terms=later_terms(), stages=TWO_PASSES, optimizer=unmoving(), init=gray
+    )
+    run.run(lambda iterate: images.append(iterate.image.copy()))
+    assert (images[4] == images[3]).all()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_run_of_two_passes_resumed_from_any_state_ends_in_the_same_bits(backbone, photograph, painting, optimizer):
+    states = []
+    run = run_of(backbone, photograph, painting, terms=later_terms(), stages=TWO_PASSES, optimizer=optimizer, bleed=2)
+    whole = run.run(lambda iterate: None, save=states.append, save_every=1)
+    for state in states:
+        resumed = run.run(lambda iterate: None, state)
+        assert (resumed.image == whole.image).all()
+        assert resumed.history == whole.history
+
+
+# Regions
+
+
+class SpyOfMasks(GramLoss):
+    """Notes the masks that it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.masks = []
+
+    def statistics(self, features, mask=None):
+        self.masks.append(None if mask is None else np.asarray(mask))
+        return super().statistics(features, mask)
+
+
+def test_regions_are_scaled_and_extended_with_what_they_belong_to(backbone, photograph, painting):
+    spy = SpyOfMasks()
+    left = np.broadcast_to(np.arange(48) < 24, (40, 48)).astype(np.float32)
+    top = np.broadcast_to((np.arange(32) < 16)[:, None], (32, 44)).astype(np.float32)
+    run_of(
+        backbone,
+        photograph,
+        painting,
+        terms=[Term(spy, "image", 1.0, "style")],
+        bleed=4,
+        content_regions={"a": left, "b": 1 - left},
+        style_regions=[{"a": top, "b": 1 - top}],
+    ).run(lambda iterate: None)
+    # At each scale: the style's two regions, then, in the graph, the image's.
+    assert [mask.shape[1:] for mask in spy.masks] == [(16, 22)] * 2 + [(28, 32)] * 2 + [(32, 44)] * 2 + [(48, 56)] * 2
+    for style, of_image in ((spy.masks[0], spy.masks[2]), (spy.masks[4], spy.masks[6])):
+        width = of_image.shape[2]
+        assert (of_image[0] == (np.arange(width) < width // 2)).all()
+        assert (style[0] == (np.arange(style.shape[1]) < style.shape[1] // 2)[:, None]).all()
 
 
 # Saving and resuming

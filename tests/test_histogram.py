@@ -283,3 +283,11 @@ def test_equal_gram_matrices_with_other_histograms_differ(bins):
 def test_bad_bins_are_named(bins):
     with pytest.raises(InputError, match=r"bins is .*; expected a whole number from 2 to 65536"):
         HistogramLoss(bins)
+
+
+@pytest.mark.parametrize("shift", [-100, -2, 0, 2], ids=["dead", "more zeros", "as many zeros", "fewer zeros"])
+def test_zeros_by_bins_are_sent_where_those_without_bins_are(shift):
+    image = np.random.default_rng(2).normal(shift, 2, (40, 40, 3)).clip(0)
+    style = np.random.default_rng(1).normal(0.3, 2, (35, 44, 3)).clip(0)
+    got, expected = (aims(HistogramLoss(bins), image, style)[image == 0] for bins in (1024, None))
+    np.testing.assert_allclose(got, expected, atol=2 * style.max() / 1024)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from keras_style.errors import DivergenceError, InputError
-from keras_style.losses import ContentLoss, FeatureLoss, GramLoss, TotalVariationLoss
+from keras_style.losses import (
+    ContentLoss,
+    FeatureLoss,
+    GramLoss,
+    MMDLoss,
+    SlicedWassersteinLoss,
+    TotalVariationLoss,
+)
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.objective import Objective, Term
 from keras_style.runtime import keras, tf
@@ -342,6 +349,96 @@ def test_objective_is_traced_once(backbone, noise, content, optimizer):
     result = ImageOptimizer(backbone, objective, optimizer).minimize(noise, content=content, steps=5)
     assert len(result.history["loss"]) == 5
     assert CountingLoss.calls == 1
+
+
+# Random losses
+
+
+class StepLoss(ContentLoss):
+    """The step that it is drawn for."""
+
+    def redrawn(self, step):
+        other = StepLoss()
+        other.step = step
+        return other
+
+    def distance(self, target, current):
+        return tf.cast(self.step, current["features"].dtype) + 0 * tf.reduce_sum(current["features"], axis=[1, 2, 3])
+
+
+def test_adam_draws_anew_at_every_step_also_after_a_resumption(backbone, noise):
+    optimizer = ImageOptimizer(backbone, Objective([Term(StepLoss(), "image", name="step")]))
+    recorder = Recorder()
+    assert optimizer.minimize(noise, steps=4, on_iterate=recorder).history["step"] == [1, 2, 3, 4]
+    resumed = optimizer.minimize(recorder.images[1], steps=4, resume=(2, recorder.states[1]))
+    assert resumed.history["step"] == [3, 4]
+
+
+def test_lbfgs_keeps_one_draw(backbone, noise, content):
+    objective = Objective([*of_pixels().terms, Term(StepLoss(), "image", name="step")])
+    history = ImageOptimizer(backbone, objective, "lbfgs").minimize(noise, content=content, steps=2).history
+    assert set(history["step"]) == {1}
+
+
+@pytest.mark.parametrize("loss", [SlicedWassersteinLoss(4), MMDLoss("gaussian")], ids=lambda loss: loss.name)
+def test_random_losses_are_the_same_bits_again_and_resumed(backbone, noise, painting, loss):
+    optimizer = ImageOptimizer(backbone, Objective([Term(loss, "block1_conv1", 1.0, "style", relative=True)]))
+    recorder = Recorder()
+    whole = optimizer.minimize(noise, style=painting, steps=5, on_iterate=recorder)
+    again = optimizer.minimize(noise, style=painting, steps=5)
+    resumed = optimizer.minimize(recorder.images[1], style=painting, steps=5, resume=(2, recorder.states[1]))
+    assert (again.image == whole.image).all() and (resumed.image == whole.image).all()
+    assert resumed.history["loss"] == whole.history["loss"][2:]
+
+
+# Wrap
+
+
+def first_loss(backbone, image, style, layer: str, wrap: int) -> float:
+    objective = Objective([Term(GramLoss(), layer, 1.0, "style", relative=True)])
+    optimizer = ImageOptimizer(backbone, objective, keras.optimizers.SGD(0.0), wrap)
+    return optimizer.minimize(image, style=style, steps=1).history["loss"][0]
+
+
+@pytest.mark.parametrize("shift", [(5, 0), (0, 9), (3, 13)])
+def test_wrapped_losses_do_not_see_where_an_image_is_cut(backbone, noise, painting, shift):
+    image = (noise * np.linspace(0.2, 1, SIZE)[:, None, None]).astype(np.float64)  # an edge where it is cut
+    shifted = np.roll(image, shift, (0, 1))
+    one, other = (first_loss(backbone, each, painting, "image", SIZE) for each in (image, shifted))
+    assert one == pytest.approx(other, rel=1e-12)  # whole periods are seen
+    near, far = (
+        [first_loss(backbone, each, painting, "block1_conv1", wrap) for each in (image, shifted)]
+        for wrap in (SIZE, 6 * SIZE)
+    )
+    assert far[0] == pytest.approx(far[1], rel=0.1)  # but for the zeros that the network pads with
+    assert abs(far[0] - far[1]) < 0.5 * abs(near[0] - near[1])
+
+
+def test_wrapped_loss_is_that_of_the_continued_image(backbone, noise, painting):
+    wide = np.pad(noise, ((5, 5), (5, 5), (0, 0)), "wrap")
+    expected = first_loss(backbone, wide, painting, "block2_conv1", 0)
+    assert first_loss(backbone, noise, painting, "block2_conv1", 5) == pytest.approx(expected, rel=1e-5)
+    far = np.pad(noise, ((40, 40), (40, 40), (0, 0)), "wrap")
+    expected = first_loss(backbone, far, painting, "block2_conv1", 0)
+    assert first_loss(backbone, noise, painting, "block2_conv1", 40) == pytest.approx(expected, rel=1e-5)
+
+
+def test_roughness_is_smoothed_across_the_edge_where_it_is_wrapped(backbone):
+    ramp = np.broadcast_to(np.linspace(0, 1, SIZE)[None, :, None], (SIZE, SIZE, 3)).astype(np.float32)
+    objective = Objective([Term(TotalVariationLoss(), "image", 1.0)])
+
+    def seam(wrap: int) -> float:
+        image = ImageOptimizer(backbone, objective, "lbfgs", wrap).minimize(ramp, steps=6).image
+        assert image.shape == ramp.shape
+        return float(np.abs(image[:, 0] - image[:, -1]).mean() / np.abs(np.diff(image, axis=1)).mean())
+
+    assert seam(0) > 10
+    assert seam(1) < 2
+
+
+def test_in_pass_keeps_optimizer_and_wrap(backbone):
+    optimizer = ImageOptimizer(backbone, of_features(), "lbfgs", wrap=3).in_pass(1)
+    assert (optimizer.optimizer, optimizer.wrap, optimizer.backbone) == ("lbfgs", 3, backbone)
 
 
 # Styles

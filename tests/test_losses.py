@@ -6,22 +6,66 @@ from oracles import gradients
 from oracles import losses as oracle
 
 from keras_style.errors import InputError
-from keras_style.losses import ContentLoss, FeatureLoss, GramLoss, TotalVariationLoss
+from keras_style.losses import (
+    ContentLoss,
+    FeatureLoss,
+    GaussianKLLoss,
+    GaussianRenyiLoss,
+    GramLoss,
+    HistogramLoss,
+    JensenShannonLoss,
+    MMDLoss,
+    MomentsLoss,
+    SlicedWassersteinLoss,
+    TotalVariationDistanceLoss,
+    TotalVariationLoss,
+)
 from keras_style.runtime import keras, tf
 
 GRAM_NORMALIZATIONS = ("paper", "gatys_pytorch", "johnson", "keras_io")
 CONTENT_NORMALIZATIONS = ("paper", "mean", "sum")
-EVERY_LOSS = [
-    *(GramLoss(name) for name in GRAM_NORMALIZATIONS),
-    *(ContentLoss(name) for name in CONTENT_NORMALIZATIONS),
-    *(TotalVariationLoss(exponent) for exponent in (1, 1.25, 2, 3)),
+GRAM_LOSSES = [GramLoss(name) for name in GRAM_NORMALIZATIONS]
+CONTENT_LOSSES = [ContentLoss(name) for name in CONTENT_NORMALIZATIONS]
+SMOOTH_LOSSES = [  # of distributions, whose gradient is that of their value everywhere
+    *GRAM_LOSSES,
+    MMDLoss("linear"),
+    MMDLoss("poly"),
+    MMDLoss("poly", offset=2.0),
+    MMDLoss("poly", degree=3),
+    MomentsLoss(),
+    GaussianKLLoss(),
+    GaussianRenyiLoss(),
 ]
-every_loss = pytest.mark.parametrize("loss", EVERY_LOSS, ids=lambda loss: "-".join(map(str, settings(loss))))
+DISTRIBUTION_LOSSES = [
+    *SMOOTH_LOSSES,
+    MMDLoss("gaussian"),
+    HistogramLoss(),
+    HistogramLoss(bins=256),
+    SlicedWassersteinLoss(power=1),
+    SlicedWassersteinLoss(power=2),
+    JensenShannonLoss(),
+    TotalVariationDistanceLoss(),
+]
+TOTAL_VARIATIONS = [TotalVariationLoss(exponent) for exponent in (1, 1.25, 2, 3)]
+EVERY_LOSS = [*DISTRIBUTION_LOSSES, *CONTENT_LOSSES, *TOTAL_VARIATIONS]
+
+
+def each_of(losses: list[FeatureLoss]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("loss", losses, ids=lambda loss: "-".join(map(str, settings(loss))))
 
 
 def settings(loss: FeatureLoss) -> list:
-    own = {key: value for key, value in loss.get_config().items() if key in ("normalization", "exponent")}
-    return [type(loss).__name__, *own.values()]
+    told_apart_by = ("normalization", "exponent", "bins", "kernel", "degree", "offset", "power")
+    return [type(loss).__name__, *(value for key, value in loss.get_config().items() if key in told_apart_by)]
+
+
+def meets_random_pairs(loss: FeatureLoss) -> bool:
+    return isinstance(loss, MMDLoss) and not loss.exact
+
+
+every_loss = each_of(EVERY_LOSS)
+comparing_losses = each_of([*DISTRIBUTION_LOSSES, *CONTENT_LOSSES])
+distribution_losses = each_of(DISTRIBUTION_LOSSES)
 
 
 def random_features(height: int, width: int, filters: int, seed: int = 0) -> np.ndarray:
@@ -29,9 +73,19 @@ def random_features(height: int, width: int, filters: int, seed: int = 0) -> np.
     return np.random.default_rng(seed).normal(0.3, 2, (height, width, filters)).clip(0)
 
 
-def distance(loss: FeatureLoss, image: np.ndarray, target: np.ndarray) -> float:
+def distance(
+    loss: FeatureLoss,
+    image: np.ndarray,
+    target: np.ndarray,
+    image_mask: np.ndarray | None = None,
+    target_mask: np.ndarray | None = None,
+) -> float:
     """Distance of single feature maps (H, W, C), in their own dtype."""
-    values = loss.distance(loss.statistics(tf.constant(target[None])), loss.statistics(tf.constant(image[None])))
+    aim, current = (
+        loss.statistics(tf.constant(features[None]), None if mask is None else tf.constant(mask[None]))
+        for features, mask in ((target, target_mask), (image, image_mask))
+    )
+    values = loss.distance(aim, current)
     assert values.shape == (1,)
     return float(values[0])
 
@@ -142,10 +196,12 @@ def test_total_variation_ignores_what_it_is_compared_with():
 # What every loss promises
 
 
-@pytest.mark.parametrize("loss", EVERY_LOSS[:7], ids=lambda loss: "-".join(map(str, settings(loss))))
-def test_distance_from_itself_is_zero(loss):
-    assert distance(loss, IMAGE, IMAGE) == 0
-    assert distance(loss, IMAGE, STYLE) > 0
+@comparing_losses
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_distance_from_itself_is_zero(loss, dtype):
+    image = IMAGE.astype(dtype)
+    assert distance(loss, image, image) == pytest.approx(0, abs=1e-9)
+    assert meets_random_pairs(loss) or distance(loss, image, STYLE.astype(dtype)) > 0.01
 
 
 @every_loss
@@ -173,11 +229,18 @@ def test_distance_of_a_batch_is_one_value_per_sample(loss):
     np.testing.assert_allclose(values, [distance(loss, image, target) for image in images], rtol=1e-12)
 
 
-@pytest.mark.parametrize("normalization", GRAM_NORMALIZATIONS)
-def test_gram_loss_does_not_see_where_features_are(normalization):
-    shuffled = np.random.default_rng(3).permutation(LARGER_STYLE.reshape(-1, 6)).reshape(8, 9, 6)
-    loss = GramLoss(normalization)
-    assert distance(loss, IMAGE, shuffled) == pytest.approx(distance(loss, IMAGE, LARGER_STYLE), rel=1e-12)
+@distribution_losses
+def test_it_does_not_matter_where_features_are(loss):
+    image, style = (np.random.default_rng(3).permutation(f.reshape(-1, 6)).reshape(f.shape) for f in (IMAGE, STYLE))
+    larger = np.random.default_rng(4).permutation(LARGER_STYLE.reshape(-1, 6)).reshape(8, 9, 6)
+    if not meets_random_pairs(loss):
+        assert distance(loss, image, style) == pytest.approx(distance(loss, IMAGE, STYLE), rel=1e-12)
+        assert distance(loss, IMAGE, larger) == pytest.approx(distance(loss, IMAGE, LARGER_STYLE), rel=1e-12)
+        return
+    pairs = (IMAGE, STYLE), (image, style)
+    values = [[distance(loss.redrawn(step), *pair) for step in range(150)] for pair in pairs]
+    error = np.sqrt(sum(np.var(each) / 150 for each in values))
+    assert abs(np.mean(values[0]) - np.mean(values[1])) < 4 * error
 
 
 @pytest.mark.parametrize("normalization", GRAM_NORMALIZATIONS)
@@ -220,8 +283,9 @@ def test_losses_work_on_features_whose_size_is_not_known_in_advance():
         np.testing.assert_allclose(graph(target, image), loss(target, image), rtol=1e-6)
 
 
-@every_loss
+@each_of([*SMOOTH_LOSSES, *CONTENT_LOSSES, *TOTAL_VARIATIONS])
 def test_gradient_is_that_of_central_differences(loss):
+    """Those that hold something constant, such as a map or a range, have tests of their own."""
     image, target = random_features(4, 3, 2), random_features(4, 3, 2, 1)
     variable = tf.Variable(image[None])
     aim = loss.statistics(tf.constant(target[None]))
@@ -241,12 +305,89 @@ def test_value_and_gradient_are_finite_on_flat_features(loss, features):
     assert np.isfinite(tape.gradient(value, variable)).all()
 
 
-@pytest.mark.parametrize("loss", EVERY_LOSS[:7], ids=lambda loss: "-".join(map(str, settings(loss))))
+@comparing_losses
 def test_value_and_gradient_are_finite_on_a_single_position(loss):
     variable = tf.Variable([[[[0.0, 1.0, 2.0]]]])
     with tf.GradientTape() as tape:
         value = loss(tf.ones_like(variable), variable)
     assert 0 < value < np.inf
+    assert np.isfinite(tape.gradient(value, variable)).all()
+
+
+# Masks
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_mask_of_ones_is_no_mask(loss, dtype):
+    image, style, ones = IMAGE.astype(dtype), STYLE.astype(dtype), np.ones((5, 7), np.float32)
+    rounding = 1e-5 if dtype == np.float32 else 1e-12
+    assert distance(loss, image, style, ones, ones) == pytest.approx(distance(loss, image, style), rel=rounding)
+
+
+@distribution_losses
+def test_mask_of_zeros_and_ones_keeps_the_positions_inside(loss):
+    inside, inside_style = (np.random.default_rng(seed).random((5, 7)) < 0.5 for seed in (5, 6))
+    expected = distance(loss, IMAGE[inside][None], STYLE[inside_style][None])
+    masks = inside.astype(np.float64), inside_style.astype(np.float64)
+    assert distance(loss, IMAGE, STYLE, *masks) == pytest.approx(expected, rel=1e-10)
+    outside = IMAGE + 100 * ~inside[..., None]
+    assert distance(loss, outside, STYLE, *masks) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("normalization", CONTENT_NORMALIZATIONS)
+def test_content_under_a_mask_is_that_of_the_positions_inside(normalization):
+    inside = np.random.default_rng(5).random((5, 7)) < 0.5
+    mask, loss = inside.astype(np.float64), ContentLoss(normalization)
+    expected = distance(loss, IMAGE[inside][None], STYLE[inside][None])
+    assert distance(loss, IMAGE, STYLE, mask, mask) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("exponent", [1, 2])
+def test_total_variation_under_a_mask_is_the_mean_over_the_positions_inside(exponent):
+    mask = np.zeros((8, 9))
+    mask[2:6, 1:5] = 1
+    image = np.random.default_rng(0).random((8, 9, 3))
+    expected = oracle.total_variation(image[2:7, 1:6], exponent)  # with the neighbors of the last row and column
+    got = distance(TotalVariationLoss(exponent), image, image, mask)
+    assert got == pytest.approx(expected, rel=1e-9)
+
+
+@distribution_losses
+def test_weight_of_a_half_counts_a_vector_half(loss):
+    doubled = np.concatenate([np.repeat(STYLE[:2], 2, axis=1).reshape(4, 7, 6), STYLE[2:]])
+    mask = np.ones((7, 7))
+    mask[:4] = 0.5
+    expected = distance(loss, IMAGE, STYLE)
+    assert distance(loss, IMAGE, doubled, None, mask) == pytest.approx(expected, rel=1e-10)
+    halves = np.full((5, 7), 0.5)
+    if not isinstance(loss, MMDLoss | HistogramLoss | SlicedWassersteinLoss) or getattr(loss, "exact", False):
+        assert distance(loss, IMAGE, STYLE, halves, halves) == pytest.approx(expected, rel=1e-10)
+
+
+@distribution_losses
+def test_gradient_stays_within_the_mask(loss):
+    mask = np.zeros((5, 7))
+    mask[1:4, 2:6] = 1
+    variable = tf.Variable(IMAGE[None])
+    with tf.GradientTape() as tape:
+        value = loss.distance(
+            loss.statistics(tf.constant(STYLE[None])), loss.statistics(variable, tf.constant(mask[None]))
+        )
+    gradient = tape.gradient(value, variable).numpy()[0]
+    assert np.abs(gradient[mask == 0]).max() == 0
+    assert np.abs(gradient[mask == 1]).max() > 0
+
+
+@every_loss
+def test_a_region_of_one_position_is_finite(loss):
+    mask = np.zeros((5, 7), np.float32)
+    mask[2, 3] = 0.3
+    variable = tf.Variable(IMAGE[None].astype(np.float32))
+    aim = loss.statistics(tf.constant(STYLE[None].astype(np.float32)), mask[None])
+    with tf.GradientTape() as tape:
+        value = loss.distance(aim, loss.statistics(variable, mask[None]))
+    assert np.isfinite(value).all()
     assert np.isfinite(tape.gradient(value, variable)).all()
 
 

@@ -5,9 +5,9 @@ import pytest
 from oracles import gradients, vgg
 from oracles import losses as oracle
 
-from keras_style import backbones
+from keras_style import backbones, recipes
 from keras_style.errors import InputError
-from keras_style.losses import ContentLoss, GramLoss, TotalVariationLoss
+from keras_style.losses import ContentLoss, GramLoss, MMDLoss, SlicedWassersteinLoss, TotalVariationLoss
 from keras_style.optimize.objective import Objective, Term
 from keras_style.runtime import tf
 
@@ -164,6 +164,96 @@ def test_gradient_with_max_pooling_is_that_of_central_differences(backbone, imag
         lambda point: sum(map(float, losses(tf.constant(point[None])).values())), images["image"], direction, h=STEP
     )
     assert np.vdot(tape.gradient(value, image), direction) == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_of_all_smooth_methods_together_is_that_of_central_differences(average):
+    """The others hold a map, a range or a bandwidth constant in their gradient: see the tests of their losses."""
+    image, content, style = np.random.default_rng(0).random((3, 32, 32, 3))
+    smooth = ("photo", "mmd_linear", "mmd_poly", "moments", "gaussian_kl", "gaussian_renyi")
+    shallow = {"content_layers": {CONTENT_LAYER: 1.0}, "style_layers": dict.fromkeys(STYLE_LAYERS, 1.0)}
+    terms = recipes.blend(dict.fromkeys(smooth, 1), "default").with_numbers(shallow).terms()
+    losses = Objective(terms).bind(average, content[None], [style[None]])
+
+    @tf.function(input_signature=[tf.TensorSpec([32, 32, 3], tf.float64)], autograph=False)
+    def value_and_gradient(image):
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            value = tf.add_n(list(losses(image[None]).values()))
+        return value, tape.gradient(value, image)
+
+    value, gradient = value_and_gradient(tf.constant(image))
+    random = np.random.default_rng(1)
+    for direction in [random.normal(size=image.shape) for _ in range(2)]:
+        expected = gradients.along(lambda point: float(value_and_gradient(point)[0]), image, direction, h=STEP)
+        assert np.vdot(gradient, direction) == pytest.approx(expected, rel=1e-4, abs=1e-7 * float(value))
+
+
+@pytest.mark.parametrize("method", [name for name in recipes.RECIPES if name != "photo"])
+def test_every_method_descends_along_its_gradient(backbone, photograph, painting, method):
+    content, style = (np.ascontiguousarray(each[:32, :32])[None] for each in (photograph, painting))
+    shallow = {"content_layers": {"block2_conv1": 1.0}, "style_layers": dict.fromkeys(STYLE_LAYERS, 1.0)}
+    blend = recipes.blend(method, "default")
+    if blend.variant.histogram_layers:
+        shallow["histogram_layers"] = {"block1_conv1": 1.0}
+    losses = Objective(blend.with_numbers(shallow).terms()).bind(backbone, content, [style])
+
+    @tf.function(autograph=False)
+    def value_and_gradient(image):
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            value = tf.add_n(list(losses(image, 1).values()))
+        return value, tape.gradient(value, image)
+
+    start = tf.constant(0.5 * content + 0.25)
+    value, gradient = value_and_gradient(start)
+    assert np.isfinite(gradient).all()
+    step = 1e-4 / tf.reduce_max(tf.abs(gradient))
+    assert value_and_gradient(start - step * gradient)[0] < value
+
+
+# Random losses
+
+
+@pytest.mark.parametrize("loss", [MMDLoss("gaussian"), SlicedWassersteinLoss(4)], ids=lambda loss: loss.name)
+def test_random_losses_draw_by_the_step(backbone, images, loss):
+    bound = Objective([Term(loss, "block1_conv1", 2.0, "style")]).bind(backbone, None, [images["style"][None]])
+    image = tf.constant(images["image"][None])
+    values = [float(bound(image, step)["style"]) for step in (0, 1, 2, 1)]
+    assert len(set(values)) == 3
+    assert values[1] == values[3]
+    assert float(bound(image)["style"]) == values[0]
+    maps = [backbone(tf.constant(images[name][None]), ["block1_conv1"])["block1_conv1"] for name in ("style", "image")]
+    drawn = loss.redrawn(2)
+    expected = 2 * float(drawn.distance(*(drawn.statistics(features) for features in maps))[0])
+    assert values[2] == pytest.approx(expected, rel=1e-9)
+
+
+# Passes
+
+
+def test_terms_take_part_from_their_pass_on():
+    terms = [Term(GramLoss(), "image", 1.0, "style"), Term(TotalVariationLoss(), "image", 1.0, from_pass=2)]
+    objective = Objective([*terms, Term(ContentLoss(), "image", 1.0, "content", from_pass=3)])
+    assert [objective.in_pass(number).names for number in (1, 2, 3, 4)] == [
+        ("style",),
+        ("style", "total_variation_loss"),
+        objective.names,
+        objective.names,
+    ]
+
+
+def test_pass_without_any_term_is_refused():
+    objective = Objective([Term(TotalVariationLoss(), "image", 1.0, from_pass=2)])
+    with pytest.raises(InputError, match="needs a term with a weight above 0"):
+        objective.in_pass(1)
+
+
+def test_terms_of_an_earlier_pass_are_what_they_were(backbone, images):
+    later = [*TERMS[:3], Term(TotalVariationLoss(), "image", 7.0, name="total_variation", from_pass=2)]
+    first = values(Objective(later).in_pass(1), backbone, images)
+    whole = values(Objective(TERMS), backbone, images)
+    assert first == {name: value for name, value in whole.items() if name != "total_variation"}
+    assert values(Objective(later).in_pass(2), backbone, images) == whole
 
 
 # Terms

@@ -111,3 +111,37 @@ def test_scale_that_is_too_small_is_named_with_a_way_out():
 def test_more_scales_than_steps_are_refused():
     with pytest.raises(InputError, match="2 steps for 3 scales; expected at least one for each"):
         schedule(512, 512, 3, 2)
+
+
+# Passes
+
+
+def test_later_passes_are_at_the_size_of_the_picture():
+    stages = schedule(384, 512, None, 120, passes=3)
+    assert sizes(stages) == [(96, 128), (192, 256), (384, 512), (384, 512), (384, 512)]
+    assert [stage.in_pass for stage in stages] == [1, 1, 1, 2, 3]
+    assert steps(stages) == [24] * 5
+
+
+@pytest.mark.parametrize(("total", "expected"), [(4, [2, 2]), (5, [3, 2]), (2, [1, 1])])
+def test_steps_are_shared_with_later_passes(total, expected):
+    stages = schedule(100, 100, 1, total, passes=2)
+    assert steps(stages) == expected
+    assert [stage.in_pass for stage in stages] == [1, 2]
+
+
+def test_one_pass_is_the_default():
+    assert schedule(300, 200, 2, 30) == schedule(300, 200, 2, 30, passes=1)
+    assert {stage.in_pass for stage in schedule(512, 512, None, 100)} == {1}
+
+
+@pytest.mark.parametrize(("total", "expected"), [(2, [512, 512]), (3, [256, 512, 512]), (4, [128, 256, 512, 512])])
+def test_default_gives_up_scales_before_passes(total, expected):
+    assert [stage.long_side for stage in schedule(512, 512, None, total, passes=2)] == expected
+
+
+def test_more_passes_than_steps_are_refused():
+    with pytest.raises(InputError, match="3 steps for 3 scales and 1 more passes; expected at least one for each"):
+        schedule(512, 512, 3, 3, passes=2)
+    with pytest.raises(InputError, match="1 steps for 1 scales and 1 more passes; expected at least one for each"):
+        schedule(512, 512, None, 1, passes=2)

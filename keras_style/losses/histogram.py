@@ -17,13 +17,15 @@ class HistogramLoss(FeatureLoss):
     squared Wasserstein distance between the two distributions on the line: with as many positions on both sides
     mean (sort x - sort y)^2; with other numbers the target's quantiles are interpolated.
 
-    Ties, such as the zeros after a ReLU, have one aim each: without bins the mean of the values that they are matched
-    with, with bins the map's value. So the gradient does not depend on the order of positions.
+    Ties have one aim each, so that the gradient does not depend on the order of positions: without bins the mean of the
+    values that they are matched with; with bins that mean too for the smallest value, such as the zeros after a ReLU,
+    and for others the map's value.
 
     Args:
         bins: None: exact, by sorting; or the number of equal bins between the smallest and largest value of each
-            filter, within which both distributions are taken as even: much faster, and exact up to the width of a bin.
-            256 is what public implementations use.
+            filter, within which both distributions are taken as even: much faster. The aims are exact up to some widths
+            of a bin. The value is smaller than the exact one where values tie, since all of them have one aim. 256 is
+            what public implementations use.
 
     Call arguments: `y_true` (B or 1, H', W', C), `y_pred` (B, H, W, C): features of the style and of the image.
 
@@ -89,7 +91,7 @@ def _mean_over_ties(aim: tf.Tensor, ordered: tf.Tensor) -> tf.Tensor:
     return tf.gather(means, group)
 
 
-# By bins
+# By bins. The smallest value has a bin to itself, of no width: of a filter after a ReLU it is the zeros.
 
 
 def _binned(vectors: tf.Tensor, bins: int) -> Statistics:
@@ -99,12 +101,11 @@ def _binned(vectors: tf.Tensor, bins: int) -> Statistics:
     batch, number, filters = tf.shape(vectors)[0], tf.shape(vectors)[1], vectors.shape[-1]
     at = (vectors - low) * tf.math.divide_no_nan(tf.cast(bins, vectors.dtype), high - low)
     inside = tf.minimum(tf.cast(at, tf.int32), bins - 1)
-    line = tf.range(batch * filters) * bins  # every filter of every sample has its own bins
-    cell = inside + tf.reshape(line, [batch, 1, filters])
-    counts = tf.math.bincount(
-        tf.reshape(cell, [-1]), minlength=batch * filters * bins, maxlength=batch * filters * bins
-    )
-    below = tf.cumsum(tf.reshape(counts, [batch, filters, bins]), axis=-1) / number
+    line = tf.range(batch * filters) * (bins + 1)  # every filter of every sample has its own bins
+    cell = inside + tf.cast(vectors > low, tf.int32) + tf.reshape(line, [batch, 1, filters])
+    size = batch * filters * (bins + 1)
+    counts = tf.math.bincount(tf.reshape(cell, [-1]), minlength=size, maxlength=size)
+    below = tf.cumsum(tf.reshape(counts, [batch, filters, bins + 1]), axis=-1) / number
     edges = tf.pad(tf.cast(below, vectors.dtype), [[0, 0], [0, 0], [1, 0]])
     return {"low": low, "high": high, "cell": cell, "at": at - tf.cast(inside, vectors.dtype), "below": edges}
 
@@ -114,16 +115,33 @@ def _remapped(target: Statistics, current: Statistics, bins: int) -> tf.Tensor:
     below = current["below"]
     left = _quantile(target, below[..., :-1], bins, side="right")
     right = _quantile(target, below[..., 1:], bins, side="left")
+    smallest = _mean_up_to(target, below[..., 1:2], right[..., :1], bins)
+    left = tf.concat([smallest, left[..., 1:]], axis=-1)
+    right = tf.concat([smallest, right[..., 1:]], axis=-1)
     table = tf.reshape(tf.stack([left, right - left], axis=-1), [-1, 2])
     found = tf.gather(table, current["cell"])
     return found[..., 0] + current["at"] * found[..., 1]
 
 
 def _quantile(target: Statistics, shares: tf.Tensor, bins: int, side: str) -> tf.Tensor:
-    """The target's quantiles (B, C, bins) at `shares`; at the gap of an empty bin its upper ("right") or lower end."""
-    below = tf.broadcast_to(target["below"], tf.concat([tf.shape(shares)[:2], [bins + 1]], axis=0))
-    edge = tf.clip_by_value(tf.searchsorted(below, shares, side=side), 1, bins)
+    """The target's quantiles (B, C, any) at `shares`; at the gap of an empty bin its upper ("right") or lower end."""
+    below = tf.broadcast_to(target["below"], tf.concat([tf.shape(shares)[:2], [bins + 2]], axis=0))
+    edge = tf.clip_by_value(tf.searchsorted(below, shares, side=side), 1, bins + 1)
     low, high = tf.gather(below, edge - 1, batch_dims=2), tf.gather(below, edge, batch_dims=2)
-    at = tf.cast(edge - 1, shares.dtype) + tf.clip_by_value(tf.math.divide_no_nan(shares - low, high - low), 0, 1)
+    at = tf.cast(edge - 2, shares.dtype) + tf.clip_by_value(tf.math.divide_no_nan(shares - low, high - low), 0, 1)
     least, most = tf.transpose(target["low"], [0, 2, 1]), tf.transpose(target["high"], [0, 2, 1])
-    return least + at * (most - least) / bins
+    return least + tf.maximum(at, 0) * (most - least) / bins
+
+
+def _mean_up_to(target: Statistics, share: tf.Tensor, quantile: tf.Tensor, bins: int) -> tf.Tensor:
+    """Mean (B, C, 1) of the target's quantiles from 0 to `share`, where the quantile is `quantile`."""
+    below = target["below"]
+    least, most = tf.transpose(target["low"], [0, 2, 1]), tf.transpose(target["high"], [0, 2, 1])
+    edges = tf.concat([[0], tf.range(bins + 1)], axis=0)
+    ends = least + tf.cast(edges, below.dtype) * (most - least) / bins
+    # A quantile below `quantile` counts up to it only: the integral of a clipped, piecewise linear function.
+    middles = (ends[..., 1:] + ends[..., :-1]) / 2
+    taken = tf.clip_by_value(share - below[..., :-1], 0, below[..., 1:] - below[..., :-1])
+    whole = below[..., 1:] <= share
+    partly = tf.where(whole, middles, (ends[..., :-1] + quantile) / 2)
+    return tf.math.divide_no_nan(tf.reduce_sum(taken * partly, axis=-1, keepdims=True), share)
