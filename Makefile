@@ -32,9 +32,11 @@ format: $(VENV)/.tested
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py
 
-# Seconds per step against PyTorch.
+# Seconds per step against PyTorch, of every method, and of the matting Laplacian.
 benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/methods.py
+	$(BIN)/python benchmarks/matting.py
 
 # Pictures and times against the PyPI package neural-style, in an environment of its own.
 compare: $(VENV)/.installed .venv/peer/.installed

@@ -83,11 +83,27 @@ def load(
     behind = _checked_background(background)
     if isinstance(image, np.ndarray):
         return _from_array(image, name)
+    opened, label = decoded(image, name, _ARRAY_TEXT)
+    return _to_rgb(opened, label, behind)
+
+
+def decoded(image: str | os.PathLike[str] | BinaryIO | Image.Image, name: str, array: str) -> tuple[Image.Image, str]:
+    """A file or PIL image, upright, its pixels as they are stored; and how errors call it.
+
+    Args:
+        image: a path, a binary file object or a PIL image.
+        name: what it is to the caller, such as "content".
+        array: what array the caller takes instead, for the error that lists what is accepted.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: anything else that is wrong with its type, format, data or size.
+    """
     if isinstance(image, Image.Image):
         source = "PIL image"
         with _explained(image, name, source):
-            decoded = _decode(image, name, source)
-    elif isinstance(image, str | os.PathLike) or hasattr(image, "read"):
+            return _decode(image, name, source), f"{name}: {source}"
+    if isinstance(image, str | os.PathLike) or hasattr(image, "read"):
         source = _source_name(image)
         if isinstance(image, io.TextIOBase):
             raise InputError(f"{name}: {source} is open as text; expected a binary file object, as open(path, 'rb')")
@@ -97,13 +113,11 @@ def load(
             _own_limit(),
             Image.open(file, formats=_READABLE) as opened,
         ):
-            decoded = _decode(opened, name, source)
-    else:
-        raise InputError(
-            f"{name}: an object of type {type(image).__name__}; "
-            f"expected a path, a binary file object, a PIL image or {_ARRAY_TEXT}"
-        )
-    return _to_rgb(decoded, f"{name}: {source}", behind)
+            return _decode(opened, name, source), f"{name}: {source}"
+    raise InputError(
+        f"{name}: an object of type {type(image).__name__}; "
+        f"expected a path, a binary file object, a PIL image or {array}"
+    )
 
 
 def _source_name(file: str | os.PathLike[str] | BinaryIO) -> str:
@@ -164,12 +178,12 @@ def _is_empty(image: object) -> bool:
 
 def _decode(image: Image.Image, name: str, source: str) -> Image.Image:
     width, height = image.size
-    _check_size(height, width, name, source)
+    check_size(height, width, name, source)
     image.load()
     return _upright(image, name, source)
 
 
-def _check_size(height: int, width: int, name: str, source: str) -> None:
+def check_size(height: int, width: int, name: str, source: str) -> None:
     if min(height, width) < MIN_SIDE:
         raise InputError(
             f"{name}: {source} is {width} x {height} pixels (width x height); expected at least {MIN_SIDE} on each side"
@@ -219,10 +233,10 @@ def _deep_gray(image: Image.Image, label: str) -> tuple[np.ndarray, np.ndarray |
     values: np.ndarray = np.asarray(image)
     gray: np.ndarray
     if image.mode == "F":
-        _check_range(values, 0, 1, f"{label} (mode F)")
+        check_range(values, 0, 1, f"{label} (mode F)")
         gray = values.astype(np.float32)
     else:
-        _check_range(values, 0, 65535, f"{label} (mode {image.mode})")
+        check_range(values, 0, 65535, f"{label} (mode {image.mode})")
         gray = values.astype(np.float32) / 65535
     transparent = image.info.get("transparency")
     alpha = None if transparent is None else (values != transparent)[..., np.newaxis].astype(np.float32)
@@ -275,10 +289,10 @@ def _from_array(array: np.ndarray, name: str) -> np.ndarray:
     if array.ndim != 3 or array.shape[-1] != 3 or not _is_pixel_type(array.dtype):
         raise InputError(f"{came}; expected {_ARRAY_TEXT}")
     height, width, _ = array.shape
-    _check_size(height, width, name, "the array")
+    check_size(height, width, name, "the array")
     if array.dtype == np.uint8:
         return array.astype(np.float32) / 255
-    _check_range(array, 0, 1, came)
+    check_range(array, 0, 1, came)
     return array.astype(np.float32)
 
 
@@ -286,7 +300,7 @@ def _is_pixel_type(dtype: np.dtype) -> bool:
     return dtype == np.uint8 or np.issubdtype(dtype, np.floating)
 
 
-def _check_range(values: np.ndarray, low: int, high: int, label: str) -> None:
+def check_range(values: np.ndarray, low: int, high: int, label: str) -> None:
     smallest, largest = values.min(), values.max()
     if not (np.isfinite(smallest) and np.isfinite(largest)):
         raise InputError(f"{label}: NaN or infinite values; expected finite ones in [{low}, {high}]")
@@ -369,7 +383,7 @@ def to_pil(array: np.ndarray) -> Image.Image:
     came = f"an array of shape {array.shape} and dtype {array.dtype}"
     if array.ndim != 3 or array.shape[-1] != 3 or not array.size or not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{came}; expected floating point (height, width, 3) in [0, 1]")
-    _check_range(array, 0, 1, came)
+    check_range(array, 0, 1, came)
     return Image.fromarray(np.floor(array.astype(np.float32) * 255 + 0.5).astype(np.uint8))
 
 

@@ -3,10 +3,8 @@
 The weights of all regions add up to one at every pixel, whatever size they are brought to.
 """
 
-import io
-import os
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -15,8 +13,8 @@ from keras_style import images
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 
-_File: TypeAlias = str | os.PathLike[str] | BinaryIO
 Masks: TypeAlias = ImageLike | Mapping[str, ImageLike] | Sequence[ImageLike]
+Regions: TypeAlias = Mapping[str, np.ndarray]  # the weights of each, which add up to one at every pixel
 
 UNCOVERED = "uncovered"  # the region of the pixels that no mask covers
 MAX_LABELS = 64  # ours: far above what people paint, far below what smoothing makes of it
@@ -206,7 +204,7 @@ def _labels(image: ImageLike, name: str) -> tuple[np.ndarray, dict[int, str], st
         else:
             raise InputError(f"{label}; expected {_LABEL_TEXT}, or one mask a region: {{name: mask}} or a list")
     else:
-        decoded, label = _decoded(image, name)
+        decoded, label = images.decoded(image, name, "an array")
         if decoded.mode in _COLORS:
             labels, regions = _colored(decoded, label)
         elif decoded.mode in _NUMBERS:
@@ -266,7 +264,7 @@ def _weights(mask: ImageLike, height: int, width: int, name: str) -> np.ndarray:
         label = f"{name}: an array of shape {mask.shape} and dtype {mask.dtype}"
         weights = _from_array(mask, name, label)
     else:
-        decoded, label = _decoded(mask, name)
+        decoded, label = images.decoded(mask, name, "an array")
         weights = _from_image(decoded, label)
     if not weights.any():
         raise InputError(f"{label} is black everywhere: the region is empty; expected white inside of it")
@@ -280,7 +278,7 @@ def _from_array(array: np.ndarray, name: str, label: str) -> np.ndarray:
     _check_size(array, name)
     if array.dtype == np.uint8:
         return _unit(array, 255)
-    images._check_range(array, 0, 1, label)
+    images.check_range(array, 0, 1, label)
     return array.astype(np.float32)
 
 
@@ -294,11 +292,11 @@ def _from_image(image: Image.Image, label: str) -> np.ndarray:
         return _unit(gray, 255) * (alpha / np.float32(255))
     values: np.ndarray = np.asarray(image)
     if image.mode == "F":
-        images._check_range(values, 0, 1, f"{label} (mode F)")
+        images.check_range(values, 0, 1, f"{label} (mode F)")
         return values
     if image.mode not in _NUMBERS:
         raise InputError(f"{label} has mode {image.mode}; accepted are {', '.join((*_COLORS, *_NUMBERS, 'F'))}")
-    images._check_range(values, 0, 65535, f"{label} (mode {image.mode})")
+    images.check_range(values, 0, 65535, f"{label} (mode {image.mode})")
     return np.where(values == image.info.get("transparency", -1), np.float32(0), _unit(values, 65535))
 
 
@@ -315,29 +313,4 @@ def _is_integer(dtype: np.dtype) -> bool:
 
 def _check_size(array: np.ndarray, name: str) -> None:
     height, width = array.shape[:2]
-    images._check_size(height, width, name, "the array")
-
-
-def _decoded(image: _File | Image.Image, name: str) -> tuple[Image.Image, str]:
-    """A file or PIL image, upright, its pixels as they are stored; and how errors call it."""
-    if isinstance(image, Image.Image):
-        source = "PIL image"
-        with images._explained(image, name, source):
-            decoded = images._decode(image, name, source)
-    elif isinstance(image, str | os.PathLike) or hasattr(image, "read"):
-        source = images._source_name(image)
-        if isinstance(image, io.TextIOBase):
-            raise InputError(f"{name}: {source} is open as text; expected a binary file object, as open(path, 'rb')")
-        with (
-            images._explained(image, name, source),
-            images._binary(image) as file,
-            images._own_limit(),
-            Image.open(file, formats=images._READABLE) as opened,
-        ):
-            decoded = images._decode(opened, name, source)
-    else:
-        raise InputError(
-            f"{name}: an object of type {type(image).__name__}; "
-            "expected a path, a binary file object, a PIL image or an array"
-        )
-    return decoded, f"{name}: {source}"
+    images.check_size(height, width, name, "the array")

@@ -13,7 +13,7 @@ from keras_style.checks import Layers
 from keras_style.choices import BALANCES, INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images import ImageLike
-from keras_style.masks import Masks
+from keras_style.masks import Masks, Regions
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import Stage, schedule
 from keras_style.progress import Verbosity
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from keras_style.backbones import Backbone
     from keras_style.optimize.coarse_to_fine import CoarseToFine
     from keras_style.optimize.image_optimizer import ImageOptimizer
-
-Regions = Mapping[str, np.ndarray]
 
 MAX_SIZE = 10_000  # pixels
 
@@ -115,9 +113,10 @@ class Stylizer:
         variant = self._variant
         full = images.load(content, name="content")
         height, width = images.fitted_size(full.shape[0], full.shape[1], self.size)
-        stages = schedule(height, width, variant.scales, variant.steps, variant.passes)
         photograph = images.resize(full, height, width)
         paintings = [self._load_style(each, number) for number, each in enumerate(_as_list(style), start=1)]
+        beside = {_style_name(number): each.shape[:2] for number, each in enumerate(paintings, start=1)}
+        stages = schedule(height, width, variant.scales, variant.steps, variant.passes, beside)
         blend = checks.shares("style_blend", self.style_blend, len(paintings))
         content_regions, style_regions = _regions(content_masks, style_masks, photograph, paintings)
         settings = self._settings(stages, blend, content_regions)
@@ -150,6 +149,8 @@ class Stylizer:
             )
 
         def finish(image: np.ndarray) -> np.ndarray:
+            if not variant.smooth and self.preserve_color != "luminance":
+                return image
             original = images.resize(photograph, *image.shape[:2])
             if variant.smooth:
                 from keras_style import local_affine  # SciPy takes a quarter of a second to load
@@ -160,7 +161,7 @@ class Stylizer:
         return watch.run(stages, make, settings, digests, finish)
 
     def _load_style(self, style: ImageLike, number: int) -> np.ndarray:
-        loaded = images.load(style, name=f"style {number}" if number > 1 else "style")
+        loaded = images.load(style, name=_style_name(number))
         fitted = images.fit(loaded, max(1, round(self.size * self._variant.style_scale)))
         if min(fitted.shape[:2]) < images.MIN_SIDE:
             raise InputError(
@@ -298,9 +299,15 @@ def build_optimizer(
 
 
 def known_layers(backbone: "str | Backbone") -> Sequence[str]:
+    """Names of the layers of a backbone, or of the published one of that name."""
     if isinstance(backbone, str):
         return weights.layer_names(weights.source(backbone.partition("=")[0]).network)
     return tuple(backbone.kernels)
+
+
+def _style_name(number: int) -> str:
+    """How errors call a style."""
+    return f"style {number}" if number > 1 else "style"
 
 
 def _load_init(init: ImageLike) -> np.ndarray:
@@ -331,7 +338,9 @@ def _regions(
         raise InputError(f"{given}_masks without {missing}_masks; expected both, or none")
     of_content = masks.load(content_masks, content.shape[0], content.shape[1], "content_masks")
     of_each: list[Any] = [style_masks]
-    if len(styles) > 1:
+    # A list of mappings can only be one mapping a style.
+    listed = isinstance(style_masks, list | tuple) and any(isinstance(each, Mapping) for each in style_masks)
+    if len(styles) > 1 or listed:
         if not isinstance(style_masks, list | tuple) or len(style_masks) != len(styles):
             raise InputError(f"style_masks are not a list of {len(styles)}; expected the masks of each style")
         of_each = list(style_masks)

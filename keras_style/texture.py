@@ -10,7 +10,7 @@ from keras_style import checks, images, recipes
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.optimize.iterate import OnIterate
-from keras_style.optimize.schedule import Stage, schedule
+from keras_style.optimize.schedule import schedule
 from keras_style.progress import Verbosity
 from keras_style.recipes.recipe import equal_shares
 from keras_style.recipes.texture import for_texture
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from keras_style.backbones import Backbone
     from keras_style.optimize.coarse_to_fine import CoarseToFine
 
-WRAP = 32  # pixels seen beyond an edge of a tileable texture: a deeper layer's view, where a seam would be seen
+WRAP = 32  # pixels seen beyond an edge of a tileable texture; ours: half of what a position of block 4 sees, nearly
 
 
 def synthesize_texture(
@@ -111,7 +111,8 @@ def synthesize_texture(
     variant = blend.variant
     texture = images.load(exemplar, name="exemplar")
     height, width = _canvas(size, texture)
-    stages = _stages(height, width, texture, variant.scales, variant.steps)
+    sides = (texture.shape[0], texture.shape[1])
+    stages = schedule(height, width, variant.scales, variant.steps, beside={"exemplar": sides})
     settings = {
         "method": method if isinstance(method, str) else dict(method),
         "size": [height, width],
@@ -152,24 +153,3 @@ def _canvas(size: Any, exemplar: np.ndarray) -> tuple[int, int]:
         raise InputError(f"size is {size!r}; expected (height, width), or one number for a square")
     height, width = (checks.whole("size", side, images.MIN_SIDE, MAX_SIZE) for side in sides)
     return height, width
-
-
-def _stages(
-    height: int, width: int, exemplar: np.ndarray, scales: int | Sequence[int] | None, steps: int
-) -> tuple[Stage, ...]:
-    """The scales of the canvas; by default without those where the exemplar, scaled alike, is too small."""
-    stages = schedule(height, width, scales, steps)
-
-    def at_coarsest() -> tuple[int, int]:
-        long_side = round(max(exemplar.shape[:2]) * stages[0].long_side / stages[-1].long_side)
-        return images.fitted_size(exemplar.shape[0], exemplar.shape[1], max(1, long_side))
-
-    while scales is None and len(stages) > 1 and min(at_coarsest()) < images.MIN_SIDE:
-        stages = schedule(height, width, len(stages) - 1, steps)
-    if min(at_coarsest()) < images.MIN_SIDE:
-        tall, wide = at_coarsest()
-        raise InputError(
-            f"exemplar: at the coarsest scale it is {wide} x {tall} pixels; expected sides of at least "
-            f"{images.MIN_SIDE}: use a larger exemplar or fewer scales"
-        )
-    return stages

@@ -476,3 +476,12 @@ def test_methods_have_a_line_each():
     for name, summary in keras_style.methods().items():
         assert Stylizer(method=name).method == name
         assert summary and "\n" not in summary
+
+
+def test_narrow_style_takes_fewer_scales_and_is_named_where_scales_are_given():
+    random = np.random.default_rng(0)
+    content, narrow = random.random((48, 48, 3), np.float32), random.random((24, 256, 3), np.float32)
+    result = transfer(random.random((256, 256, 3), np.float32), narrow, size=256, steps=2, verbose=0)
+    assert result.settings["scales"] == [256]
+    with pytest.raises(InputError, match="style: at the coarsest scale it is 24 x 8 pixels"):
+        transfer(content, random.random((16, 48, 3), np.float32), size=48, steps=2, scales=[24, 48], verbose=0)

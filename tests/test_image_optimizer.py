@@ -437,7 +437,7 @@ def test_roughness_is_smoothed_across_the_edge_where_it_is_wrapped(backbone):
 
 
 def test_in_pass_keeps_optimizer_and_wrap(backbone):
-    optimizer = ImageOptimizer(backbone, of_features(), "lbfgs", wrap=3).in_pass(1)
+    optimizer = ImageOptimizer(backbone, of_features(content_weight=0.0), "lbfgs", wrap=3).in_pass(1)
     assert (optimizer.optimizer, optimizer.wrap, optimizer.backbone) == ("lbfgs", 3, backbone)
 
 
@@ -472,3 +472,14 @@ def test_missing_content_is_named(backbone, noise):
 def test_content_of_another_size_is_named(backbone, noise, photograph):
     with pytest.raises(InputError, match=r"\(1, 40, 48, 3\).*\(1, 16, 16, 3\)"):
         ImageOptimizer(backbone, of_pixels()).minimize(noise, content=photograph, steps=1)
+
+
+def test_content_and_regions_do_not_wrap(backbone, noise, painting):
+    with pytest.raises(InputError, match="wrap=4 with a content term"):
+        ImageOptimizer(backbone, of_features(), wrap=4)
+    style_only = Objective([Term(GramLoss(), "block1_conv1", target="style")])
+    everything = {"all": np.ones(noise.shape[:2], np.float32)}
+    with pytest.raises(InputError, match="wrap=4 with regions"):
+        ImageOptimizer(backbone, style_only, wrap=4).minimize(
+            noise, style=painting, content_regions=everything, style_regions=[{"all": np.ones(painting.shape[:2])}]
+        )

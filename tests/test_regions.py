@@ -300,3 +300,12 @@ def test_other_regions_in_the_style_are_refused(photograph, painting):
     other = {"one": masks(32, 44)["one"], "three": masks(32, 44)["two"]}
     with pytest.raises(InputError, match="expected the same regions in both"):
         transfer(photograph, painting, content_masks=masks(40, 48), style_masks=other, **FAST)
+
+
+def test_masks_of_one_style_may_be_in_a_list_of_their_own(photograph, two_colors):
+    given = {"content_masks": masks(*photograph.shape[:2]), **FAST}
+    of_style = masks(*two_colors.shape[:2])
+    alone, listed = (
+        transfer(photograph, two_colors, style_masks=each, **given).array for each in (of_style, [of_style])
+    )
+    np.testing.assert_array_equal(alone, listed)

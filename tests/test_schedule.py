@@ -145,3 +145,16 @@ def test_more_passes_than_steps_are_refused():
         schedule(512, 512, 3, 3, passes=2)
     with pytest.raises(InputError, match="1 steps for 1 scales and 1 more passes; expected at least one for each"):
         schedule(512, 512, None, 1, passes=2)
+
+
+def test_by_default_scales_leave_out_those_where_an_image_beside_is_too_small():
+    assert len(schedule(256, 256, None, 10)) == 2
+    assert len(schedule(256, 256, None, 10, beside={"style": (32, 256)})) == 2
+    assert len(schedule(256, 256, None, 10, beside={"style": (24, 256)})) == 1
+
+
+def test_image_beside_that_is_too_small_at_a_scale_asked_for_is_named():
+    with pytest.raises(
+        InputError, match=r"style 2: at the coarsest scale it is 128 x 12 pixels; expected .* at least 16"
+    ):
+        schedule(256, 256, 2, 10, beside={"style": (256, 256), "style 2": (24, 256)})

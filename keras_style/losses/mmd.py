@@ -26,9 +26,10 @@ class MMDLoss(FeatureLoss):
 
     With offset 0 and degree 2 this is ||G/M - A/M'||^2, Gatys's loss but for a factor. The kernel matrix of all pairs
     of positions is never formed: "over random pairs" means that each of the M vectors meets one other, a random shift
-    along the list of positions away, in time and memory linear in M. Over the draws of the shift the mean is the
-    unbiased estimate from all pairs; one draw may be negative. Of a target with another number of positions as many
-    are taken as the image has.
+    along the list of positions away, in time and memory linear in M. With equal numbers of positions the mean over the
+    draws is the estimate from all pairs of two different positions, which is unbiased; one draw may be negative. Of a
+    target with another number as many positions are taken as the image has, in order; those next to each other may
+    then never meet, a bias of the order of 1/M.
 
     The bandwidth of the Gaussian kernel is 2 sigma^2 = the mean of |x - y|^2 over the pairs of that draw, held constant
     in the gradient, as in the authors' code.

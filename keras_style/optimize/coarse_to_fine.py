@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_style import masks
-from keras_style.images import fitted_size, resize
+from keras_style.images import resize
+from keras_style.masks import Regions
 from keras_style.optimize.checkpoint import State
 from keras_style.optimize.image_optimizer import History, ImageOptimizer, Minimum
 from keras_style.optimize.iterate import Iterate, OnIterate
-from keras_style.optimize.objective import Regions
-from keras_style.optimize.schedule import Stage
+from keras_style.optimize.schedule import Stage, scaled_alike
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,7 @@ class CoarseToFine:
         return resize(style, *self._style_size(style, stage))
 
     def _style_size(self, style: np.ndarray, stage: Stage) -> tuple[int, int]:
-        height, width = style.shape[:2]
-        return fitted_size(height, width, round(max(height, width) * stage.long_side / self._size))
-
-    @property
-    def _size(self) -> int:
-        return self.stages[-1].long_side
+        return scaled_alike(style.shape[0], style.shape[1], stage.long_side, self.stages[-1].long_side)
 
     @staticmethod
     def _resized(

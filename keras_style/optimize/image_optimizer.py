@@ -9,10 +9,11 @@ from keras_style import checks
 from keras_style.backbones import Backbone
 from keras_style.choices import OPTIMIZERS
 from keras_style.errors import DivergenceError, InputError
+from keras_style.masks import Regions
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
-from keras_style.optimize.objective import Losses, Objective, Regions
+from keras_style.optimize.objective import Losses, Objective
 from keras_style.runtime import keras, tf
 
 History = dict[str, list[float]]
@@ -47,7 +48,8 @@ class ImageOptimizer:
             that tiles.
 
     Raises:
-        InputError: an unknown optimizer, or L-BFGS for a balanced objective, whose value is not what is descended.
+        InputError: an unknown optimizer, a content term in a picture that wraps, or L-BFGS for a balanced
+            objective, whose value is not what is descended.
 
     Example:
         >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
@@ -65,6 +67,10 @@ class ImageOptimizer:
     ):
         if not isinstance(optimizer, keras.Optimizer):
             checks.choice("optimizer (if not a Keras optimizer)", optimizer, OPTIMIZERS)
+        if wrap and objective.needs_content:
+            raise InputError(
+                f"wrap={wrap} with a content term, whose photograph does not wrap; expected style terms only"
+            )
         if optimizer == "lbfgs" and objective.balance:
             raise InputError(f"balance={objective.balance!r} with L-BFGS; expected 'adam' or a Keras optimizer")
         self.backbone = backbone
@@ -118,6 +124,8 @@ class ImageOptimizer:
         if not isinstance(init, np.ndarray) or init.ndim != 3 or init.dtype not in (np.float32, np.float64):
             came = f"shape {np.shape(init)} and type {getattr(init, 'dtype', type(init).__name__)}"
             raise InputError(f"init has {came}; expected an array (H, W, 3), float32 or float64")
+        if self.wrap and content_regions:
+            raise InputError(f"wrap={self.wrap} with regions, which do not wrap; expected none")
         styles = [] if style is None else [style] if isinstance(style, np.ndarray) else list(style)
         losses = self.objective.bind(
             self.backbone,

@@ -1,6 +1,6 @@
 """The objective: losses on layers, each with a weight and a target, added up."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,10 @@ from keras_style.backbones import Backbone
 from keras_style.choices import BALANCES
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
+from keras_style.masks import Regions
 from keras_style.runtime import tf
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
-Regions = Mapping[str, np.ndarray]
 
 TARGETS = ("content", "style", None)
 

@@ -1,7 +1,7 @@
 """The schedule of scales: from a small picture, where strokes are placed, to the full one, where they are drawn."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keras_style import checks
@@ -26,24 +26,39 @@ class Stage:
 
 
 def schedule(
-    height: int, width: int, scales: int | Sequence[int] | None, steps: int, passes: int = 1
+    height: int,
+    width: int,
+    scales: int | Sequence[int] | None,
+    steps: int,
+    passes: int = 1,
+    beside: Mapping[str, tuple[int, int]] | None = None,
 ) -> tuple[Stage, ...]:
     """Stages from coarse to fine; the last one has the size of the result, as has every pass after the first.
 
     Args:
         height, width: of the result, in pixels.
         scales: how many, each twice as large as the one before; or their long sides; None: as many as keep the
-            coarsest at `COARSEST` pixels or a little more.
+            coarsest at `COARSEST` pixels or a little more, and every side at `MIN_SIDE` or more.
         steps: in all; shared equally, what remains goes to the coarsest.
         passes: how often the picture is gone through.
+        beside: `{name: (height, width)}` at the last scale of the images that are scaled with the picture.
 
     Raises:
-        InputError: a scale is too small, larger than the result, out of order, or there are more scales than steps.
+        InputError: a scale is too small, for the picture or an image beside it, larger than the result, out of
+            order, or there are more scales than steps.
     """
     size = max(height, width)
+    beside = beside or {}
+
+    def smallest_side(coarsest: tuple[int, int]) -> int:
+        others = [scaled_alike(*image, max(coarsest), size) for image in beside.values()]
+        return min(min(sides) for sides in (coarsest, *others))
+
     if scales is None:
         allowed = 1 + max(0, round(math.log2(size / COARSEST)))
-        while allowed > 1 and (min(_halved(height, width, allowed - 1)) < MIN_SIDE or allowed > steps - (passes - 1)):
+        while allowed > 1 and (
+            smallest_side(_halved(height, width, allowed - 1)) < MIN_SIDE or allowed > steps - (passes - 1)
+        ):
             allowed -= 1
         scales = allowed
     scales = checks.scales(scales)
@@ -58,12 +73,24 @@ def schedule(
             f"the coarsest scale is {sizes[0][1]} x {sizes[0][0]} pixels; expected sides of at least {MIN_SIDE}: "
             "use a larger size or fewer scales"
         )
+    for name, image in beside.items():
+        tall, wide = scaled_alike(*image, max(sizes[0]), size)
+        if min(tall, wide) < MIN_SIDE:
+            raise InputError(
+                f"{name}: at the coarsest scale it is {wide} x {tall} pixels; expected sides of at least {MIN_SIDE}: "
+                "use a larger image or fewer scales"
+            )
     stages = [*((*side, 1) for side in sizes), *((*sizes[-1], number) for number in range(2, passes + 1))]
     if steps < len(stages):
         again = f" and {passes - 1} more passes" if passes > 1 else ""
         raise InputError(f"{steps} steps for {len(sizes)} scales{again}; expected at least one for each")
     share, rest = divmod(steps, len(stages))
     return tuple(Stage(tall, wide, share + (index < rest), number) for index, (tall, wide, number) in enumerate(stages))
+
+
+def scaled_alike(height: int, width: int, long_side: int, last: int) -> tuple[int, int]:
+    """(height, width) of an image that goes with a picture of long side `last`, where the picture has `long_side`."""
+    return fitted_size(height, width, max(1, round(max(height, width) * long_side / last)))
 
 
 def _halved(height: int, width: int, times: int) -> tuple[int, int]:

@@ -45,7 +45,7 @@ def total_variation(variant: Variant) -> "list[Term]":
     return with_content(variant, (TotalVariationDistanceLoss(), variant.style_layers))
 
 
-_BASE = replace(gatys.DEFAULT, source="ours: as gatys, weights by eye, see docs/methods.md")
+_BASE = replace(gatys.DEFAULT, source="ours: the numbers of gatys, not tuned for this method")
 
 SLICED_WASSERSTEIN = Recipe(
     "sliced_wasserstein",

@@ -43,7 +43,7 @@ def _recipe(name: str, summary: str, default: Variant, terms: "Callable[[Variant
     return Recipe(name, f"{summary} (Li et al. 2017)", {"default": default}, terms)
 
 
-_BASE = replace(gatys.DEFAULT, source="ours: as gatys, weights by eye, see docs/methods.md")
+_BASE = replace(gatys.DEFAULT, source="ours: the numbers of gatys, not tuned for this method")
 
 MMD_LINEAR = _recipe("mmd_linear", "means of the filters: an MMD with a linear kernel", _BASE, linear)
 MMD_POLY = _recipe(
