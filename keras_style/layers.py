@@ -1,0 +1,178 @@
+"""Layers that generators and discriminators need and Keras does not have: instance normalization, reflection, resizing."""
+
+from typing import Any
+
+from keras_style import checks
+from keras_style.errors import InputError
+from keras_style.runtime import keras, tf
+
+Padding = tuple[tuple[int, int], tuple[int, int]]
+Shape = tuple[int | None, ...]
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class InstanceNormalization(keras.layers.Layer):
+    """Zero mean and unit variance for every channel of every image, over its height and width.
+
+    y = (x - mean) / sqrt(variance + epsilon), with the biased variance, in training as in inference: there are no running
+    statistics. Under a float16 or bfloat16 policy it is computed in float32, whose variance does not overflow.
+
+    `keras.layers.GroupNormalization(groups=-1)` computes the same, and forgets the -1 once it is built.
+
+    Args:
+        epsilon: added to the variance, in squared units of the input; 1e-5 as in PyTorch's InstanceNorm2d.
+        center: learn an offset for every channel, zero at the start.
+        scale: learn a factor for every channel, one at the start. CycleGAN has neither of the two.
+
+    Call arguments: `inputs` (B, H, W, C); any H and W, known or not.
+
+    Returns:
+        A tensor of the shape of `inputs`, in the layer's compute dtype.
+
+    Raises:
+        InputError: an epsilon that is not above 0, a switch that is not a bool, or inputs other than (B, H, W, C).
+
+    Example:
+        >>> layer = keras_style.layers.InstanceNormalization()
+        >>> normalized = layer(features)
+
+    Reference: Ulyanov et al., "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016, equation 4.
+    """
+
+    def __init__(self, epsilon: float = 1e-5, center: bool = False, scale: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = checks.number("epsilon", epsilon, low=1e-12)
+        self.center = checks.truth("center", center)
+        self.scale = checks.truth("scale", scale)
+        self.autocast = False  # float32 inputs are not to lose digits on their way in
+
+    def build(self, input_shape: Shape) -> None:
+        if len(input_shape) != 4 or input_shape[-1] is None:
+            raise InputError(f"{self.name}: inputs of shape {input_shape}; expected (B, H, W, C) with a known C")
+        channels = (input_shape[-1],)
+        self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma") if self.scale else None
+        self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta") if self.center else None
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        wide = tf.cast(inputs, "float64" if self.compute_dtype == "float64" else "float32")
+        mean, variance = tf.nn.moments(wide, axes=[1, 2], keepdims=True)
+        factor = tf.math.rsqrt(variance + self.epsilon)
+        if self.gamma is not None:
+            factor *= tf.cast(self.gamma, wide.dtype)
+        outputs = (wide - mean) * factor
+        if self.beta is not None:
+            outputs += tf.cast(self.beta, wide.dtype)
+        return tf.cast(outputs, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class ReflectionPadding2D(keras.layers.Layer):
+    """Extend images by their mirror image; the edge itself is not repeated: d c b | a b c d | c b a.
+
+    Args:
+        padding: pixels, as in `keras.layers.ZeroPadding2D`: one number for all sides, (height, width), or
+            ((top, bottom), (left, right)).
+
+    Call arguments: `inputs` (B, H, W, C); any H and W above the padding, known or not.
+
+    Returns:
+        A tensor (B, top + H + bottom, left + W + right, C).
+
+    Raises:
+        InputError: padding of another form, or as wide as the images or wider. Where the size is known only when the
+            graph runs, TensorFlow raises `tf.errors.InvalidArgumentError` then.
+
+    Example:
+        >>> keras_style.layers.ReflectionPadding2D(3)(images)
+    """
+
+    def __init__(self, padding: int | tuple[Any, Any] = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.padding = _pairs(padding)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        self.compute_output_shape(tuple(inputs.shape))  # refuses what is too small
+        return tf.pad(inputs, ((0, 0), *self.padding, (0, 0)), mode="REFLECT")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 4:
+            raise InputError(f"{self.name}: inputs of shape {input_shape}; expected (B, H, W, C)")
+        batch, height, width, channels = input_shape
+        return batch, self._padded("height", height, 0), self._padded("width", width, 1), channels
+
+    def _padded(self, name: str, size: int | None, axis: int) -> int | None:
+        before, after = self.padding[axis]
+        if size is None:
+            return None
+        if size <= max(before, after):
+            raise InputError(
+                f"{self.name}: a {name} of {size} cannot be reflected by {max(before, after)} pixels; "
+                f"expected at least {max(before, after) + 1}"
+            )
+        return before + size + after
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "padding": self.padding}
+
+
+def _pairs(padding: Any) -> Padding:
+    """((top, bottom), (left, right)) from any of the accepted forms."""
+    sides = padding if isinstance(padding, list | tuple) else (padding, padding)
+    pairs = [side if isinstance(side, list | tuple) else (side, side) for side in sides]
+    if [len(pair) for pair in pairs] != [2, 2]:
+        raise InputError(
+            f"padding is {padding!r}; expected a number, (height, width) or ((top, bottom), (left, right))"
+        )
+    (top, bottom), (left, right) = [[checks.whole("padding", side, 0, 10**6) for side in pair] for pair in pairs]
+    return (top, bottom), (left, right)
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class BilinearUpSampling2D(keras.layers.Layer):
+    """Enlarge by bilinear interpolation: with a convolution after it, upsampling that leaves no checkerboard.
+
+    Pixels are squares and their centers are interpolated, as in PyTorch with `align_corners=False`.
+    `keras.layers.UpSampling2D(interpolation="bilinear")` computes the same, and fails where H or W is not known.
+
+    Args:
+        size: how many times as high and wide.
+
+    Call arguments: `inputs` (B, H, W, C); any H and W, known or not.
+
+    Returns:
+        A tensor (B, size * H, size * W, C).
+
+    Raises:
+        InputError: a size that is not a whole number from 1 on, or inputs other than (B, H, W, C).
+
+    Example:
+        >>> keras_style.layers.BilinearUpSampling2D(2)(features)
+
+    Reference: Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016.
+    """
+
+    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = checks.whole("size", size, 1, 1000)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        shape = self.compute_output_shape(tuple(inputs.shape))
+        height_and_width = self.size * tf.shape(inputs)[1:3] if None in shape[1:3] else shape[1:3]
+        resized = tf.image.resize(inputs, height_and_width, "bilinear")  # always float32
+        return tf.cast(tf.ensure_shape(resized, shape), inputs.dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 4:
+            raise InputError(f"{self.name}: inputs of shape {input_shape}; expected (B, H, W, C)")
+        batch, height, width, channels = input_shape
+        larger = [None if side is None else self.size * side for side in (height, width)]
+        return batch, larger[0], larger[1], channels
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size}

@@ -1,0 +1,87 @@
+"""What generators and discriminators share: a refusal of sizes that do not fit, and where kernels start."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from keras_style.errors import InputError
+from keras_style.runtime import keras, tf
+
+
+class ImageNetwork(keras.Model):
+    """Layers over images (B, H, W, C), built at once, and what H and W they take.
+
+    Args:
+        channels: C of the images that go in.
+        layers: a function from a symbolic tensor of images to that of the answers, to be called once.
+        multiple: what H and W must be multiples of.
+        minimum: the smallest H and W, in pixels.
+        kwargs: of `keras.Model`.
+
+    Call arguments: `images` (B, H, W, C).
+
+    Raises:
+        InputError: images of another rank or size. Where the size is known only when the graph runs,
+            `tf.errors.InvalidArgumentError` then.
+    """
+
+    # The layers are a model inside, so that `keras.models.clone_model` gives this class and not a bare functional model.
+    def __init__(
+        self, channels: int, layers: Callable[[Any], Any], multiple: int = 1, minimum: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        images = keras.Input((None, None, channels), dtype=self.variable_dtype, name="images")
+        self.network = keras.Model(images, layers(images), name="network")
+        self.channels = channels
+        self._multiple, self._minimum = multiple, minimum
+        self.build((None, None, None, channels))
+
+    @property
+    def multiple(self) -> int:
+        """What H and W must be multiples of."""
+        return self._multiple
+
+    @property
+    def minimum(self) -> int:
+        """The smallest H and W, in pixels."""
+        return self._minimum
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        return self.network(images, training=training)
+
+    # Not in `call`: Keras would wrap the one line of an error into a report of its own.
+    def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
+        shape = tuple(images.shape) if hasattr(images, "shape") else np.shape(images)
+        if len(shape) != 4:
+            raise InputError(f"{self.name}: images of shape {shape}; expected (B, H, W, {self.channels})")
+        sides = [side for side in shape[1:3] if side is not None]
+        if any(side < self.minimum or side % self.multiple for side in sides):
+            raise InputError(f"{self.name}: images of height and width {shape[1:3]}; expected {self._sizes}")
+        if len(sides) < 2 and tf.is_tensor(images):
+            images = self._checked_when_run(images)
+        return super().__call__(images, *args, **kwargs)
+
+    @property
+    def _sizes(self) -> str:
+        return (
+            f"multiples of {self.multiple} from {self.minimum} on" if self.multiple > 1 else f"{self.minimum} or more"
+        )
+
+    def _checked_when_run(self, images: tf.Tensor) -> tf.Tensor:
+        sides = tf.shape(images)[1:3]
+        fits = tf.reduce_all((sides >= self.minimum) & (sides % self.multiple == 0))
+        came = f"{self.name}: expected height and width to be {self._sizes}; came images of shape"
+        with tf.control_dependencies([tf.debugging.Assert(fits, [came, tf.shape(images)])]):
+            return tf.identity(images)
+
+
+def normal_kernels(seed: int | None) -> Callable[[], keras.initializers.Initializer]:
+    """A function that gives each kernel its own initializer N(0, 0.02^2), all of them fixed by one seed.
+
+    0.02: the paper's section 7.1, and `init_gain` of its published program.
+    """
+    if seed is None:  # then `keras.utils.set_random_seed` decides
+        return lambda: keras.initializers.RandomNormal(0.0, 0.02)
+    numbers = np.random.default_rng(seed)
+    return lambda: keras.initializers.RandomNormal(0.0, 0.02, seed=int(numbers.integers(2**31)))
