@@ -1,0 +1,421 @@
+"""CycleGAN: two generators that undo each other, two discriminators that tell their images from real ones."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from keras_style import checks
+from keras_style.errors import InputError
+from keras_style.models import adversarial as adversarial_losses
+from keras_style.models.image_network import ImageNetwork
+from keras_style.models.image_pool import ImagePool
+from keras_style.models.patch_discriminator import PatchDiscriminator
+from keras_style.models.resnet_generator import ResNetGenerator
+from keras_style.models.unet_generator import UNetGenerator
+from keras_style.runtime import keras, tf
+
+GENERATORS: dict[str, Callable[..., keras.Model]] = {
+    "resnet_9": lambda **options: ResNetGenerator(blocks=9, **options),
+    "resnet_6": lambda **options: ResNetGenerator(blocks=6, **options),
+    "unet_256": lambda **options: UNetGenerator(size=256, **options),
+    "unet_128": lambda **options: UNetGenerator(size=128, **options),
+}
+DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
+    "patch_70": lambda **options: PatchDiscriminator(layers=3, **options),
+    "pixel": lambda **options: PatchDiscriminator(layers=0, **options),
+}
+DIRECTIONS = ("a2b", "b2a")
+LOSSES = (
+    "generator_loss",  # the sum that both generators follow, with its weights; below, each part without them
+    *("adversarial_a2b", "adversarial_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),
+    *("discriminator_a", "discriminator_b"),
+)
+
+Network: TypeAlias = str | keras.Model | Sequence[keras.Model]
+Optimizer: TypeAlias = str | keras.optimizers.Optimizer
+Images: TypeAlias = tf.Tensor
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class CycleGAN(keras.Model):
+    """Learns to turn images of domain A into images of domain B and back, from two collections without pairs.
+
+    One training step, for images a and b, generators G: A to B and F: B to A, and discriminators D_A and D_B:
+
+    1. G and F descend along adv(D_B(G(a))) + adv(D_A(F(b))) + cycle_weight (|F(G(a)) - a| + |G(F(b)) - b|)
+       + cycle_weight identity_weight (|F(a) - a| + |G(b) - b|), by one gradient of the sum;
+    2. each discriminator descends along half of adv(D(real)) + adv(D(fake)), where the fakes are those of 1. after they
+       went through an `ImagePool`.
+
+    All distances and squares are means over all values, images being in [-1, 1].
+
+    Called with images of A it gives `generator_a2b(images)`, which `predict` does as well.
+
+    Args:
+        generator: "resnet_9" (for 256 pixels and more), "resnet_6" (for 128), "unet_256", "unet_128"; a Keras model,
+            which becomes G, and F is its clone with weights of its own; or a pair (G, F).
+        filters: of the first convolution of each named network; 64 in the paper.
+        discriminator: "patch_70" (each score judges 70 x 70 pixels), "pixel"; a Keras model, which becomes D_A, or a
+            pair (D_A, D_B).
+        image_size: side in pixels, or (height, width), of the images trained on, which the pools hold. None: `fit`
+            takes it from the data.
+        pool_size: images that each pool holds; 50 in the paper. 0: none.
+        seed: of the named networks' weights, of the pools and of the gradient penalty.
+
+    Attributes:
+        generator_a2b, generator_b2a: G and F: images (B, H, W, 3) to images, both in [-1, 1].
+        discriminator_a, discriminator_b: images to scores.
+        pool_a, pool_b: pools of generated images of A, and of B.
+
+    Raises:
+        InputError: an argument is something else than expected.
+
+    Example:
+        >>> gan = keras_style.models.CycleGAN(generator="resnet_9", filters=64)
+        >>> gan.compile()
+        >>> gan.fit(keras_style.data.unpaired("trainA", "trainB"), epochs=200)
+        >>> painted = gan.translate(photographs, direction="a2b")
+
+    Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
+    equations 1 to 3 and section 4; identity: section 5.2; order of updates: `models/cycle_gan_model.py` of
+    junyanz/pytorch-CycleGAN-and-pix2pix.
+    """
+
+    def __init__(
+        self,
+        generator: Network = "resnet_9",
+        filters: int = 64,
+        discriminator: Network = "patch_70",
+        image_size: int | Sequence[int] | None = None,
+        pool_size: int = 50,
+        seed: int = 0,
+        name: str = "cyclegan",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.filters = checks.whole("filters", filters, 1, 10**5)
+        self.image_size = _sides(image_size)
+        self.seed = checks.whole("seed", seed, 0, 2**32 - 1)
+        seeds = [int(number) for number in np.random.SeedSequence(self.seed).generate_state(7)]
+        options = {"filters": self.filters, "dtype": self.dtype_policy}
+        self._named = {
+            role: given for role, given in (("generator", generator), ("discriminator", discriminator)) if _is_name(given)
+        }
+        self.generator_a2b, self.generator_b2a = _pair(
+            "generator", generator, GENERATORS, ("generator_a2b", "generator_b2a"), seeds[0:2], options
+        )
+        self.discriminator_a, self.discriminator_b = _pair(
+            "discriminator", discriminator, DISCRIMINATORS, ("discriminator_a", "discriminator_b"), seeds[2:4], options
+        )
+        self.pool_a = ImagePool(pool_size, seeds[4], name="pool_a")
+        self.pool_b = ImagePool(pool_size, seeds[5], name="pool_b")
+        self._penalty_seed = seeds[6]
+        self.losses_seen = {name: keras.metrics.Mean(name=name) for name in LOSSES}
+        # Instance normalization treats each image by itself; batch normalization would see another batch.
+        self._one_by_one = not any(
+            isinstance(layer, keras.layers.BatchNormalization)
+            for layer in self._flatten_layers(include_self=False, recursive=True)
+        )
+        if self.image_size:
+            self._fix_image_size(self.image_size)
+        self.built = True
+
+    # Training
+
+    def compile(
+        self,
+        adversarial: adversarial_losses.Given = "lsgan",
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.5,
+        generator_optimizer: Optimizer | None = None,
+        discriminator_optimizer: Optimizer | None = None,
+        *,
+        jit_compile: bool | str = "auto",
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+    ) -> None:
+        """Set losses and optimizers; the defaults are the paper's.
+
+        Args:
+            adversarial: "lsgan", "vanilla", "wasserstein", or an object as `keras_style.models.adversarial` describes.
+            cycle_weight: of cycle consistency (paper, section 4).
+            identity_weight: of the identity loss, as a share of `cycle_weight`; 0: it is not computed.
+            generator_optimizer, discriminator_optimizer: one for both generators, and one for both discriminators. None:
+                Adam with a learning rate of 2e-4 and beta_1 of 0.5. Under mixed_float16 either gets loss scaling.
+            jit_compile: whether XLA compiles the step. "auto": where a GPU is, and not under a `tf.distribute` strategy.
+            run_eagerly, steps_per_execution: as for any `keras.Model`.
+
+        Raises:
+            InputError: an argument is something else than expected.
+        """
+        super().compile(
+            optimizer=None, jit_compile=jit_compile, run_eagerly=run_eagerly, steps_per_execution=steps_per_execution
+        )
+        self.adversarial = adversarial_losses.get(adversarial)
+        self.cycle_weight = checks.number("cycle_weight", cycle_weight)
+        self.identity_weight = checks.number("identity_weight", identity_weight)
+        self.generator_optimizer = self._optimizer(generator_optimizer, self._generator_variables)
+        self.discriminator_optimizer = self._optimizer(discriminator_optimizer, self._discriminator_variables)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`; `x` is a dataset of pairs (images of A, images of B) in [-1, 1]."""
+        spec = getattr(x, "element_spec", None)
+        if isinstance(spec, tuple) and len(spec) >= 2 and None not in spec[0].shape[1:3]:
+            self._fix_image_size(tuple(spec[0].shape[1:3]))
+        self._fed = lambda: x  # Keras would track a dataset as part of the model, and export it
+        feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()
+        with feeding:
+            return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`: the losses of `fit`, every time of the same images; pools stay as they are."""
+        if hasattr(x, "position"):
+            x.position = 0
+        return super().evaluate(x, *args, **kwargs)
+
+    def train_step(self, data: tuple[Images, ...]) -> dict[str, tf.Tensor]:
+        real_a, real_b = data[:2]
+        # Adding up gradients of replicas makes a mean of means.
+        share = 1 / self.distribute_strategy.num_replicas_in_sync
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            variables = self._generator_variables
+            tape.watch([variable.value for variable in variables])
+            losses, fake_a, fake_b = self._generator_losses(real_a, real_b, training=True)
+            total = self.generator_optimizer.scale_loss(losses["generator_loss"] * share)
+        _descend(self.generator_optimizer, tape, total, variables)
+
+        fake_a, fake_b = self.pool_a(fake_a), self.pool_b(fake_b)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            variables = self._discriminator_variables
+            tape.watch([variable.value for variable in variables])
+            halves = self._discriminator_losses(real_a, real_b, fake_a, fake_b, training=True)
+            total = halves["discriminator_a"] + halves["discriminator_b"]
+            total = self.discriminator_optimizer.scale_loss(total * share)
+        _descend(self.discriminator_optimizer, tape, total, variables)
+        return self._logs({**losses, **halves})
+
+    def test_step(self, data: tuple[Images, ...]) -> dict[str, tf.Tensor]:
+        real_a, real_b = data[:2]
+        losses, fake_a, fake_b = self._generator_losses(real_a, real_b, training=False)
+        return self._logs({**losses, **self._discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)})
+
+    def _generator_losses(
+        self, real_a: Images, real_b: Images, training: bool
+    ) -> tuple[dict[str, tf.Tensor], Images, Images]:
+        """All that the generators see, and the generated images (of A, of B)."""
+        if self.identity_weight:
+            fake_b, same_b = self._each(self.generator_a2b, real_a, real_b, training)
+            fake_a, same_a = self._each(self.generator_b2a, real_b, real_a, training)
+            identity_a, identity_b = _distance(same_a, real_a), _distance(same_b, real_b)
+        else:
+            fake_b = _wide(self.generator_a2b(real_a, training=training))
+            fake_a = _wide(self.generator_b2a(real_b, training=training))
+            identity_a = identity_b = tf.zeros([])
+        losses = {
+            "adversarial_a2b": self.adversarial.generator(_wide(self.discriminator_b(fake_b, training=training))),
+            "adversarial_b2a": self.adversarial.generator(_wide(self.discriminator_a(fake_a, training=training))),
+            "cycle_a": _distance(self.generator_b2a(fake_b, training=training), real_a),
+            "cycle_b": _distance(self.generator_a2b(fake_a, training=training), real_b),
+        }
+        total = losses["adversarial_a2b"] + losses["adversarial_b2a"]
+        total += self.cycle_weight * (losses["cycle_a"] + losses["cycle_b"])
+        total += self.cycle_weight * self.identity_weight * (identity_a + identity_b)
+        losses |= {"identity_a": identity_a, "identity_b": identity_b}
+        return {"generator_loss": total, **losses}, fake_a, fake_b
+
+    def _discriminator_losses(
+        self, real_a: Images, real_b: Images, fake_a: Images, fake_b: Images, training: bool
+    ) -> dict[str, tf.Tensor]:
+        sides = (("a", self.discriminator_a, real_a, fake_a), ("b", self.discriminator_b, real_b, fake_b))
+        losses = {}
+        for number, (side, discriminator, real, fake) in enumerate(sides):
+            real_scores, fake_scores = self._each(discriminator, _wide(real), fake, training)
+            loss = self.adversarial.discriminator(real_scores, fake_scores)
+            if hasattr(self.adversarial, "penalty"):
+                step = tf.cast(self.discriminator_optimizer.iterations, "int64")
+                seed = tf.stack([tf.constant(self._penalty_seed + number, "int64"), step])
+                loss += self.adversarial.penalty(discriminator, _wide(real), fake, seed)
+            losses[f"discriminator_{side}"] = 0.5 * loss
+        return losses
+
+    def _each(self, network: keras.Model, x: Images, y: Images, training: bool) -> tuple[Images, Images]:
+        """Both through the network at once where that gives the same.
+
+        Besides the time it saves, no gradient is then a sum of more than two, whose order TensorFlow may change.
+        """
+        if self._one_by_one and x.shape[1:].is_compatible_with(y.shape[1:]) and x.shape.is_fully_defined():
+            both = network(tf.concat([x, y], axis=0), training=training)
+            parts = tf.split(both, [x.shape[0], y.shape[0]])
+        else:
+            parts = [network(x, training=training), network(y, training=training)]
+        return _wide(parts[0]), _wide(parts[1])
+
+    def _logs(self, losses: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        for name, loss in losses.items():
+            self.losses_seen[name].update_state(loss)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self.losses_seen.values())
+
+    @property
+    def _generator_variables(self) -> list[keras.Variable]:
+        return self.generator_a2b.trainable_variables + self.generator_b2a.trainable_variables
+
+    @property
+    def _discriminator_variables(self) -> list[keras.Variable]:
+        return self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables
+
+    def _optimizer(self, given: Optimizer | None, variables: list[keras.Variable]) -> keras.optimizers.Optimizer:
+        if given is None:
+            # Section 7.1 of the paper; beta_2 and epsilon as in PyTorch, where the published program was run.
+            given = keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+        optimizer = keras.optimizers.get(given)
+        if self.dtype_policy.name == "mixed_float16" and not isinstance(
+            optimizer, keras.optimizers.LossScaleOptimizer
+        ):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)  # an optimizer that is not is left out when weights are loaded
+        optimizer.built = True
+        return optimizer
+
+    def _fix_image_size(self, sides: tuple[int, int]) -> None:
+        """Make the pools' variables, for images of this height and width."""
+        if self.pool_a.size and self.image_size and self.pool_a.built and self.image_size != sides:
+            raise InputError(
+                f"images are {sides[0]} x {sides[1]} pixels (height x width); this CycleGAN's pools hold images of "
+                f"{self.image_size[0]} x {self.image_size[1]}: train with those, or make a new CycleGAN"
+            )
+        self.image_size = sides
+        for pool, generator in ((self.pool_a, self.generator_b2a), (self.pool_b, self.generator_a2b)):
+            if not pool.built:
+                pool.build((None, *sides, _channels(generator)))
+                pool.built = True
+
+    # Inference
+
+    def call(self, images: Images, training: bool | None = None) -> Images:
+        return self.generator_a2b(images, training=training)
+
+    def translate(self, images: Any, direction: str = "a2b", batch_size: int = 1) -> Any:
+        """Images of one domain in the look of the other: `keras_style.models.translate` with one of the generators.
+
+        Args:
+            images: a picture, an array (N, H, W, 3) or a list of pictures, in [0, 1] or uint8, of any H and W.
+            direction: "a2b" or "b2a".
+            batch_size: images that go through the generator together.
+
+        Returns:
+            float32 in [0, 1]: (H, W, 3) for one picture, (N, H, W, 3) for an array of them, a list for a list.
+
+        Raises:
+            InputError: another direction, or an image that cannot be read.
+        """
+        from keras_style.models.translate import translate
+
+        checks.choice("direction", direction, DIRECTIONS)
+        generator = self.generator_a2b if direction == "a2b" else self.generator_b2a
+        return translate(generator, images, batch_size=batch_size)
+
+    # Saving
+
+    def get_config(self) -> dict[str, Any]:
+        def described(role: str, *networks: keras.Model) -> Any:
+            return self._named.get(role) or [keras.saving.serialize_keras_object(network) for network in networks]
+
+        return {
+            "generator": described("generator", self.generator_a2b, self.generator_b2a),
+            "filters": self.filters,
+            "discriminator": described("discriminator", self.discriminator_a, self.discriminator_b),
+            "image_size": self.image_size,
+            "pool_size": self.pool_a.size,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "CycleGAN":
+        def restored(value: Any) -> Any:
+            if isinstance(value, list):
+                return [keras.saving.deserialize_keras_object(each, custom_objects=custom_objects) for each in value]
+            return value
+
+        networks = {role: restored(config[role]) for role in ("generator", "discriminator") if role in config}
+        return cls(**{**config, **networks, "dtype": keras.dtype_policies.get(config.get("dtype"))})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        if not self.compiled:
+            return {}
+        return keras.saving.serialize_keras_object(
+            {
+                "adversarial": self.adversarial,
+                "cycle_weight": self.cycle_weight,
+                "identity_weight": self.identity_weight,
+                "generator_optimizer": self.generator_optimizer,
+                "discriminator_optimizer": self.discriminator_optimizer,
+                "jit_compile": self.jit_compile,
+                "run_eagerly": self.run_eagerly,
+                "steps_per_execution": self.steps_per_execution,
+            }
+        )
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _descend(
+    optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: tf.Tensor, variables: list[keras.Variable]
+) -> None:
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def _wide(values: tf.Tensor) -> tf.Tensor:
+    """Losses are taken in float32, whatever the networks compute in."""
+    return tf.cast(values, "float32")
+
+
+def _distance(x: Images, y: Images) -> tf.Tensor:
+    return tf.reduce_mean(tf.abs(_wide(x) - _wide(y)))
+
+
+def _sides(given: int | Sequence[int] | None) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    sides = given if isinstance(given, list | tuple) else (given, given)
+    if len(sides) != 2:
+        raise InputError(f"image_size is {given!r}; expected a side in pixels, or (height, width)")
+    height, width = (checks.whole("image_size", side, 1, 2**14) for side in sides)
+    return height, width
+
+
+def _is_name(given: Any) -> bool:
+    return isinstance(given, str)
+
+
+def _channels(generator: keras.Model) -> int:
+    return generator.channels if isinstance(generator, ImageNetwork) else generator.output_shape[-1]
+
+
+def _pair(
+    role: str,
+    given: Any,
+    named: dict[str, Callable[..., keras.Model]],
+    names: tuple[str, str],
+    seeds: list[int],
+    options: dict[str, Any],
+) -> tuple[keras.Model, keras.Model]:
+    """Two networks of one kind: by name, as a model and its clone, or as they are."""
+    if isinstance(given, str):
+        make = named[checks.choice(role, given, tuple(named))]
+        first, second = (make(name=name, seed=seed, **options) for name, seed in zip(names, seeds, strict=True))
+        return first, second
+    if isinstance(given, keras.Model):
+        given = (given, keras.models.clone_model(given))
+    if not isinstance(given, list | tuple) or len(given) != 2 or not all(isinstance(one, keras.Model) for one in given):
+        raise InputError(f"{role} is {given!r}; expected one of {', '.join(named)}, a Keras model or two of them")
+    return given[0], given[1]
