@@ -51,6 +51,8 @@ _ENCODER_OPTIONS: dict[str, dict[str, Any]] = {"png": {}, "jpeg": {"subsampling"
 _WRITABLE = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 _pillow_limit = threading.Lock()
+_limit_suspended = 0  # how many threads read an image just now
+_limit: int | None = None  # Pillow's own, meanwhile
 
 
 # Reading
@@ -85,6 +87,24 @@ def load(
         return _from_array(image, name)
     opened, label = decoded(image, name, _ARRAY_TEXT)
     return _to_rgb(opened, label, behind)
+
+
+def load_pil(image: ImageLike, *, name: str = "image") -> Image.Image:
+    """As `load`, but an 8-bit RGB PIL image: what is stored so, most photographs, takes no detour over float32.
+
+    Args:
+        image: as in `load`.
+        name: how errors call the image.
+
+    Raises:
+        MissingFileError, InputError: as `load`.
+    """
+    if isinstance(image, np.ndarray):
+        return to_pil(_from_array(image, name))
+    opened, label = decoded(image, name, _ARRAY_TEXT)
+    if opened.mode == "RGB" and not opened.has_transparency_data and not opened.info.get("icc_profile"):
+        return opened
+    return to_pil(_to_rgb(opened, label, _checked_background((1.0, 1.0, 1.0))))
 
 
 def decoded(image: str | os.PathLike[str] | BinaryIO | Image.Image, name: str, array: str) -> tuple[Image.Image, str]:
@@ -142,13 +162,23 @@ def _checked_background(background: tuple[float, float, float]) -> np.ndarray:
 
 @contextlib.contextmanager
 def _own_limit() -> Iterator[None]:
-    """Suspend Pillow's limit on pixels, which warns below `MAX_PIXELS` and names neither side."""
-    with _pillow_limit:  # two threads that saved and restored in turns could leave the limit off
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    """Suspend Pillow's limit on pixels, which warns below `MAX_PIXELS` and names neither side.
+
+    The limit is one for the process: the first thread takes it away, and the last puts it back. None waits for
+    another's decoding, or a training would read one file at a time.
+    """
+    global _limit_suspended, _limit
+    with _pillow_limit:
+        if not _limit_suspended:
+            _limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _limit_suspended += 1
+    try:
+        yield
+    finally:
+        with _pillow_limit:
+            _limit_suspended -= 1
+            if not _limit_suspended:
+                Image.MAX_IMAGE_PIXELS = _limit
 
 
 @contextlib.contextmanager
