@@ -26,7 +26,7 @@ class ImageNetwork(keras.Model):
             `tf.errors.InvalidArgumentError` then.
     """
 
-    # The layers are a model inside, so that `keras.models.clone_model` gives this class and not a bare functional model.
+    # The layers are a model inside: were this a functional model, `keras.models.clone_model` would lose its class.
     def __init__(
         self, channels: int, layers: Callable[[Any], Any], multiple: int = 1, minimum: int = 1, **kwargs: Any
     ) -> None:

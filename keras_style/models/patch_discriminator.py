@@ -12,8 +12,8 @@ from keras_style.runtime import keras
 class PatchDiscriminator(ImageNetwork):
     """A score for each of many overlapping patches of an image: above all, whether its texture is that of the domain.
 
-    The geometry is that of the published PyTorch program: with three layers a score sees 70 x 70 pixels, and an image of
-    256 x 256 pixels has 30 x 30 scores.
+    The geometry is that of the published PyTorch program: with three layers a score sees 70 x 70 pixels, and an image
+    of 256 x 256 pixels has 30 x 30 scores.
 
     Args:
         filters: of the first convolution; they double with each of the next three.
@@ -28,8 +28,8 @@ class PatchDiscriminator(ImageNetwork):
     Call arguments: `images` (B, H, W, channels) in [-1, 1], H and W at least 3 * 2^layers.
 
     Returns:
-        Scores (B, H / 2^layers - 2, W / 2^layers - 2, 1), without a bound: the loss decides what they mean. Each halving
-        rounds down. With 0 layers (B, H, W, 1).
+        Scores (B, H / 2^layers - 2, W / 2^layers - 2, 1), halves rounded down, or (B, H, W, 1) with 0 layers. They have
+        no bounds: the loss decides what they mean.
 
     Raises:
         InputError: an argument or the size of the images is not as above. Where the size is known only when the graph
@@ -38,8 +38,8 @@ class PatchDiscriminator(ImageNetwork):
     Example:
         >>> scores = keras_style.models.PatchDiscriminator(seed=0)(images)
 
-    Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, sections 3.2.2
-    and 6.1.2.
+    Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, sections
+    3.2.2 and 6.1.2.
     """
 
     def __init__(

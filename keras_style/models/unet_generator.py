@@ -15,7 +15,8 @@ SIZES = (128, 256)
 class UNetGenerator(ImageNetwork):
     """Images to images of the same size, by halving them `log2(size)` times and joining every level on the way up.
 
-    The geometry is that of the published PyTorch program's `unet_128` and `unet_256` without dropout, so its weights fit.
+    The geometry is that of `unet_128` and `unet_256` of the published PyTorch program, so its weights fit. Dropout,
+    which CycleGAN does not use, is left out.
 
     Args:
         size: 128 or 256: height and width are halved seven or eight times.
@@ -39,7 +40,8 @@ class UNetGenerator(ImageNetwork):
         >>> generator = keras_style.models.UNetGenerator(size=256, seed=0)
         >>> painted = generator(photographs)
 
-    Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, section 6.1.1.
+    Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, section
+    6.1.1.
     """
 
     def __init__(
