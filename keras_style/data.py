@@ -1,7 +1,7 @@
 """Unpaired images for training: two collections -> batches (A, B) for `fit`, in an order that can be taken up anywhere.
 
-Each collection is a stream: its images in a random order, then in a new random order, and so on, without end. Step g
-of a training takes the images g * batch_size to (g + 1) * batch_size - 1 of either stream; an epoch is as many steps as
+Each collection is a stream: its images one after the other, A in their order and B in a random one, then again, B in a
+new random order, and so on, without end. Step g of a training takes the images g * batch_size to (g + 1) * batch_size - 1 of either stream; an epoch is as many steps as
 the larger collection needs. Which image comes, its crop and its flip are functions of the seed and of its number in
 the stream, and of nothing else. So a training can stop anywhere, and go on as if it had not.
 
@@ -53,14 +53,15 @@ def unpaired(
     batch_size: int = 1,
     preprocess: str = "resize_and_crop",
     flip: bool = True,
+    shuffle: str = "b",
     seed: int = 0,
     on_error: str = "raise",
 ) -> "Unpaired":
     """Batches from two collections of images that need not correspond, as `CycleGAN.fit` takes them.
 
-    As in the original: both collections are shuffled anew again and again, the shorter one starts over sooner, and
-    every image is enlarged, cropped at random and flipped at random, each time anew. Unlike the original, which draws B
-    with replacement, no image of B comes a second time before all others have come.
+    A comes in order and B in a random one, so that pairs change from epoch to epoch; the shorter collection starts over
+    sooner, and every image is enlarged, cropped at random and flipped at random, each time anew. Unlike the original,
+    which draws B with replacement, no image of B comes a second time before all others have come.
 
     Files may be PNG, JPEG, WebP, TIFF or BMP, read as `keras_style.transfer` reads them: upright by their EXIF
     orientation, in sRGB, gray as three equal channels, transparent pixels on white; all with 8 bits a channel.
@@ -80,6 +81,8 @@ def unpaired(
         preprocess: "resize_and_crop" (the aspect is lost), "scale_width_and_crop" (the aspect stays), "crop" (without
             resizing) or "none" (images as they are, of any sizes where the batch is 1).
         flip: mirror every second image, at random.
+        shuffle: "b": A comes in its order, as in the original's dataset; "both": A comes in a random one too, as in the
+            original's training, whose loader shuffles the dataset. Worth it where neighbors in A look alike.
         seed: same seed, same images: same batches.
         on_error: "raise": an image that cannot be read ends the training when its turn comes; "skip": all are read once
             now, and those that cannot be read or are too small are left out, with one warning that names them.
@@ -101,6 +104,7 @@ def unpaired(
     junyanz/pytorch-CycleGAN-and-pix2pix.
     """
     checks.choice("on_error", on_error, ("raise", "skip"))
+    checks.choice("shuffle", shuffle, ("b", "both"))
     preparation = _preparation(preprocess, image_size, load_size, checks.truth("flip", flip))
     batch_size = checks.whole("batch_size", batch_size, 1, 2**16)
     if preprocess == "none" and batch_size > 1:
@@ -117,7 +121,7 @@ def unpaired(
             f"batch_size is {batch_size} with {len(domains[0])} images in a and {len(domains[1])} in b; "
             f"expected at most {longest}"
         )
-    return Unpaired(domains[0], domains[1], preparation, batch_size, seed)
+    return Unpaired(domains[0], domains[1], preparation, batch_size, shuffle, seed)
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,13 @@ class Unpaired(tf.data.Dataset):
     """
 
     def __init__(
-        self, a: Sequence[Item], b: Sequence[Item], preparation: Preparation, batch_size: int, seed: int
+        self,
+        a: Sequence[Item],
+        b: Sequence[Item],
+        preparation: Preparation,
+        batch_size: int,
+        shuffle: str,
+        seed: int,
     ) -> None:
         self.position = 0
         self.failure: InputError | None = None
@@ -189,10 +199,12 @@ class Unpaired(tf.data.Dataset):
             "b": _summary(b),
             **asdict(preparation),
             "batch_size": batch_size,
+            "shuffle": shuffle,
             "seed": seed,
         }
         streams = [
-            _Stream(name, items, preparation, (seed, key)) for key, (name, items) in enumerate([("a", a), ("b", b)])
+            _Stream("a", a, preparation, shuffle == "both", (seed, 0)),
+            _Stream("b", b, preparation, True, (seed, 1)),
         ]
 
         def image_of(stream: _Stream, number: tf.Tensor) -> tf.Tensor:
@@ -262,10 +274,13 @@ class Unpaired(tf.data.Dataset):
 class _Stream:
     """A collection's images without end, each as a function of its number."""
 
-    def __init__(self, name: str, items: Sequence[Item], preparation: Preparation, seed: tuple[int, int]) -> None:
+    def __init__(
+        self, name: str, items: Sequence[Item], preparation: Preparation, shuffled: bool, seed: tuple[int, int]
+    ) -> None:
         self.name = name
         self.items = items
         self.preparation = preparation
+        self.shuffled = shuffled
         self.seed = seed
         self.order = functools.lru_cache(maxsize=4)(self._order)  # images in work can span two laps
 
@@ -276,7 +291,8 @@ class _Stream:
         return self.preparation.vary(picture, np.random.default_rng((*self.seed, 1, number)))
 
     def _order(self, lap: int) -> np.ndarray:
-        return np.random.default_rng((*self.seed, 0, lap)).permutation(len(self.items))
+        number = len(self.items)
+        return np.random.default_rng((*self.seed, 0, lap)).permutation(number) if self.shuffled else np.arange(number)
 
 
 def _name(domain: str, item: Item, index: int) -> str:

@@ -40,7 +40,7 @@ def flat(steps, domain):
 @pytest.fixture
 def seven_and_three():
     """Seven images in A, three in B, two in a batch: four steps an epoch."""
-    return unpaired(plain(range(7)), plain([100, 110, 120]), image_size=SIZE, batch_size=2, seed=3)
+    return unpaired(plain(range(7)), plain([100, 110, 120]), image_size=SIZE, batch_size=2, shuffle="both", seed=3)
 
 
 @pytest.fixture
@@ -74,6 +74,12 @@ def test_each_image_comes_before_any_comes_again(seven_and_three, domain, count)
     laps = [tuple(stream[start : start + count]) for start in range(0, 168, count)]
     assert {tuple(sorted(lap)) for lap in laps} == {tuple(sorted(laps[0]))} and len(set(laps[0])) == count
     assert len(set(laps)) >= min(len(laps) - 2, 6)  # new orders: all of 7!, or the six of 3!
+
+
+def test_a_comes_in_order():
+    data = unpaired(plain(range(5)), plain(range(3)), image_size=SIZE)
+    assert [flat(order(data), 0) for _ in range(3)] == [[0, 1, 2, 3, 4]] * 3
+    assert len({tuple(flat(order(data), 1)) for _ in range(8)}) > 3
 
 
 def test_with_one_in_a_batch_an_epoch_is_every_image_once():
@@ -428,7 +434,7 @@ two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
 sys.path.insert(0, {tests!r})
 from test_data import From, keras, plain, unpaired
-data = unpaired(plain(range(7)), plain([100, 110, 120]), image_size=16, batch_size=2, seed=3)
+data = unpaired(plain(range(7)), plain([100, 110, 120]), image_size=16, batch_size=2, shuffle="both", seed=3)
 
 class Model(keras.Model):
     def train_step(self, batch):
