@@ -1,9 +1,10 @@
 """Unpaired images for training: two collections -> batches (A, B) for `fit`, in an order that can be taken up anywhere.
 
-Each collection is a stream: its images one after the other, A in their order and B in a random one, then again, B in a
-new random order, and so on, without end. Step g of a training takes the images g * batch_size to (g + 1) * batch_size - 1 of either stream; an epoch is as many steps as
-the larger collection needs. Which image comes, its crop and its flip are functions of the seed and of its number in
-the stream, and of nothing else. So a training can stop anywhere, and go on as if it had not.
+Each collection is a stream: its images one after the other, A in their order and B in a random one, then again, B in
+a new random order, and so on, without end. Step g of a training takes the images g * batch_size to (g + 1) *
+batch_size - 1 of either stream; an epoch is as many steps as the larger collection needs. Which image comes, its crop
+and its flip are functions of the seed and of its number in the stream, and of nothing else. So a training can stop
+anywhere, and go on as if it had not.
 
 `Unpaired.position` is the step at which the next iteration over the dataset begins; an iteration goes to the end of its
 epoch, and the next one begins there. Keras iterates once an epoch and starts to after `on_train_begin` and
