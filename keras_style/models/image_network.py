@@ -50,6 +50,10 @@ class ImageNetwork(keras.Model):
     def call(self, images: Any, training: bool | None = None) -> Any:
         return self.network(images, training=training)
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        shape: tuple[int | None, ...] = self.network.compute_output_shape(input_shape)
+        return shape
+
     # Not in `call`: Keras would wrap the one line of an error into a report of its own.
     def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
         shape = tuple(images.shape) if hasattr(images, "shape") else np.shape(images)

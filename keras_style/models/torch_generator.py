@@ -73,6 +73,9 @@ def _read(path: Path) -> Tensors:
     tensors = dict(_flat(_read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path), ""))
     if not tensors:
         raise WeightsError(f"{path}: holds no tensors; expected a state dict")
+    broken = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
+    if broken:
+        raise WeightsError(f"{path}: NaN or infinite numbers in {_listed(broken)}")
     return tensors
 
 
@@ -189,7 +192,7 @@ def _parse(tensors: Tensors, prefix: str) -> _Generator:
     convolutions = _convolutions(tensors)
     count, first = len(convolutions), convolutions[0]
     filters, channels, size, _ = first.weight.shape
-    affine = any(convolution.factor is not None for convolution in convolutions)
+    affine = sum(convolution.factor is not None for convolution in convolutions) > count // 2  # it is on all or none
     config: dict[str, Any] = {"filters": filters, "channels": channels, "affine": affine}
     network: type[ResNetGenerator] | type[UNetGenerator]
     if size == 7 and count >= 6 and count % 2 == 0:
@@ -254,7 +257,8 @@ def _convolutions(tensors: Tensors) -> list[_Convolution]:
             convolutions[-1].factor, convolutions[-1].offset = weight, bias
             averaged += [path] if "running_var" in module else []
         else:
-            strange += [f"{path}.{name}" if path else name for name in module]
+            unknown = module.keys() - {"weight", "bias"} - _STATISTICS or module.keys()
+            strange += [f"{path}.{name}" if path else name for name in module if name in unknown]
     if strange or not convolutions:
         raise WeightsError(f"unexpected keys: {_listed(strange)}" if strange else "there are no convolutions")
     if averaged and any(convolution.bias is None for convolution in convolutions[:-1]):

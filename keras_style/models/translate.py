@@ -68,7 +68,7 @@ def translate(
 def _function(generator: Any, jit_compile: bool) -> Callable:
     if not isinstance(generator, keras.Model):
         raise InputError(f"generator is of type {type(generator).__name__}; expected a Keras model")
-    # As constants, oneDNN lays the weights out for its fastest convolution; XLA has no use for that and compiles longer.
+    # As constants, oneDNN lays the weights out for its fastest convolution; XLA only compiles longer with them.
     weights = [] if jit_compile else [variable.numpy() for variable in generator.weights]
     traced = _traced.setdefault(generator, {})
     if jit_compile in traced:
