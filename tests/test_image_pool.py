@@ -57,8 +57,11 @@ def test_half_of_the_images_are_swapped_with_places_drawn_uniformly():
 
 
 def test_draws_differ_from_batch_to_batch_and_from_seed_to_seed():
-    drawn = {(seed, seen): tuple(np.asarray(ImagePool(50, seed).draw(tf.constant(seen, "int64"), 20)[0]))
-             for seed in (0, 1) for seen in (50, 51)}
+    drawn = {
+        (seed, seen): tuple(np.asarray(ImagePool(50, seed).draw(tf.constant(seen, "int64"), 20)[0]))
+        for seed in (0, 1)
+        for seen in (50, 51)
+    }
     assert len(set(drawn.values())) == 4
 
 

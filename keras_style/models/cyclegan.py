@@ -101,7 +101,9 @@ class CycleGAN(keras.Model):
         seeds = [int(number) for number in np.random.SeedSequence(self.seed).generate_state(7)]
         options = {"filters": self.filters, "dtype": self.dtype_policy}
         self._named = {
-            role: given for role, given in (("generator", generator), ("discriminator", discriminator)) if _is_name(given)
+            role: given
+            for role, given in (("generator", generator), ("discriminator", discriminator))
+            if _is_name(given)
         }
         self.generator_a2b, self.generator_b2a = _pair(
             "generator", generator, GENERATORS, ("generator_a2b", "generator_b2a"), seeds[0:2], options
@@ -142,9 +144,9 @@ class CycleGAN(keras.Model):
             adversarial: "lsgan", "vanilla", "wasserstein", or an object as `keras_style.models.adversarial` describes.
             cycle_weight: of cycle consistency (paper, section 4).
             identity_weight: of the identity loss, as a share of `cycle_weight`; 0: it is not computed.
-            generator_optimizer, discriminator_optimizer: one for both generators, and one for both discriminators. None:
-                Adam with a learning rate of 2e-4 and beta_1 of 0.5. Under mixed_float16 either gets loss scaling.
-            jit_compile: whether XLA compiles the step. "auto": where a GPU is, and not under a `tf.distribute` strategy.
+            generator_optimizer, discriminator_optimizer: one for both generators, and one for both discriminators.
+                None: Adam, learning rate 2e-4 and beta_1 0.5. Under mixed_float16 either gets loss scaling.
+            jit_compile: whether XLA compiles the step. "auto": with a GPU, and not under a `tf.distribute` strategy.
             run_eagerly, steps_per_execution: as for any `keras.Model`.
 
         Raises:
@@ -164,7 +166,9 @@ class CycleGAN(keras.Model):
         spec = getattr(x, "element_spec", None)
         if isinstance(spec, tuple) and len(spec) >= 2 and None not in spec[0].shape[1:3]:
             self._fix_image_size(tuple(spec[0].shape[1:3]))
-        self._fed = lambda: x  # Keras would track a dataset as part of the model, and export it
+        self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # the default makes Keras warn of what it ignores
         feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()
         with feeding:
             return super().fit(x, *args, **kwargs)
@@ -176,7 +180,11 @@ class CycleGAN(keras.Model):
         return super().evaluate(x, *args, **kwargs)
 
     def train_step(self, data: tuple[Images, ...]) -> dict[str, tf.Tensor]:
-        real_a, real_b = data[:2]
+        # Nothing moves before the data are there: at their end, counters would otherwise count a step that is not done.
+        with tf.control_dependencies(data[:2]):
+            return self._train_step(*data[:2])
+
+    def _train_step(self, real_a: Images, real_b: Images) -> dict[str, tf.Tensor]:
         # Adding up gradients of replicas makes a mean of means.
         share = 1 / self.distribute_strategy.num_replicas_in_sync
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -274,9 +282,7 @@ class CycleGAN(keras.Model):
             # Section 7.1 of the paper; beta_2 and epsilon as in PyTorch, where the published program was run.
             given = keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
         optimizer = keras.optimizers.get(given)
-        if self.dtype_policy.name == "mixed_float16" and not isinstance(
-            optimizer, keras.optimizers.LossScaleOptimizer
-        ):
+        if self.dtype_policy.name == "mixed_float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(variables)  # an optimizer that is not is left out when weights are loaded
         optimizer.built = True
@@ -344,8 +350,11 @@ class CycleGAN(keras.Model):
                 return [keras.saving.deserialize_keras_object(each, custom_objects=custom_objects) for each in value]
             return value
 
-        networks = {role: restored(config[role]) for role in ("generator", "discriminator") if role in config}
-        return cls(**{**config, **networks, "dtype": keras.dtype_policies.get(config.get("dtype"))})
+        networks: dict[str, Any] = {
+            role: restored(config[role]) for role in ("generator", "discriminator") if role in config
+        }
+        networks["dtype"] = keras.dtype_policies.get(config.get("dtype"))
+        return cls(**{**config, **networks})
 
     def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
@@ -360,11 +369,21 @@ class CycleGAN(keras.Model):
                 "jit_compile": self.jit_compile,
                 "run_eagerly": self.run_eagerly,
                 "steps_per_execution": self.steps_per_execution,
+                # Where a schedule has lowered the rates, it needs to know from where.
+                "initial_learning_rates": [
+                    getattr(optimizer, "initial_learning_rate", None)
+                    for optimizer in (self.generator_optimizer, self.discriminator_optimizer)
+                ],
             }
         )
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = keras.saving.deserialize_keras_object(config)
+        rates = config.pop("initial_learning_rates")
+        self.compile(**config)
+        for optimizer, rate in zip((self.generator_optimizer, self.discriminator_optimizer), rates, strict=True):
+            if rate is not None:
+                optimizer.initial_learning_rate = rate
 
 
 def _descend(

@@ -72,10 +72,13 @@ class ImagePool(keras.layers.Layer):
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
             return self._exchange(images)
-        own = tf.shape(images)[0]  # the strategy gives every replica as many
-        exchanged = self._exchange(replica.all_gather(images, axis=0))
+        # Each replica adds its images to zeros, at its own place: a gathering that needs nothing but a sum.
+        own, count = tf.shape(images)[0], replica.num_replicas_in_sync
+        mine = tf.one_hot(replica.replica_id_in_sync_group, count)[:, None, None, None, None]
+        gathered = replica.all_reduce(tf.distribute.ReduceOp.SUM, mine * images[None])
+        everyone = self._exchange(tf.reshape(gathered, tf.concat([[count * own], tf.shape(images)[1:]], axis=0)))
         begin = replica.replica_id_in_sync_group * own
-        return tf.ensure_shape(exchanged[begin : begin + own], images.shape)
+        return tf.ensure_shape(everyone[begin : begin + own], images.shape)
 
     def _exchange(self, images: tf.Tensor) -> tf.Tensor:
         """One after the other, as the rule says, without a loop: `last` finds whom an image meets in its place."""
@@ -99,7 +102,7 @@ class ImagePool(keras.layers.Layer):
         return returned
 
     def draw(self, seen: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """For each of the next `count` images: its place, whether it enters, whether the pool is full by then; (count,).
+        """For each of the next `count` images: its place, whether it enters, whether the pool is full by then.
 
         Args:
             seen: images that have come in before, int64.

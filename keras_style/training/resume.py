@@ -1,0 +1,225 @@
+"""A training that was killed goes on, and ends in the same bits."""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_style import atomic, checks
+from keras_style.errors import CheckpointError, InputError
+from keras_style.runtime import keras, tf
+from keras_style.training import optimizers
+
+FILE = "state.npz"
+
+# How a training is run, and what things are called, does not decide what comes out.
+_IRRELEVANT = ("module", "registered_name", "name", "jit_compile", "run_eagerly", "steps_per_execution")
+
+
+class Resume(keras.callbacks.Callback):
+    """Save the whole state of a training again and again, and take it up when the same training starts again.
+
+    The state is: weights, optimizers, everything else that the model holds in variables (pools, random counters), epoch
+    and step, the place in the data, the running means of the losses, and the history. The file is replaced as a whole
+    or not at all. So a training killed at any moment and started again by the same command ends in the weights of one that
+    nothing happened to, bit for bit, provided that a step is deterministic and the data have a `position`, as those of
+    `keras_style.data.unpaired`; other data must give each epoch the same batches whatever came before it.
+
+    The state of a finished training stays: started again it returns at once, and with more `epochs` it goes on. What
+    was trained with another model, other settings or other data is refused.
+
+    It works with any Keras model that is built before `fit`.
+
+    Args:
+        directory: holds the state, in one file; made if it does not exist, its parent must.
+        every: "epoch", or a number of steps, after which the state is saved besides; only for data with a `position`.
+        data: what `fit` is given. None: what the model says, as `CycleGAN` does.
+
+    Raises:
+        InputError: an argument is something else than expected, or the model is not built.
+        CheckpointError: the state cannot be read or written, or is that of another training.
+
+    Example:
+        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Resume("backup", every=1000)])
+    """
+
+    def __init__(self, directory: str | Path, every: int | str = "epoch", data: Any = None) -> None:
+        super().__init__()
+        self.path = Path(directory) / FILE
+        self.every = None if every == "epoch" else checks.whole("every", every, 1, 10**12)
+        self.given_data = data
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        fed = getattr(self.model, "fed", None)
+        self.data = self.given_data if self.given_data is not None or fed is None else fed()
+        if not self.model.built:
+            raise InputError(f"{self.model.name} is not built; expected one that is, so that its state can be restored")
+        if self.every and not hasattr(self.data, "position"):
+            raise InputError(
+                f"every is {self.every} with data of type {type(self.data).__name__}; expected every='epoch', or data "
+                "whose position can be set, as keras_style.data.unpaired gives"
+            )
+        for optimizer in optimizers.of(self.model).values():
+            if not optimizer.built:
+                optimizer.build(self.model.trainable_variables)
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"{self.path.parent} cannot be made a directory ({error.strerror})") from None
+        self.identity = _identity(self.model, self.data)
+        self.epoch: int | None = None  # the one that comes next, or is under way; none has begun
+        self.step = 0
+        self.means: list[np.ndarray] = []
+        self.earlier: list[int] = []
+        self.model._initial_epoch = None
+        if self.path.exists():
+            self._restore()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._complete_history()
+        if self.epoch is None:
+            self.epoch = epoch
+        elif self.step == 0 and epoch > self.restored:
+            self._save()  # here the callbacks have done what they do at the end of the epoch before
+        if self.means:
+            for variable, value in zip(_means(self.model), self.means, strict=False):
+                variable.assign(value)
+            self.means = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        before, length = self.step, getattr(self.data, "steps_per_epoch", math.inf)
+        self.step = min(self.step + self.model.steps_per_execution, length)
+        if self.every and self.step < length and self.step // self.every > before // self.every:
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.step >= getattr(self.data, "steps_per_epoch", 0):  # otherwise a callback stopped it halfway
+            self.epoch, self.step = epoch + 1, 0
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._complete_history()
+        if self.epoch is not None and (self.epoch, self.step) != (self.restored, 0):
+            self._save()
+
+    restored = 0  # the epoch with which this run began
+
+    def _save(self) -> None:
+        history = self.model.history
+        about = {
+            "identity": self.identity,
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": history.history,
+            "epochs": history.epoch,
+        }
+        arrays = {f"variable_{index}": _array(each) for index, each in enumerate(_variables(self.model))}
+        if self.step:
+            arrays |= {f"mean_{index}": _array(each) for index, each in enumerate(_means(self.model))}
+        buffer = io.BytesIO()
+        np.savez(buffer, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
+        try:
+            atomic.write_bytes(self.path, buffer.getbuffer())
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be written ({error.strerror})") from None
+
+    def _restore(self) -> None:
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                values, means = (
+                    [file[f"{kind}_{index}"] for index in range(sum(name.startswith(kind) for name in file.files))]
+                    for kind in ("variable", "mean")
+                )
+                saved = about["identity"]
+                self.epoch, self.step, self.means = about["epoch"], about["step"], means
+                history, self.earlier = about["history"], about["epochs"]
+        except Exception as error:  # a damaged file can fail in any part of the readers of zip, NumPy and JSON
+            raise CheckpointError(
+                f"{self.path} cannot be read as the state of a training ({' '.join(str(error).split())}); "
+                "delete it to start again"
+            ) from None
+        _compare(self.path, saved, self.identity)
+        for variable, value in zip(_variables(self.model), values, strict=True):
+            variable.assign(value)
+        self.restored = self.model._initial_epoch = self.epoch
+        self.model.history.history = history
+        if hasattr(self.data, "position"):
+            self.data.position = self.epoch * self.data.steps_per_epoch + self.step
+
+    def _complete_history(self) -> None:
+        """Put the epochs of earlier runs before those of this one; in `on_train_begin`, Keras would drop them."""
+        self.model.history.epoch[:0] = self.earlier
+        self.earlier = []
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """All that decides how a training goes on, each variable once; not the running means."""
+    everything = [*model.variables, *(each for one in optimizers.of(model).values() for each in one.variables)]
+    means = {id(each) for each in _means(model)}
+    return list({id(each): each for each in everything if id(each) not in means}.values())
+
+
+def _means(model: keras.Model) -> list[Any]:
+    return [each for metric in model.metrics for each in metric.variables]
+
+
+def _array(variable: Any) -> np.ndarray:
+    value = tf.convert_to_tensor(variable.value).numpy()
+    return value if value.dtype.isbuiltin else value.astype(np.float32)  # NumPy's file format knows no bfloat16
+
+
+def _identity(model: keras.Model, data: Any) -> dict[str, Any]:
+    """What must be equal for a state to fit, as plain values by name."""
+    try:
+        config = {name: value for name, value in model.get_config().items() if not isinstance(value, dict)}
+    except NotImplementedError:
+        config = {}
+    training = _flat("training", model.get_compile_config())
+    rates = {f"training.{name}": optimizers.initial_rate(one) for name, one in optimizers.of(model).items()}
+    for name in training:
+        owner = ".".join(name.split(".")[:2])
+        if name.endswith(".learning_rate") and rates.get(owner) is not None:
+            training[name] = rates[owner]  # and not what a schedule has made of it
+    shapes = [(tuple(each.shape), str(each.dtype)) for each in _variables(model)]
+    named = _flat("data", getattr(data, "settings", {}))
+    plain = {
+        "model": type(model).__name__,
+        **{name: value for name, value in _flat("model", config).items() if "initial_learning_rates" not in name},
+        "variables": str(shapes),
+        **{name: value for name, value in training.items() if "initial_learning_rates" not in name},
+        **named,
+    }
+    return json.loads(json.dumps(plain))
+
+
+def _flat(prefix: str, value: Any) -> dict[str, Any]:
+    """Numbers and words below `value` by their path."""
+    if isinstance(value, Mapping):
+        parts = [_flat(f"{prefix}.{name}", each) for name, each in value.items() if name not in _IRRELEVANT]
+        return {name: each for part in parts for name, each in part.items()}
+    if isinstance(value, list | tuple):
+        plain = all(isinstance(each, int | float) for each in value)
+        return {prefix: list(value)} if plain else {}
+    return {prefix: value} if isinstance(value, str | int | float | None) else {}
+
+
+def _compare(path: Path, saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    differences = [
+        f"{name} was {_short(saved.get(name))}, now {_short(current.get(name))}"
+        for name in dict.fromkeys([*saved, *current])
+        if saved.get(name) != current.get(name)
+    ]
+    if differences:
+        raise CheckpointError(
+            f"{path.parent} holds the state of another training: {'; '.join(differences[:3])}. "
+            "Use the same settings, or another directory"
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
