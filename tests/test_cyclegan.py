@@ -7,6 +7,7 @@ import pytest
 from gans import images, kernels, pairs, pointwise, tiny, values
 from running import python
 
+from keras_style import data
 from keras_style.errors import InputError
 from keras_style.models.cyclegan import CycleGAN
 from keras_style.models.patch_discriminator import PatchDiscriminator
@@ -307,6 +308,19 @@ def test_validation_and_steps_per_execution():
     )
     all_b = images(5, 2)
     assert history["identity_b"][-1] == pytest.approx(np.abs(all_b @ g - all_b).mean(), rel=1e-5)  # mean over the epoch
+
+
+def test_validation_sees_the_same_images_every_time_and_training_does_not_notice():
+    pictures = images(3, 1, 16) / 2 + 0.5, images(2, 2, 16) / 2 + 0.5
+    source = data.unpaired(*pictures, image_size=16, load_size=20, seed=0)
+    gan, other = tiny(), tiny()
+    for each in (gan, other):
+        each.compile(**sgd(0.0))
+    history = gan.fit(source, epochs=3, validation_data=source, verbose=0).history
+    alone = other.fit(source, epochs=3, verbose=0).history
+    assert len({*history["val_cycle_a"]}) == 1
+    assert len({*history["cycle_a"]}) == 3  # other crops in every epoch
+    assert {name: losses for name, losses in history.items() if not name.startswith("val_")} == alone
 
 
 def test_saved_and_loaded_it_goes_on_as_before(tmp_path):

@@ -163,9 +163,11 @@ class CycleGAN(keras.Model):
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.fit`; `x` is a dataset of pairs (images of A, images of B) in [-1, 1]."""
-        spec = getattr(x, "element_spec", None)
-        if isinstance(spec, tuple) and len(spec) >= 2 and None not in spec[0].shape[1:3]:
-            self._fix_image_size(tuple(spec[0].shape[1:3]))
+        # The pools' variables are made now, not in the first step, so that a callback can restore them.
+        spec = x.element_spec[0] if isinstance(getattr(x, "element_spec", None), tuple) else x
+        sides = tuple(getattr(spec, "shape", ()))[1:3]
+        if len(sides) == 2 and None not in sides:
+            self._fix_image_size(sides)
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # the default makes Keras warn of what it ignores
@@ -175,9 +177,13 @@ class CycleGAN(keras.Model):
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`: the losses of `fit`, every time of the same images; pools stay as they are."""
-        if hasattr(x, "position"):
-            x.position = 0
-        return super().evaluate(x, *args, **kwargs)
+        if not hasattr(x, "position"):
+            return super().evaluate(x, *args, **kwargs)
+        position, x.position = x.position, 0
+        try:
+            return super().evaluate(x, *args, **kwargs)
+        finally:
+            x.position = position  # the same data may be in training
 
     def train_step(self, data: tuple[Images, ...]) -> dict[str, tf.Tensor]:
         # Nothing moves before the data are there: at their end, counters would otherwise count a step that is not done.

@@ -25,9 +25,9 @@ class Resume(keras.callbacks.Callback):
 
     The state is: weights, optimizers, everything else that the model holds in variables (pools, random counters), epoch
     and step, the place in the data, the running means of the losses, and the history. The file is replaced as a whole
-    or not at all. So a training killed at any moment and started again by the same command ends in the weights of one that
-    nothing happened to, bit for bit, provided that a step is deterministic and the data have a `position`, as those of
-    `keras_style.data.unpaired`; other data must give each epoch the same batches whatever came before it.
+    or not at all. So a training killed at any moment and started again by the same command ends in the weights of one
+    that nothing happened to, bit for bit, provided that a step is deterministic and the data have a `position`, as
+    those of `keras_style.data.unpaired`; other data must give each epoch the same batches whatever came before it.
 
     The state of a finished training stays: started again it returns at once, and with more `epochs` it goes on. What
     was trained with another model, other settings or other data is refused.
