@@ -46,7 +46,7 @@ def test_parameters_are_as_many_as_in_the_original(network, arguments, count):
 class TestGeometry:
     """Against NumPy, in PyTorch's layout."""
 
-    @pytest.mark.parametrize("size", [(16, 24), (12, 20), (8, 8)])  # 12 and 20 are odd multiples of 4
+    @pytest.mark.parametrize("size", [(8, 16), (12, 20)])  # 12 and 20 are odd multiples of 4
     @pytest.mark.parametrize("affine", [False, True])
     @pytest.mark.parametrize("resize", [False, True])
     def test_resnet(self, size, affine, resize, monkeypatch, tmp_path):

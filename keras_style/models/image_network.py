@@ -56,7 +56,7 @@ class ImageNetwork(keras.Model):
 
     # Not in `call`: Keras would wrap the one line of an error into a report of its own.
     def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
-        shape = tuple(images.shape) if hasattr(images, "shape") else np.shape(images)
+        shape = tuple(getattr(images, "shape", ()))
         if len(shape) != 4:
             raise InputError(f"{self.name}: images of shape {shape}; expected (B, H, W, {self.channels})")
         sides = [side for side in shape[1:3] if side is not None]
