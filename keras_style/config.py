@@ -92,6 +92,16 @@ def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:
         MissingFileError: there is no such file.
         InputError: it is not YAML, not a mapping, or its options are unknown or unfit.
     """
+    return validate(function, read(path), f"config: {path}")
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """What a YAML file holds, by its keys; empty if there is nothing in it.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is not YAML, or not a mapping with names as keys.
+    """
     try:
         given = yaml.load(Path(path).read_text("utf-8"), _Loader)
     except FileNotFoundError:
@@ -102,7 +112,7 @@ def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:
         return {}
     if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
         raise InputError(f"config: {path} holds a {type(given).__name__}; expected option: value, line by line")
-    return validate(function, given, f"config: {path}")
+    return given
 
 
 def _one_line(error: ValidationError, function: Callable[..., Any]) -> str:

@@ -1,0 +1,121 @@
+"""From a configuration to the objects of a training."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_style import data
+from keras_style.errors import InputError
+from keras_style.models.cyclegan import CycleGAN
+from keras_style.runtime import keras
+from keras_style.training import config, held_out, optimizers
+from keras_style.training.csv_log import CSVLog
+from keras_style.training.evaluation import Evaluation
+from keras_style.training.linear_decay import LinearDecay
+from keras_style.training.resume import Resume
+from keras_style.training.samples import Samples
+from keras_style.training.tensorboard_log import TensorBoardLog
+
+if TYPE_CHECKING:
+    from keras_style.data import Unpaired
+
+# What the names in each section of a configuration are arguments of.
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "data": data.unpaired,
+    "model": CycleGAN,
+    "loss": CycleGAN.compile,
+    "evaluation": Evaluation,
+    "samples": Samples,
+}
+
+
+def images(given: config.Config) -> "Unpaired":
+    """The training images."""
+    return data.unpaired(given.data.train_a, given.data.train_b, **_arguments(given, "data"), **_seed(given))
+
+
+def model(given: config.Config) -> CycleGAN:
+    """The networks, compiled."""
+    dtype = {} if given.training.precision is None else {"dtype": given.training.precision}
+    gan = CycleGAN(**_arguments(given, "model"), **_seed(given), **dtype)
+    xla = {} if given.training.jit_compile is None else {"jit_compile": given.training.jit_compile}
+    gan.compile(**_arguments(given, "loss"), **xla)
+    if given.training.learning_rate is not None:
+        for optimizer in optimizers.of(gan).values():
+            optimizer.learning_rate = given.training.learning_rate
+    return gan
+
+
+def callbacks(given: config.Config, directory: Path, size: int | None) -> list[keras.callbacks.Callback]:
+    """All but those that show progress and take interrupts; `Resume` is the last.
+
+    Nothing is written before the training begins.
+
+    Args:
+        given: the configuration.
+        directory: of the run.
+        size: to which test images are resized; None: not at all.
+    """
+    training, tests = given.training, (given.data.test_a, given.data.test_b)
+    if (tests[0] is None) != (tests[1] is None):
+        raise InputError(f"data.test_a is {tests[0]!r} and data.test_b is {tests[1]!r}; expected both, or neither")
+    tensorboard = TensorBoardLog(directory / "tensorboard") if given.logs.tensorboard else None
+    chosen: list[Any] = [LinearDecay(decay_start(training), training.epochs)]
+    shown = (given.data.train_a, given.data.train_b)
+    if tests[0] is not None and tests[1] is not None:
+        # Read once, for both callbacks.
+        shown = [held_out.read(f"data.test_{side}", place, size) for side, place in zip("ab", tests, strict=True)]
+        if given.evaluation.every != 0:
+            chosen.append(Evaluation(*shown, directory / "best", **_arguments(given, "evaluation")))
+    if given.samples.every != 0:
+        samples = Samples(
+            directory / "samples", *shown, image_size=size, tensorboard=tensorboard, **_arguments(given, "samples")
+        )
+        chosen.append(samples)
+    every = {} if training.save_every is None else {"every": training.save_every}
+    chosen += [CSVLog(directory / "log.csv"), *([tensorboard] if tensorboard else [])]
+    return [*chosen, Resume(directory / "backup", **every)]
+
+
+def decay_start(training: config.Training) -> int:
+    """Epochs at the full rate; half of them unless said otherwise (paper, section 7.1: 100 of 200)."""
+    return training.epochs // 2 if training.decay_start is None else training.decay_start
+
+
+def resolved(given: config.Config, prepared: "Unpaired", gan: CycleGAN) -> dict[str, dict[str, Any]]:
+    """The configuration with every default filled in, as plain values."""
+    plain = given.model_dump()
+    for section, function in FUNCTIONS.items():
+        parameters = inspect.signature(function).parameters
+        for name, value in plain[section].items():
+            if value is None and name in parameters:
+                default = parameters[name].default
+                plain[section][name] = list(default) if isinstance(default, tuple) else default
+    if plain["data"]["preprocess"] not in ("crop", "none"):  # which do not resize
+        plain["data"]["load_size"] = prepared.settings["load_size"]
+    rates = [optimizers.initial_rate(each) for each in optimizers.of(gan).values()]
+    plain["training"] |= {
+        "decay_start": decay_start(given.training),
+        # float32 has seven digits.
+        "learning_rate": None if rates[0] is None else float(f"{rates[0]:.7g}"),
+        "precision": gan.dtype_policy.name,
+        "seed": gan.seed,
+        "jit_compile": _default(CycleGAN.compile, "jit_compile", given.training.jit_compile),
+        "save_every": _default(Resume, "every", given.training.save_every),
+    }
+    return plain
+
+
+def _default(function: Callable[..., Any], name: str, value: Any) -> Any:
+    return inspect.signature(function).parameters[name].default if value is None else value
+
+
+def _arguments(given: config.Config, section: str) -> dict[str, Any]:
+    """What was set of a section's function."""
+    parameters = inspect.signature(FUNCTIONS[section]).parameters
+    return {name: value for name, value in getattr(given, section) if value is not None and name in parameters}
+
+
+def _seed(given: config.Config) -> dict[str, Any]:
+    return {} if given.training.seed is None else {"seed": given.training.seed}

@@ -1,0 +1,199 @@
+"""The configuration of a training: a YAML file, checked before anything else happens.
+
+A name that is left out, or null, means the default of the function that takes the value; none of them is repeated here.
+"""
+
+import glob
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from keras_style import config
+from keras_style.errors import InputError, MissingFileError
+
+
+def _number(value: Any) -> Any:
+    """2e-4 is text in YAML 1.1, and a number to everybody else."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+
+
+class Section(BaseModel):
+    """Names and types of options; numbers are numbers, not text or truth values."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Data(Section):
+    """Folders, glob patterns; paths are relative to the current directory. The rest: `keras_style.data.unpaired`.
+
+    `origin` says where the folders come from; it is said when one is missing.
+    """
+
+    train_a: str
+    train_b: str
+    test_a: str | None = None
+    test_b: str | None = None
+    origin: str | None = None
+    image_size: int | None = None
+    load_size: int | None = None
+    batch_size: int | None = None
+    preprocess: str | None = None
+    flip: bool | None = None
+    on_error: str | None = None
+
+
+class Model(Section):
+    """`keras_style.models.CycleGAN`."""
+
+    generator: str | None = None
+    filters: int | None = None
+    discriminator: str | None = None
+    pool_size: int | None = None
+
+
+class Loss(Section):
+    """`CycleGAN.compile`."""
+
+    adversarial: str | None = None
+    cycle_weight: Number | None = None
+    identity_weight: Number | None = None
+
+
+class Training(Section):
+    """Length, rates and numerics.
+
+    epochs: 200 in the paper, section 7.1. decay_start: epochs at the full learning rate; half of them by default, as in
+    the paper. learning_rate: of all optimizers. precision: a Keras dtype policy. seed: of weights, pools and data.
+    save_every: steps between two saves of the state, or "epoch", as `Resume` takes them.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 200
+    decay_start: Annotated[int, Field(ge=0)] | None = None
+    learning_rate: Annotated[Number, Field(gt=0)] | None = None
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] | None = None
+    jit_compile: bool | Literal["auto"] | None = None
+    seed: int | None = None
+    save_every: int | Literal["epoch"] | None = None
+
+
+class Evaluation(Section):
+    """`keras_style.training.Evaluation`, if there are test images; every: 0 turns it off."""
+
+    every: Annotated[int, Field(ge=0)] | None = None
+    backbone: str | None = None
+    layer: str | None = None
+    batch_size: int | None = None
+
+
+class Samples(Section):
+    """`keras_style.training.Samples`, of the test images, or without any of the training images; every: 0: none."""
+
+    every: Annotated[int, Field(ge=0)] | None = None
+    count: int | None = None
+    early: list[int] | None = None
+
+
+class Logs(Section):
+    """What is written besides `log.csv`."""
+
+    tensorboard: bool = True
+
+
+class Config(Section):
+    """A whole training."""
+
+    data: Data
+    model: Model = Model()
+    loss: Loss = Loss()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    samples: Samples = Samples()
+    logs: Logs = Logs()
+
+
+def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """The configuration in a YAML file, or in a mapping of the same form.
+
+    Args:
+        source: path of the file, or sections by name.
+        overrides: "section.name=value", the value as in YAML; they win.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is not YAML, names are unknown or values unfit, all of them said in one line.
+    """
+    given: Mapping[str, Any]
+    if isinstance(source, Mapping):
+        given, where = source, "config"
+    elif isinstance(source, str | os.PathLike):
+        given, where = config.read(source), f"config: {source}"
+    else:
+        raise InputError(f"config is of type {type(source).__name__}; expected a path or a mapping")
+    # A section without content is null to YAML.
+    sections = {name: {} if value is None else value for name, value in given.items()}
+    for override in overrides:
+        sections = _overridden(sections, override)
+    try:
+        return Config.model_validate(sections)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_one_line(error)}") from None
+
+
+def _overridden(sections: Mapping[str, Any], override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and section and name):
+        raise InputError(f"override is {override!r}; expected SECTION.NAME=VALUE, such as training.epochs=20")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"override is {override!r}; expected a value that is valid YAML") from None
+    before = sections.get(section, {})
+    return {**sections, section: {**before, name: value} if isinstance(before, Mapping) else before}
+
+
+def _one_line(error: ValidationError) -> str:
+    said: dict[str, str] = {}
+    for problem in error.errors(include_url=False):
+        path = [str(part) for part in problem["loc"]]
+        name = ".".join(path[:2])  # below that, pydantic names the alternatives of a type
+        if problem["type"] == "extra_forbidden":
+            section = Config.model_fields[path[0]].annotation if len(path) > 1 else Config
+            assert section is not None and issubclass(section, Section)
+            said[name] = f"unknown {name!r}; expected some of {', '.join(section.model_fields)}"
+        elif problem["type"] == "missing":
+            said[name] = f"{name} is missing"
+        elif problem["type"] in ("model_type", "model_attributes_type"):
+            said[name] = f"{name} is {problem['input']!r}; expected names and values"
+        elif name in said:
+            said[name] += f", or {_lower(problem['msg'])}"
+        else:
+            value = problem["input"]
+            said[name] = f"{name} is {value!r}: {_lower(problem['msg'])}"
+    return "; ".join(said.values())
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def check_folders(given: Data) -> None:
+    """Raise MissingFileError unless everything that is named exists; cheap, and before TensorFlow is loaded."""
+    for name in ("train_a", "train_b", "test_a", "test_b"):
+        place = getattr(given, name)
+        if place is None or os.path.exists(place) or glob.glob(place, recursive=True):
+            continue
+        origin = f"; it comes from: {given.origin}" if given.origin else ""
+        raise MissingFileError(
+            f"data.{name}: no such folder: {place} (paths are relative to the current directory, {os.getcwd()}){origin}"
+        )

@@ -1,0 +1,209 @@
+"""A training in a directory of its own, which the same command takes up again."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from keras_style import atomic
+from keras_style.errors import CheckpointError, InputError, MissingFileError
+from keras_style.progress import Verbosity
+from keras_style.training import config
+
+if TYPE_CHECKING:
+    from keras_style.models.cyclegan import CycleGAN
+
+CONFIG = "config.yaml"
+
+# What decides neither weights nor measurements may change from one run to the next.
+_FREE = ("samples", "logs", "training.jit_compile", "training.save_every", "data.origin")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What `train` returns.
+
+    Attributes:
+        directory: of the run.
+        gan: the trained CycleGAN.
+        history: losses and measurements by name, a value for each finished epoch.
+        epoch: finished epochs.
+        epochs: those that were asked for.
+        stopped: whether Ctrl-C ended it; started again, it goes on.
+        best: epoch, from 1 on, and mean KID of the generators in `best/`; None without evaluation.
+        seconds: this run took.
+    """
+
+    directory: Path
+    gan: "CycleGAN"
+    history: Mapping[str, list[float]]
+    epoch: int
+    epochs: int
+    stopped: bool
+    best: tuple[int, float] | None
+    seconds: float
+
+    def summary(self) -> dict[str, Any]:
+        """As plain values."""
+        last = {name: values[-1] for name, values in self.history.items() if values and not math.isnan(values[-1])}
+        best = {"epoch": self.best[0], "mean_kid": self.best[1]} if self.best else None
+        return {
+            "directory": str(self.directory),
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "stopped": self.stopped,
+            "best": best,
+            "last": last,
+            "seconds": self.seconds,
+        }
+
+    def __str__(self) -> str:
+        if self.stopped:
+            return (
+                f"{self.directory}: stopped after {self.epoch} of {self.epochs} epochs; everything is saved, and the "
+                "same command goes on from here"
+            )
+        best = f", the best by KID ({self.best[1]:.4g}) after epoch {self.best[0]}" if self.best else ""
+        return f"{self.directory}: {self.epochs} epochs in {self.seconds:.0f} s{best}"
+
+
+def train(
+    configuration: str | Path | Mapping[str, Any],
+    *,
+    directory: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    verbose: Verbosity = "auto",
+) -> TrainingResult:
+    """Train a CycleGAN as a configuration says, or go on with it.
+
+    The directory of the run gets
+
+        config.yaml               the configuration with every default filled in
+        log.csv                   a row for each epoch: losses, learning rate, KID and FID
+        tensorboard/              the same, and the pictures
+        samples/                  grids A | A2B | A2B2A | B | B2A | B2A2B
+        best/                     the generators with the least mean KID, and the protocol of the measurements
+        generator_a2b.keras, generator_b2a.keras    the generators at the end
+        backup/                   the state from which a stopped or killed training goes on
+
+    The same call goes on where the last one ended, and ends in the same weights as if nothing had happened. Another
+    configuration is refused, except for what decides neither weights nor measurements.
+
+    Args:
+        configuration: a YAML file or a mapping of the same form; see `keras_style.training.config`.
+        directory: of the run; made if it does not exist, its parent must. None: `runs/NAME` in the current directory,
+            by the name of the file.
+        overrides: "section.name=value", which win over the configuration.
+        verbose: 0: nothing; 1: a progress bar where one can be shown, otherwise a line for each epoch; "auto": the bar,
+            or nothing.
+
+    Raises:
+        MissingFileError: the configuration, a folder of images or the parent of the directory does not exist.
+        InputError: something in the configuration is not what was expected, or the directory holds something else.
+        CheckpointError: the directory holds the training of another configuration.
+
+    Example:
+        >>> result = keras_style.training.train("configs/cyclegan/horse2zebra.yaml", directory="runs/horses")
+        >>> result.gan.translate("horse.jpg")
+    """
+    began = time.perf_counter()
+    given = config.load(configuration, overrides)
+    if verbose not in ("auto", 0, 1):
+        raise InputError(f"verbose is {verbose!r}; expected 'auto', 0 or 1")
+    place = _place(configuration, directory)
+    config.check_folders(given.data)
+
+    from keras_style.training import assemble
+    from keras_style.training.evaluation import best, save_model
+    from keras_style.training.interrupt import Interrupt, Stopped
+    from keras_style.training.progress import TrainingProgress
+    from keras_style.training.resume import Resume
+
+    data = assemble.images(given)
+    gan = assemble.model(given)
+    full = assemble.resolved(given, data, gan)
+    _compare(place, full)
+    size = data.settings["image_size"] if full["data"]["preprocess"] == "resize_and_crop" else None
+    callbacks = assemble.callbacks(given, place, size)
+    resume = callbacks[-1]
+    assert isinstance(resume, Resume)
+    _claim(place, full, default=directory is None)
+    progress = TrainingProgress(resume, data.steps_per_epoch, verbose)
+    interrupt = Interrupt(resume, data.steps_per_epoch)
+    stopped = False
+    with interrupt, progress:
+        try:
+            gan.fit(data, epochs=given.training.epochs, callbacks=[*callbacks, progress, interrupt], verbose=0)
+        except Stopped:
+            stopped = True
+    if not stopped:
+        for direction in ("a2b", "b2a"):
+            save_model(getattr(gan, f"generator_{direction}"), place / f"generator_{direction}.keras")
+    history = gan.history
+    index, value = best(history.history)
+    return TrainingResult(
+        directory=place,
+        gan=gan,
+        history=history.history,
+        epoch=len(history.epoch),
+        epochs=given.training.epochs,
+        stopped=stopped,
+        best=None if index is None else (history.epoch[index] + 1, value),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path | None) -> Path:
+    if directory is None:
+        if isinstance(configuration, Mapping):
+            raise InputError("directory is None with a mapping as configuration; expected a path")
+        return Path("runs", Path(configuration).stem)
+    place = Path(directory)
+    if not place.absolute().parent.is_dir():
+        raise MissingFileError(f"directory: no such directory: {place.absolute().parent}")
+    return place
+
+
+def _compare(place: Path, full: Mapping[str, Any]) -> None:
+    """Raise unless the directory is new, empty, or that of this very training."""
+    try:
+        saved = yaml.safe_load((place / CONFIG).read_text("utf-8"))
+        before = _flat(saved)
+    except FileNotFoundError:
+        if place.exists() and not place.is_dir():
+            raise InputError(f"directory: {place} is a file; expected a directory") from None
+        if place.is_dir() and any(place.iterdir()):
+            raise InputError(
+                f"directory: {place} holds files, but no {CONFIG} of a training; expected a new or an empty directory"
+            ) from None
+        return
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
+        raise CheckpointError(f"{place / CONFIG} cannot be read ({' '.join(str(error).split())})") from None
+    now = _flat(full)
+    differences = [
+        f"{name} was {before.get(name)!r}, now {now.get(name)!r}"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name) and name not in _FREE and name.partition(".")[0] not in _FREE
+    ]
+    if differences:
+        raise CheckpointError(
+            f"{place} holds a training with another configuration: {'; '.join(differences)}. "
+            "Use the same one, or another directory"
+        )
+
+
+def _claim(place: Path, full: Mapping[str, Any], default: bool) -> None:
+    try:
+        place.mkdir(parents=default, exist_ok=True)
+        text = yaml.safe_dump(dict(full), sort_keys=False, allow_unicode=True)
+        atomic.write_bytes(place / CONFIG, text.encode())
+    except OSError as error:
+        raise InputError(f"directory: {place} cannot be written ({error.strerror or error})") from None
+
+
+def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{section}.{name}": value for section, names in sections.items() for name, value in names.items()}
