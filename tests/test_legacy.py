@@ -116,11 +116,24 @@ def test_a_given_class_comes_before_a_known_one(files):
     assert sum(isinstance(layer, Zeros) for layer in model.layers) == 4
 
 
+@pytest.mark.parametrize("place", ["batch_input_shape", "build_input_shape"])
+def test_a_sequential_model_without_an_input_layer(files, tmp_path, place):
+    shutil.copy(files / "blocks.h5", tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "a") as file:
+        model = json.loads(file.attrs["model_config"])
+        first = model["config"]["layers"].pop(0)
+        shape = first["config"]["batch_input_shape"]
+        assert model["config"]["layers"][0]["config"].pop("batch_input_shape") == shape
+        (model["config"] if place == "build_input_shape" else model["config"]["layers"][0]["config"])[place] = shape
+        file.attrs["model_config"] = json.dumps(model)
+    model = load_legacy(tmp_path / "old.h5", custom_objects={"ResidualBlock": ResidualBlock})
+    assert_output_is_that_of(files, "blocks", model)
+
+
 def test_names_and_frozen_layers_stay(files):
     model = load_legacy(files / "shared.keras")
     assert {"block", "paint"} <= {layer.name for layer in model.layers}
-    frozen = [layer.name for layer in model.get_layer("block").layers if not layer.trainable]
-    assert frozen == ["conv2d_40"]
+    assert [layer.trainable for layer in model.get_layer("block").layers] == [False, True, True, True, True]
 
 
 def test_the_model_is_of_keras_3_from_then_on(files, tmp_path):
@@ -147,6 +160,18 @@ def test_a_mixed_policy_stays(files, tmp_path):
 
     model = load_legacy(edited(files / "keras_io.h5", tmp_path / "mixed.h5", edit))
     assert {layer.dtype_policy.name for layer in model.layers[1:]} == {"mixed_bfloat16"}
+
+
+def test_a_regularizer_stays(files, tmp_path):
+    regularizer = {"class_name": "L2", "config": {"l2": 0.5}}
+
+    def edit(layers):
+        layers[3]["config"]["gamma_regularizer"] = regularizer
+
+    model = load_legacy(edited(files / "keras_io.h5", tmp_path / "regular.h5", edit))
+    assert_output_is_that_of(files, "keras_io", model)
+    normalization = model.layers[3]
+    np.testing.assert_allclose(sum(model.losses), 0.5 * np.sum(np.square(normalization.gamma)), rtol=1e-6)
 
 
 # Weights for an architecture
@@ -363,6 +388,8 @@ def test_arguments_that_do_not_go_together(files):
     [
         (3, {"class_name": "InstanceNormalization"}, "known for InstanceNormalization"),  # keras-contrib's: has an axis
         (4, {"class_name": "Addons>Maxout"}, "known for Addons>Maxout"),
+        (4, {"class_name": "Own", "config": {"name": "a", "layers": 3}}, "known for Own"),
+        (4, {"class_name": "Softmax", "module": "keras_contrib.layers"}, "known for Softmax"),
         (4, {"config": {"name": "a", "activation": {"class_name": "__lambda__"}}}, "the Python function inside a"),
         (1, {"config": {"padding": [1, 2]}}, "programs differ in which of the two is the height"),
         (2, {"config": {"filters": 2}}, r"\(Conv2D\) cannot be made: .*kernel_size"),

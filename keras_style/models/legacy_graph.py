@@ -77,7 +77,8 @@ def _holds_code(value: Any) -> bool:
 
 
 def _is_model(entry: Config) -> bool:
-    return "layers" in entry["config"]
+    inner = entry["config"].get("layers")  # of an own layer it may be a number
+    return isinstance(inner, list) and all(isinstance(each, dict) and "config" in each for each in inner)
 
 
 def _full_name(entry: Config) -> str:
@@ -91,29 +92,29 @@ def _maker(entry: Config, custom: Mapping[str, Any]) -> Callable[[Config], Any] 
     full = _full_name(entry)
     own = custom.get(full) or custom.get(full.split(">")[-1])
     if own is not None:
-        return own.from_config
+        return lambda config: own.from_config(config)
     if full == "InstanceNormalization" and set(entry["config"]) - {"name", "trainable", "dtype", "epsilon"}:
         return None  # not the tutorial's, but perhaps that of keras-contrib, which divides by (deviation + epsilon)
     if full in MAKERS:
         return MAKERS[full]
-    foreign = "module" in entry and not str(entry["module"]).startswith("keras")
+    foreign = "module" in entry and str(entry["module"]).split(".")[0] != "keras"
     layer = getattr(keras.layers, full, None)
     return None if foreign or layer is None or full == "Lambda" else layer.from_config
 
 
 def _part(entry: Config, custom: Mapping[str, Any]) -> Part:
-    config = entry["config"]
+    config, kind = entry["config"], entry["class_name"].split(">")[-1]
     if not _is_model(entry):
-        return Part(entry["class_name"].split(">")[-1], _layer(entry, custom))
+        return Part(kind, _layer(entry, custom))
     parts = [_part(inner, custom) for inner in config["layers"]]
-    if "input_layers" not in config:
-        layers = [part.layer for part in parts]
-        shape = config["layers"][0]["config"].get("batch_input_shape") if config["layers"] else None
-        if shape and config["layers"][0]["class_name"] != "InputLayer":  # the first layer brought the shape
-            layers.insert(0, keras.Input(batch_shape=shape))
-        return Part("Sequential", keras.Sequential(layers, name=config["name"]), parts)
-    inputs, outputs = _connect(config, parts)
-    return Part("Functional", keras.Model(inputs, outputs, name=config["name"]), parts)
+    if "input_layers" in config:
+        return Part(kind, keras.Model(*_connect(config, parts), name=config["name"]), parts)
+    layers = [part.layer for part in parts]
+    if layers and not isinstance(layers[0], keras.layers.InputLayer):
+        # Without an input layer the shape stands with the first layer or beside the layers.
+        shape = config["layers"][0]["config"].get("batch_input_shape") or config.get("build_input_shape")
+        layers = [keras.Input(batch_shape=shape), *layers] if shape else layers
+    return Part(kind, keras.Sequential(layers, name=config["name"]), parts)
 
 
 def _layer(entry: Config, custom: Mapping[str, Any]) -> Any:
