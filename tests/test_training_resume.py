@@ -81,8 +81,21 @@ def assert_same(one, other):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return train(tmp_path_factory.mktemp("whole") / "state")
+def finished(tmp_path_factory):
+    """The directory of a training that nothing happened to, and what `train` gave."""
+    directory = tmp_path_factory.mktemp("whole") / "state"
+    return directory, train(directory)
+
+
+@pytest.fixture(scope="module")
+def whole(finished):
+    return finished[1]
+
+
+@pytest.fixture
+def directory(finished, tmp_path):
+    """A copy of its directory."""
+    return shutil.copytree(finished[0], tmp_path / "state")
 
 
 # As a script: python test_training_resume.py DIRECTORY [STEPS OR "write" TO DIE AFTER]
@@ -134,16 +147,17 @@ def test_interrupted_anywhere_it_ends_in_the_same_bits(every, deaths, whole, tmp
     assert history.history == whole[1].history  # means over whole epochs, though parts were in other runs
 
 
-def test_a_finished_training_returns_at_once(whole, tmp_path):
-    final, history = train(tmp_path / "state")
+def test_a_finished_training_returns_at_once(whole, directory):
+    final, history = whole
+    assert listing(directory) == ["state.npz"]
     steps = []
     counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
-    before = (tmp_path / "state" / "state.npz").stat().st_mtime_ns
-    again, repeated = train(tmp_path / "state", counter)
+    before = (directory / "state.npz").stat().st_mtime_ns
+    again, repeated = train(directory, counter)
     assert not steps
     assert_same(again, final)
     assert repeated.history == history.history and repeated.epoch == history.epoch
-    assert (tmp_path / "state" / "state.npz").stat().st_mtime_ns == before
+    assert (directory / "state.npz").stat().st_mtime_ns == before
 
 
 def test_more_epochs_go_on_where_it_ended(tmp_path):
@@ -183,11 +197,6 @@ def test_any_model_goes_on_from_its_last_epoch(tmp_path):
     assert_same(run(tmp_path / "state"), run(tmp_path / "other"))
 
 
-def test_the_state_is_one_file_and_nothing_else(whole, tmp_path):
-    train(tmp_path / "state")
-    assert listing(tmp_path / "state") == ["state.npz"]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -197,12 +206,11 @@ def test_the_state_is_one_file_and_nothing_else(whole, tmp_path):
         ({"source": lambda: unpaired(flip=False)}, "data.flip was true, now false"),
     ],
 )
-def test_the_state_of_another_training_is_refused(options, message, tmp_path):
-    train(tmp_path / "state", epochs=1)
-    before = (tmp_path / "state" / "state.npz").read_bytes()
+def test_the_state_of_another_training_is_refused(options, message, directory):
+    before = (directory / "state.npz").read_bytes()
     with pytest.raises(CheckpointError, match=f"holds the state of another training: {message}"):
-        train(tmp_path / "state", **{name: make() for name, make in options.items()})
-    assert (tmp_path / "state" / "state.npz").read_bytes() == before
+        train(directory, **{name: make() for name, make in options.items()})
+    assert (directory / "state.npz").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -217,22 +225,20 @@ def test_the_state_of_another_training_is_refused(options, message, tmp_path):
         ),
     ],
 )
-def test_other_settings_are_refused(settings, message, tmp_path):
-    train(tmp_path / "state", epochs=2)  # the second epoch has another learning rate, which is no difference
+def test_other_settings_are_refused(settings, message, directory):
     gan = made()
     gan.compile(**{"adversarial": "wasserstein", **settings})
     with pytest.raises(CheckpointError, match=message):
-        train(tmp_path / "state", gan=gan)
+        train(directory, gan=gan)
 
 
-def test_damage_is_refused(tmp_path):
-    train(tmp_path / "state", epochs=1)
-    file = tmp_path / "state" / "state.npz"
+def test_damage_is_refused(directory):
+    file = directory / "state.npz"
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(
         CheckpointError, match=r"cannot be read as the state of a training .*; delete it to start again"
     ):
-        train(tmp_path / "state")
+        train(directory)
 
 
 def test_steps_need_data_with_a_position(tmp_path):
@@ -249,4 +255,3 @@ def test_bad_arguments_are_refused(every, tmp_path):
 def test_a_missing_parent_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be made a directory"):
         train(tmp_path / "missing" / "state")
-    shutil.rmtree(tmp_path)
