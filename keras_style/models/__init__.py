@@ -1,1 +1,37 @@
 """Networks and models: generators, discriminators, CycleGAN."""
+
+from typing import TYPE_CHECKING
+
+from keras_style import lazy
+
+if TYPE_CHECKING:
+    from keras_style.models.cyclegan import CycleGAN
+    from keras_style.models.image_pool import ImagePool
+    from keras_style.models.legacy import load_legacy
+    from keras_style.models.patch_discriminator import PatchDiscriminator
+    from keras_style.models.resnet_generator import ResNetGenerator
+    from keras_style.models.torch_generator import load_torch_generator
+    from keras_style.models.unet_generator import UNetGenerator
+
+__all__ = [
+    "CycleGAN",
+    "ImagePool",
+    "PatchDiscriminator",
+    "ResNetGenerator",
+    "UNetGenerator",
+    "load_legacy",
+    "load_torch_generator",
+]
+
+__getattr__, __dir__ = lazy.attributes(
+    __name__,
+    {
+        "CycleGAN": "keras_style.models.cyclegan",
+        "ImagePool": "keras_style.models.image_pool",
+        "PatchDiscriminator": "keras_style.models.patch_discriminator",
+        "ResNetGenerator": "keras_style.models.resnet_generator",
+        "UNetGenerator": "keras_style.models.unet_generator",
+        "load_legacy": "keras_style.models.legacy",
+        "load_torch_generator": "keras_style.models.torch_generator",
+    },
+)

@@ -1,12 +1,15 @@
 """CycleGAN: two generators that undo each other, two discriminators that tell their images from real ones."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from keras_style import checks
+from keras_style import preset as preset_files
 from keras_style.errors import InputError
 from keras_style.models import adversarial as adversarial_losses
 from keras_style.models.image_network import ImageNetwork
@@ -15,6 +18,7 @@ from keras_style.models.patch_discriminator import PatchDiscriminator
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.unet_generator import UNetGenerator
 from keras_style.runtime import keras, tf
+from keras_style.version import __version__
 
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
     "resnet_9": lambda **options: ResNetGenerator(blocks=9, **options),
@@ -334,6 +338,56 @@ class CycleGAN(keras.Model):
 
     # Saving
 
+    @classmethod
+    def from_preset(cls, preset: str | Path) -> "CycleGAN":
+        """A trained CycleGAN by name; its discriminators are untrained.
+
+        Args:
+            preset: a name in `keras_style.presets()`, a directory that `save_to_preset` wrote, or hf://USER/MODEL on
+                the Hugging Face Hub (extra `hub`).
+
+        Raises:
+            InputError: there is no such preset, or it is not one of a CycleGAN.
+            WeightsError: a file is damaged, or could not be downloaded.
+
+        Example:
+            >>> gan = keras_style.models.CycleGAN.from_preset("satellite_to_relief")
+            >>> gan.translate("satellite.png").shape
+        """
+        description, files = preset_files.load(preset)
+        names = [_file(direction) for direction in DIRECTIONS]
+        if any(name not in files for name in names) or not isinstance(description.get("cyclegan"), dict):
+            raise InputError(f"preset {preset} holds {', '.join(files)}; expected a CycleGAN's {' and '.join(names)}")
+        try:
+            generators = [keras.saving.load_model(files[name], compile=False) for name in names]
+        except (ValueError, TypeError, OSError) as error:  # of layers that Keras does not know, and of other versions
+            raise InputError(f"preset {preset} cannot be opened: {' '.join(str(error).split())[:300]}") from None
+        return cls(generator=generators, **description["cyclegan"])
+
+    def save_to_preset(self, directory: str | Path, summary: str = "") -> Path:
+        """Write the generators as a preset that `from_preset` opens, and that can be put on the Hub as it is.
+
+        Args:
+            directory: made if it does not exist, its parent must; it may not hold a preset.
+            summary: a line about what it does.
+
+        Raises:
+            InputError: the directory cannot be written or holds a preset already.
+        """
+        generators = (self.generator_a2b, self.generator_b2a)
+        with tempfile.TemporaryDirectory() as folder:
+            files = {}
+            for direction, generator in zip(DIRECTIONS, generators, strict=True):
+                file = Path(folder) / _file(direction)
+                generator.save(file)
+                files[file.name] = file.read_bytes()
+        described = {name: self.get_config()[name] for name in ("filters", "image_size", "pool_size", "seed")}
+        discriminator = self._named.get("discriminator")
+        if discriminator:
+            described["discriminator"] = discriminator
+        description = {"summary": summary, "keras_style": __version__, "cyclegan": described}
+        return preset_files.save(directory, description, files)
+
     def get_config(self) -> dict[str, Any]:
         def described(role: str, *networks: keras.Model) -> Any:
             return self._named.get(role) or [keras.saving.serialize_keras_object(network) for network in networks]
@@ -397,6 +451,10 @@ def _descend(
 ) -> None:
     gradients = tape.gradient(loss, [variable.value for variable in variables])
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def _file(direction: str) -> str:
+    return f"generator_{direction}.keras"
 
 
 def _wide(values: tf.Tensor) -> tf.Tensor:

@@ -1,1 +1,44 @@
-"""Training: callbacks, schedules, evaluation, configuration."""
+"""Training: callbacks, measurements, and the training command."""
+
+from typing import TYPE_CHECKING
+
+from keras_style import lazy
+
+if TYPE_CHECKING:
+    from keras_style.training.csv_log import CSVLog
+    from keras_style.training.distribution_metrics import fid, kid
+    from keras_style.training.evaluation import Evaluation
+    from keras_style.training.linear_decay import LinearDecay
+    from keras_style.training.resume import Resume
+    from keras_style.training.run import TrainingResult, train
+    from keras_style.training.samples import Samples
+    from keras_style.training.tensorboard_log import TensorBoardLog
+
+__all__ = [
+    "CSVLog",
+    "Evaluation",
+    "LinearDecay",
+    "Resume",
+    "Samples",
+    "TensorBoardLog",
+    "TrainingResult",
+    "fid",
+    "kid",
+    "train",
+]
+
+__getattr__, __dir__ = lazy.attributes(
+    __name__,
+    {
+        "CSVLog": "keras_style.training.csv_log",
+        "Evaluation": "keras_style.training.evaluation",
+        "LinearDecay": "keras_style.training.linear_decay",
+        "Resume": "keras_style.training.resume",
+        "Samples": "keras_style.training.samples",
+        "TensorBoardLog": "keras_style.training.tensorboard_log",
+        "TrainingResult": "keras_style.training.run",
+        "fid": "keras_style.training.distribution_metrics",
+        "kid": "keras_style.training.distribution_metrics",
+        "train": "keras_style.training.run",
+    },
+)
