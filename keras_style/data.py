@@ -30,13 +30,13 @@ import numpy as np
 from PIL import Image
 
 from keras_style import checks, images
+from keras_style.choices import PICTURES
 from keras_style.errors import InputError, MissingFileError
 from keras_style.runtime import tf
 
 Item: TypeAlias = Path | np.ndarray
 Collection: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | np.ndarray | tf.data.Dataset
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 PREPROCESS = ("resize_and_crop", "scale_width_and_crop", "crop", "none")
 
 _EXPECTED = (
@@ -336,7 +336,7 @@ def _items(name: str, source: Any) -> list[Item]:
         raise InputError(f"{name}: an object of type {type(source).__name__}; expected {_EXPECTED}")
     if not found:
         came = f" in {source}" if isinstance(source, str | os.PathLike) else ""
-        raise InputError(f"{name}: no image{came}; expected at least one ({', '.join(SUFFIXES)})")
+        raise InputError(f"{name}: no image{came}; expected at least one ({', '.join(PICTURES)})")
     return found
 
 
@@ -357,7 +357,7 @@ def _below(name: str, folder: str) -> list[Path]:
     found = []
     for path, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [each for each in folders if not each.startswith(".")]
-        found += [Path(path, each) for each in files if each.lower().endswith(SUFFIXES) and not each.startswith(".")]
+        found += [Path(path, each) for each in files if each.lower().endswith(PICTURES) and not each.startswith(".")]
     return sorted(found)
 
 

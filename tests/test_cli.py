@@ -467,7 +467,8 @@ import sys
 import keras_style, keras_style.cli
 lines = [["--version"], ["--help"], [], ["methods"], ["methods", "--json"], ["transfer", "--help"],
          ["texture", "--help"], ["transfer", "-x"], ["transfer", "missing.png", "missing.png", "-o", "out.png"],
-         ["texture", "missing.png", "-o", "out.png"]]
+         ["texture", "missing.png", "-o", "out.png"], ["presets"], ["train", "--help"], ["train", "missing.yaml"],
+         ["translate", "missing.png", "-o", "out.png", "-m", "x"]]
 for arguments in lines:
     sys.argv = ["keras-style", *arguments]
     try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_style import checks
 from keras_style import preset as preset_files
+from keras_style.choices import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.models import adversarial as adversarial_losses
 from keras_style.models.image_network import ImageNetwork
@@ -30,7 +31,6 @@ DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
     "patch_70": lambda **options: PatchDiscriminator(layers=3, **options),
     "pixel": lambda **options: PatchDiscriminator(layers=0, **options),
 }
-DIRECTIONS = ("a2b", "b2a")
 LOSSES = (
     "generator_loss",  # the sum that both generators follow, with its weights; below, each part without them
     *("adversarial_a2b", "adversarial_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),

@@ -1,0 +1,115 @@
+"""Commands for learned models: train, translate, presets."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_style import checks, images, preset
+from keras_style.choices import DIRECTIONS, PICTURES
+from keras_style.errors import InputError, MissingFileError
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A YAML file; see configs/cyclegan/.", show_default=False)],
+    directory: Annotated[
+        Path | None,
+        typer.Option("--directory", "-d", help="Of the run: it is made, or taken up. [default: runs/NAME]"),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value: section.name=value. Repeat it.", metavar="KEY=VALUE"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the last line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> int:
+    """Train a CycleGAN as a YAML file says; the same command goes on with a run that was stopped or killed."""
+    from keras_style.training.run import train
+
+    result = train(config, directory=directory, overrides=overrides or [], verbose=0 if quiet else 1)
+    print(json.dumps(result.summary(), indent=2) if as_json else str(result))
+    return 130 if result.stopped else 0
+
+
+def translate(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture, or a directory for several.", show_default=False)
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A preset, the directory of a run, or a file: .keras, .h5, .pth, .safetensors.",
+            show_default=False,
+        ),
+    ],
+    direction: Annotated[str, typer.Option(help="a2b or b2a, of what holds both.")] = "a2b",
+    batch_size: Annotated[int, typer.Option(help="Pictures of one size that go through together.")] = 1,
+    quality: Annotated[int, typer.Option(help="Of JPEG and WebP, 1 to 100.")] = 95,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> int:
+    """Translate pictures with a trained generator; any sizes."""
+    checks.choice("direction", direction, DIRECTIONS)
+    checks.whole("batch_size", batch_size, 1, 10**6)
+    checks.whole("quality", quality, 1, 100)
+    sources = [file for given in pictures for file in _files(given)]
+    targets = _targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
+    started = time.perf_counter()
+    from keras_style.models.open_generator import open_generator
+    from keras_style.models.translate import translate
+
+    generator = open_generator(model, direction)
+    if targets[0].parent == output:
+        output.mkdir(exist_ok=True)
+    for first in range(0, len(sources), batch_size):
+        some = slice(first, first + batch_size)
+        for target, picture in zip(targets[some], translate(generator, sources[some], batch_size), strict=True):
+            images.save(picture, target, quality=quality)
+            if not as_json:
+                print(f"{target}: {picture.shape[1]} x {picture.shape[0]} pixels", flush=True)
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps({"outputs": [str(target) for target in targets], "seconds": seconds}, indent=2))
+    return 0
+
+
+def presets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the trained models that come with the package."""
+    found = preset.presets()
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for name, summary in found.items():
+        print(f"{name}: {summary}")
+    if not found:
+        print("none is shipped; a directory or hf://USER/MODEL is a preset, too", file=sys.stderr)
+
+
+def _files(given: Path) -> list[Path]:
+    if given.is_dir():
+        found = sorted(file for file in given.iterdir() if file.suffix.lower() in PICTURES and file.name[0] != ".")
+        if not found:
+            raise InputError(f"{given} holds no picture; expected files that end in {', '.join(PICTURES)}")
+        return found
+    if not given.is_file():
+        raise MissingFileError(f"no such file or folder: {given}")
+    return [given]
+
+
+def _targets(sources: list[Path], output: Path, single: bool) -> list[Path]:
+    """Where each picture goes: the file itself, or a PNG of its name in a directory."""
+    if single and output.suffix and not output.is_dir():
+        images.check_writable(output)
+        return [output]
+    if not output.is_dir() and (output.exists() or output.suffix.lower() in PICTURES or not output.parent.is_dir()):
+        raise InputError(f"output is {output}; expected a directory for {len(sources)} pictures, whose parent exists")
+    targets = [output / f"{source.stem}.png" for source in sources]
+    twice = {target.name for target in targets if targets.count(target) > 1}
+    if twice:
+        raise InputError(f"several pictures would be written to {', '.join(sorted(twice))}; expected different names")
+    return targets
