@@ -60,7 +60,7 @@ def translate(
     sources = [file for given in pictures for file in _files(given)]
     targets = _targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
     started = time.perf_counter()
-    from keras_style.models.open_generator import open_generator
+    from keras_style.models.sources import open_generator
     from keras_style.models.translate import translate
 
     generator = open_generator(model, direction)

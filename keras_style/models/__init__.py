@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from keras_style.models.legacy import load_legacy
     from keras_style.models.patch_discriminator import PatchDiscriminator
     from keras_style.models.resnet_generator import ResNetGenerator
+    from keras_style.models.sources import open_generator
     from keras_style.models.torch_generator import load_torch_generator
     from keras_style.models.unet_generator import UNetGenerator
 
@@ -21,6 +22,7 @@ __all__ = [
     "UNetGenerator",
     "load_legacy",
     "load_torch_generator",
+    "open_generator",
 ]
 
 __getattr__, __dir__ = lazy.attributes(
@@ -33,5 +35,6 @@ __getattr__, __dir__ = lazy.attributes(
         "UNetGenerator": "keras_style.models.unet_generator",
         "load_legacy": "keras_style.models.legacy",
         "load_torch_generator": "keras_style.models.torch_generator",
+        "open_generator": "keras_style.models.sources",
     },
 )
