@@ -32,18 +32,19 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 def images(given: config.Config) -> "Unpaired":
     """The training images."""
-    return data.unpaired(given.data.train_a, given.data.train_b, **_arguments(given, "data"), **_seed(given))
+    return data.unpaired(
+        given.data.train_a, given.data.train_b, **_arguments(given, "data"), **_set(seed=given.training.seed)
+    )
 
 
 def model(given: config.Config) -> CycleGAN:
     """The networks, compiled."""
-    dtype = {} if given.training.precision is None else {"dtype": given.training.precision}
-    gan = CycleGAN(**_arguments(given, "model"), **_seed(given), **dtype)
-    xla = {} if given.training.jit_compile is None else {"jit_compile": given.training.jit_compile}
-    gan.compile(**_arguments(given, "loss"), **xla)
-    if given.training.learning_rate is not None:
+    training = given.training
+    gan = CycleGAN(**_arguments(given, "model"), **_set(seed=training.seed, dtype=training.precision))
+    gan.compile(**_arguments(given, "loss"), **_set(jit_compile=training.jit_compile))
+    if training.learning_rate is not None:
         for optimizer in optimizers.of(gan).values():
-            optimizer.learning_rate = given.training.learning_rate
+            optimizer.learning_rate = training.learning_rate
     return gan
 
 
@@ -62,20 +63,17 @@ def callbacks(given: config.Config, directory: Path, size: int | None) -> list[k
         raise InputError(f"data.test_a is {tests[0]!r} and data.test_b is {tests[1]!r}; expected both, or neither")
     tensorboard = TensorBoardLog(directory / "tensorboard") if given.logs.tensorboard else None
     chosen: list[Any] = [LinearDecay(decay_start(training), training.epochs)]
-    shown = (given.data.train_a, given.data.train_b)
+    shown: list[Any] = [given.data.train_a, given.data.train_b]
     if tests[0] is not None and tests[1] is not None:
         # Read once, for both callbacks.
         shown = [held_out.read(f"data.test_{side}", place, size) for side, place in zip("ab", tests, strict=True)]
         if given.evaluation.every != 0:
-            chosen.append(Evaluation(*shown, directory / "best", **_arguments(given, "evaluation")))
+            chosen.append(Evaluation(shown[0], shown[1], directory / "best", **_arguments(given, "evaluation")))
     if given.samples.every != 0:
-        samples = Samples(
-            directory / "samples", *shown, image_size=size, tensorboard=tensorboard, **_arguments(given, "samples")
-        )
-        chosen.append(samples)
-    every = {} if training.save_every is None else {"every": training.save_every}
+        options = {"image_size": size, "tensorboard": tensorboard, **_arguments(given, "samples")}
+        chosen.append(Samples(directory / "samples", shown[0], shown[1], **options))
     chosen += [CSVLog(directory / "log.csv"), *([tensorboard] if tensorboard else [])]
-    return [*chosen, Resume(directory / "backup", **every)]
+    return [*chosen, Resume(directory / "backup", **_set(every=training.save_every))]
 
 
 def decay_start(training: config.Training) -> int:
@@ -114,8 +112,9 @@ def _default(function: Callable[..., Any], name: str, value: Any) -> Any:
 def _arguments(given: config.Config, section: str) -> dict[str, Any]:
     """What was set of a section's function."""
     parameters = inspect.signature(FUNCTIONS[section]).parameters
-    return {name: value for name, value in getattr(given, section) if value is not None and name in parameters}
+    return _set(**{name: value for name, value in getattr(given, section) if name in parameters})
 
 
-def _seed(given: config.Config) -> dict[str, Any]:
-    return {} if given.training.seed is None else {"seed": given.training.seed}
+def _set(**arguments: Any) -> dict[str, Any]:
+    """Those that were given; the others keep the defaults of the function."""
+    return {name: value for name, value in arguments.items() if value is not None}

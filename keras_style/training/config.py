@@ -168,8 +168,7 @@ def _one_line(error: ValidationError) -> str:
         path = [str(part) for part in problem["loc"]]
         name = ".".join(path[:2])  # below that, pydantic names the alternatives of a type
         if problem["type"] == "extra_forbidden":
-            section = Config.model_fields[path[0]].annotation if len(path) > 1 else Config
-            assert section is not None and issubclass(section, Section)
+            section: Any = Config.model_fields[path[0]].annotation if len(path) > 1 else Config
             said[name] = f"unknown {name!r}; expected some of {', '.join(section.model_fields)}"
         elif problem["type"] == "missing":
             said[name] = f"{name} is missing"

@@ -7,6 +7,7 @@ tell better from worse among runs of this package, and mean nothing beside a num
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.linalg
 
 from keras_style import checks
 from keras_style.backbones import Backbone
@@ -118,8 +119,8 @@ def fid(x: np.ndarray, y: np.ndarray) -> float:
     difference = x.mean(axis=0) - y.mean(axis=0)
     roots = [(each - each.mean(axis=0)) / np.sqrt(len(each) - 1) for each in (x, y)]
     traces = sum(np.square(root).sum() for root in roots)
-    short = [np.linalg.qr(root, mode="r") for root in roots]  # at most (d, d), and the same A'A
-    overlap = np.linalg.svd(short[0] @ short[1].T, compute_uv=False).sum()
+    short = [scipy.linalg.qr(root, mode="r")[0][: root.shape[1]] for root in roots]  # at most (d, d), the same A'A
+    overlap = scipy.linalg.svdvals(short[0] @ short[1].T).sum()
     return max(0.0, float(difference @ difference + traces - 2 * overlap))  # rounding can go below zero
 
 

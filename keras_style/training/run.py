@@ -170,12 +170,11 @@ def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path 
 
 def _compare(place: Path, full: Mapping[str, Any]) -> None:
     """Raise unless the directory is new, empty, or that of this very training."""
+    if place.exists() and not place.is_dir():
+        raise InputError(f"directory: {place} is a file; expected a directory")
     try:
-        saved = yaml.safe_load((place / CONFIG).read_text("utf-8"))
-        before = _flat(saved)
+        before = _flat(yaml.safe_load((place / CONFIG).read_text("utf-8")))
     except FileNotFoundError:
-        if place.exists() and not place.is_dir():
-            raise InputError(f"directory: {place} is a file; expected a directory") from None
         if place.is_dir() and any(place.iterdir()):
             raise InputError(
                 f"directory: {place} holds files, but no {CONFIG} of a training; expected a new or an empty directory"
