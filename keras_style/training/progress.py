@@ -16,6 +16,7 @@ from keras_style.runtime import keras
 from keras_style.training.resume import Resume
 
 _REFRESH = 0.5  # seconds
+_SHOWN = ("generator_loss", "discriminator_a", "discriminator_b")
 
 
 class TrainingProgress(keras.callbacks.Callback):
@@ -42,7 +43,9 @@ class TrainingProgress(keras.callbacks.Callback):
             TextColumn("epoch {task.fields[epoch]}  step {task.fields[step]}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=12),
             TextColumn("{task.fields[left]} left", table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[losses]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+            # What the others leave of the line, or in a narrow terminal it would push the bar out.
+            TextColumn("{task.fields[losses]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            expand=True,
             console=console,
             disable=not live,
         )
@@ -82,7 +85,7 @@ class TrainingProgress(keras.callbacks.Callback):
                 epoch=f"{(self.resume.epoch or 0) + 1}/{self.params['epochs']}",
                 step=f"{self.resume.step}/{self.steps}",
                 left=self.left(),
-                losses=_text(logs),
+                losses=_text({name: value for name, value in (logs or {}).items() if name in _SHOWN}),
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
