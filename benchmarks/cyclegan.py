@@ -289,7 +289,7 @@ def our_training(name: str, size: int, filters: int) -> Step:
 
 def our_translation(name: str, size: int, filters: int) -> Step:
     from keras_style.models.resnet_generator import ResNetGenerator
-    from keras_style.models.translate import translate
+    from keras_style.models.translation import translate
 
     generator = ResNetGenerator(blocks(size), filters)
     generator.set_weights(weights([variable.shape for variable in generator.weights], 0))

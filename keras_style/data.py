@@ -111,7 +111,7 @@ def unpaired(
     if preprocess == "none" and batch_size > 1:
         raise InputError(f"batch_size is {batch_size} with preprocess='none'; expected 1, as images differ in size")
     seed = checks.whole("seed", seed, 0, 2**32 - 1)
-    domains = [_items(name, source) for name, source in (("a", a), ("b", b))]
+    domains = [items_of(name, source) for name, source in (("a", a), ("b", b))]
     if a is b or _same_files(*domains):
         warnings.warn(f"a and b are the same {len(domains[0])} images: there is nothing to translate", stacklevel=2)
     if on_error == "skip":
@@ -321,7 +321,7 @@ def _preparation(preprocess: str, image_size: int, load_size: int | None, flip: 
 # Collections
 
 
-def _items(name: str, source: Any) -> list[Item]:
+def items_of(name: str, source: Any) -> list[Item]:
     """Files or arrays of a collection, checked as far as it goes without decoding files."""
     found: list[Item]
     if isinstance(source, np.ndarray):

@@ -479,7 +479,8 @@ print("loaded", {"tensorflow", "keras"} & {*sys.modules})
 """
     finished = python(script)
     statuses = [line for line in finished.stdout.splitlines() if line.startswith(("status", "loaded"))]
-    assert statuses == [f"status {number}" for number in (0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0, 2, 2)] + ["loaded set()"], finished.stderr
+    expected = (0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0, 2, 2)
+    assert statuses == [*(f"status {number}" for number in expected), "loaded set()"], finished.stderr
 
 
 def test_installed_command_runs_without_a_word_from_tensorflow(photograph_file, painting_file, tmp_path):

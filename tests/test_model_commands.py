@@ -9,7 +9,7 @@ from running import command
 
 from keras_style import images
 from keras_style.models.cyclegan import CycleGAN
-from keras_style.models.translate import translate
+from keras_style.models.translation import translate
 
 
 @pytest.fixture(scope="module")

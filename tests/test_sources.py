@@ -7,8 +7,8 @@ import pytest
 
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.models.cyclegan import CycleGAN
-from keras_style.models.sources import open_generator
 from keras_style.models.resnet_generator import ResNetGenerator
+from keras_style.models.sources import open_generator
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (1, 12, 16, 3)).astype(np.float32)
 

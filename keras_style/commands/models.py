@@ -61,7 +61,7 @@ def translate(
     targets = _targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
     started = time.perf_counter()
     from keras_style.models.sources import open_generator
-    from keras_style.models.translate import translate
+    from keras_style.models.translation import translate
 
     generator = open_generator(model, direction)
     if targets[0].parent == output:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keras_style.models.resnet_generator import ResNetGenerator
     from keras_style.models.sources import open_generator
     from keras_style.models.torch_generator import load_torch_generator
+    from keras_style.models.translation import translate
     from keras_style.models.unet_generator import UNetGenerator
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "load_legacy",
     "load_torch_generator",
     "open_generator",
+    "translate",
 ]
 
 __getattr__, __dir__ = lazy.attributes(
@@ -36,5 +38,6 @@ __getattr__, __dir__ = lazy.attributes(
         "load_legacy": "keras_style.models.legacy",
         "load_torch_generator": "keras_style.models.torch_generator",
         "open_generator": "keras_style.models.sources",
+        "translate": "keras_style.models.translation",
     },
 )

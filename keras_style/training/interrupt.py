@@ -52,5 +52,5 @@ class Interrupt(keras.callbacks.Callback):
             self._stop()
 
     def _stop(self) -> None:
-        self.resume._save()
+        self.resume.save()
         raise Stopped

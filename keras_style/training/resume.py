@@ -84,7 +84,7 @@ class Resume(keras.callbacks.Callback):
         if self.epoch is None:
             self.epoch = epoch
         elif self.step == 0 and epoch > self.restored:
-            self._save()  # here the callbacks have done what they do at the end of the epoch before
+            self.save()  # here the callbacks have done what they do at the end of the epoch before
         if self.means:
             for variable, value in zip(_means(self.model), self.means, strict=False):
                 variable.assign(value)
@@ -94,7 +94,7 @@ class Resume(keras.callbacks.Callback):
         before, length = self.step, getattr(self.data, "steps_per_epoch", math.inf)
         self.step = min(self.step + self.model.steps_per_execution, length)
         if self.every and self.step < length and self.step // self.every > before // self.every:
-            self._save()
+            self.save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.step >= getattr(self.data, "steps_per_epoch", 0):  # otherwise a callback stopped it halfway
@@ -103,11 +103,11 @@ class Resume(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._complete_history()
         if self.epoch is not None and (self.epoch, self.step) != (self.restored, 0):
-            self._save()
+            self.save()
 
     restored = 0  # the epoch with which this run began
 
-    def _save(self) -> None:
+    def save(self) -> None:
         history = self.model.history
         about = {
             "identity": self.identity,

@@ -7,7 +7,7 @@ from PIL import Image
 
 from keras_style.errors import InputError, MissingFileError
 from keras_style.models.resnet_generator import ResNetGenerator
-from keras_style.models.translate import translate
+from keras_style.models.translation import translate
 from keras_style.models.unet_generator import UNetGenerator
 from keras_style.runtime import keras, tf
 
