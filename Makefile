@@ -30,7 +30,7 @@ format: $(VENV)/.tested
 	$(BIN)/ruff format .
 
 pictures: $(VENV)/.installed
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/pictures.py $(SHEETS)
 
 # Seconds per step against PyTorch, of every method, and of the matting Laplacian.
 benchmark: $(VENV)/.benchmarked
