@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format benchmark compare pictures clean
+.PHONY: demo test test-slow lint format benchmark compare textures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -37,6 +37,10 @@ benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/matting.py
+
+# Textures by Gram matrices alone and with histograms, judged in PyTorch and SciPy.
+textures: $(VENV)/.benchmarked
+	$(BIN)/python benchmarks/textures.py
 
 # Pictures and times against the PyPI package neural-style, in an environment of its own.
 compare: $(VENV)/.installed .venv/peer/.installed

@@ -143,7 +143,9 @@ def textures() -> None:
 
 def paint(name: str, **parameters: Any) -> Image.Image:
     result = keras_style.transfer(
-        checkpoint=WORK / name, checkpoint_every=1000, **{"content": CONTENT, "style": STYLE, "size": SIZE, **parameters}
+        checkpoint=WORK / name,
+        checkpoint_every=1000,
+        **{"content": CONTENT, "style": STYLE, "size": SIZE, **parameters},
     )
     print(f"{name}: {result.array.shape[1]} x {result.array.shape[0]}", flush=True)
     return result.image

@@ -49,7 +49,7 @@ class ImageOptimizer:
 
     Raises:
         InputError: an unknown optimizer, a content term in a picture that wraps, or L-BFGS for a balanced
-            objective, whose value is not what is descended.
+            objective, whose value is not what is descended, or for random pairs, which it would always meet again.
 
     Example:
         >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
@@ -73,6 +73,9 @@ class ImageOptimizer:
             )
         if optimizer == "lbfgs" and objective.balance:
             raise InputError(f"balance={objective.balance!r} with L-BFGS; expected 'adam' or a Keras optimizer")
+        random = [type(term.loss).__name__ for term in objective.terms if term.loss.needs_new_draws]
+        if optimizer == "lbfgs" and random:
+            raise InputError(f"L-BFGS with {random[0]} over pairs drawn anew at every step; expected 'adam'")
         self.backbone = backbone
         self.objective = objective
         self.wrap = wrap
