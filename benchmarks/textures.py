@@ -43,9 +43,7 @@ def main() -> None:
         report[file.stem] = {}
         for method in METHODS:
             name = f"{file.stem}-{method}"
-            result = keras_style.synthesize_texture(
-                exemplar, size=size, method=method, checkpoint=WORK / name, checkpoint_every=1000
-            )
+            result = keras_style.synthesize_texture(exemplar, size=size, method=method, checkpoint=WORK / name)
             result.save(WORK / f"{name}.png")
             report[file.stem][method] = measures = distances(result.array, exemplar)
             print(f"{name:24s}", "  ".join(f"{key} {value:.4f}" for key, value in measures.items()), flush=True)

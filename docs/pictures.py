@@ -127,7 +127,7 @@ def photo() -> None:
 
 
 def textures() -> None:
-    """Canvases of twice the exemplar's size, by Gram matrices alone and with histograms."""
+    """Canvases of twice the exemplar's side, by Gram matrices alone and with histograms: those of `make textures`."""
     side = 160
     pictures = {}
     for name in ("brick", "gravel", "strokes"):
@@ -136,7 +136,7 @@ def textures() -> None:
         pictures[name] = exemplar
         for method in ("gatys", "histogram"):
             pictures[f"{name}, {method}"] = keras_style.synthesize_texture(
-                exemplar, size=2 * side, method=method, checkpoint=WORK / f"{name}-{method}", checkpoint_every=1000
+                exemplar, size=2 * side, method=method, checkpoint=WORK.parent / "textures" / f"{name}-{method}"
             ).image
     sheet("textures.jpg", pictures, columns=3)
 
