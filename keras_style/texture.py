@@ -56,7 +56,7 @@ def synthesize_texture(
     """Make a picture of any size that looks everywhere like the exemplar.
 
     The exemplar keeps its own resolution: a larger canvas shows more of the texture, not a larger one. It starts from
-    noise and is synthesized coarse to fine. Where None is the default, the method decides.
+    the exemplar's pixels, drawn at random, and is synthesized coarse to fine. Where None is the default, the method decides.
 
     Args:
         exemplar: the texture: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating point
@@ -73,7 +73,7 @@ def synthesize_texture(
         backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
             them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
         pooling: "max" or "average" pooling in the backbone.
-        seed: of the noise; the same seed and machine give the same bits.
+        seed: of the pixels that it starts from; the same seed and machine give the same bits.
         callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
         checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
         checkpoint_every: steps between two saves; L-BFGS saves at the end of each scale.
@@ -130,14 +130,15 @@ def synthesize_texture(
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
 
-        noise = np.random.default_rng(seed).random((stages[0].height, stages[0].width, 3), np.float32)
+        pixels = texture.reshape(-1, 3)
+        drawn = np.random.default_rng(seed).integers(0, len(pixels), (stages[0].height, stages[0].width))
         return CoarseToFine(
             build_optimizer(blend, pooling, [texture], wrap=WRAP if tileable else 0),
             stages,
             content=None,
             styles=[texture],
             blend=[1.0],
-            init=noise,
+            init=pixels[drawn],
             bleed=variant.bleed,
         )
 

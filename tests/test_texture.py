@@ -63,7 +63,7 @@ def test_exemplar_keeps_its_resolution():
 
 def test_statistics_come_near_those_of_the_exemplar(gravel):
     result = synthesize_texture(gravel, 48, **{**FAST, "steps": 20})
-    assert result.history["loss"][-1] < 0.02 * result.history["loss"][0]
+    assert result.history["loss"][-1] < 0.05 * result.history["loss"][0]
     assert np.abs(result.array.mean(axis=(0, 1)) - gravel.mean(axis=(0, 1))).max() < 0.06
 
 
@@ -194,9 +194,23 @@ def test_arguments_reach_the_settings(gravel):
 # Runs
 
 
-def test_start_is_noise_of_the_seed(gravel):
-    got = synthesize_texture(gravel, (20, 30), **{**FAST, "steps": 1, "optimizer": standing_still(), "seed": 5})
-    assert (got.array == np.random.default_rng(5).random((20, 30, 3), np.float32)).all()
+def test_start_is_the_exemplars_pixels_at_random(gravel):
+    ramp = np.stack(
+        [gravel[..., 0], np.linspace(0, 1, gravel[..., 0].size).reshape(gravel.shape[:2]), gravel[..., 2]], -1
+    )
+    ramp = ramp.astype(np.float32)  # no two pixels alike
+
+    def start(seed: int) -> np.ndarray:
+        return synthesize_texture(
+            ramp, (40, 60), **{**FAST, "steps": 1, "optimizer": standing_still(), "seed": seed}
+        ).array
+
+    first, index = start(5), {tuple(pixel): number for number, pixel in enumerate(ramp.reshape(-1, 3).tolist())}
+    numbers = np.array([index[tuple(pixel)] for pixel in first.reshape(-1, 3).tolist()])
+    assert len(set(numbers.tolist())) > 0.4 * len(index)
+    assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.1
+    assert (start(5) == first).all()
+    assert (start(6) != first).any()
 
 
 def test_a_callback_stops_the_run(gravel):
