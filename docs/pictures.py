@@ -128,7 +128,7 @@ def photo() -> None:
 
 def textures() -> None:
     """Canvases of twice the exemplar's side, by Gram matrices alone and with histograms: those of `make textures`."""
-    side = 160
+    side = 128
     pictures = {}
     for name in ("brick", "gravel", "strokes"):
         with Image.open(EXAMPLES / "texture" / f"{name}.png") as exemplar:

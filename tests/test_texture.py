@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles import vgg
 from PIL import Image
 
 from keras_style import recipes, synthesize_texture
@@ -79,6 +80,19 @@ def test_exemplar_is_left_as_it_was(gravel):
     before = gravel.copy()
     synthesize_texture(gravel, **FAST)
     assert (gravel == before).all()
+
+
+def test_the_exemplars_border_is_not_matched(gravel, backbone):
+    """Zero padding is seen at borders only, of which the canvas has less: their features are not the texture's."""
+    options = {**FAST, "steps": 1, "optimizer": standing_still(), "method": "mmd_linear", "tileable": True}
+    result = synthesize_texture(gravel, 48, **options)
+    exemplar = vgg.forward(gravel, backbone.kernels, "max")["block1_conv1"]
+    rows, columns = (side // 6 for side in gravel.shape[:2])
+    inside = exemplar[rows:-rows, columns:-columns].mean(axis=(0, 1))
+    continued = np.pad(result.array, ((8, 8), (8, 8), (0, 0)), "wrap")
+    canvas = vgg.forward(continued, backbone.kernels, "max")["block1_conv1"][8:-8, 8:-8].mean(axis=(0, 1))
+    expected = ((canvas - inside) ** 2).sum() / (inside**2).sum()
+    assert result.history["loss"][0] == pytest.approx(expected, rel=1e-3)
 
 
 # Scales
