@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format benchmark compare pictures clean
+.PHONY: demo test test-slow lint format benchmark compare textures satellite legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -30,13 +30,14 @@ format: $(VENV)/.tested
 	$(BIN)/ruff format .
 
 pictures: $(VENV)/.installed
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/pictures.py $(SHEETS)
 
-# Seconds per step against PyTorch, of every method, and of the matting Laplacian.
+# Seconds per step against PyTorch, of every method, of the matting Laplacian, and of CycleGAN.
 benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/matting.py
+	$(BIN)/python benchmarks/cyclegan.py
 
 # Training data that anybody can have: satellite images and shaded relief, from a package.
 satellite: $(VENV)/.installed
@@ -47,6 +48,10 @@ satellite: $(VENV)/.installed
 # Files of Keras 2.15 and tensorflow-addons for the tests, made in an environment of their own (Python 3.11).
 legacy-fixtures: .venv/legacy/.installed
 	.venv/legacy/bin/python tests/fixtures/legacy/make.py
+
+# Textures by Gram matrices alone and with histograms, judged in PyTorch and SciPy.
+textures: $(VENV)/.benchmarked
+	$(BIN)/python benchmarks/textures.py
 
 # Pictures and times against the PyPI package neural-style, in an environment of its own.
 compare: $(VENV)/.installed .venv/peer/.installed

@@ -1,10 +1,13 @@
-"""Make the pictures of the documentation: the survey's figures for Gatys' method, with the defaults of this package.
+"""Make the pictures of the documentation, with the defaults of this package.
 
     make pictures
+    make pictures SHEETS="methods textures"
 
 Finished pictures are kept as checkpoints in outputs/pictures, so the command goes on where it was stopped.
 """
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +19,71 @@ from keras_style.recipes.gatys import STYLE_LAYERS
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "outputs" / "pictures"
 IMAGES = ROOT / "docs" / "images"
-CONTENT = ROOT / "examples" / "content" / "neuschwanstein_castle.jpg"
-STYLE = ROOT / "examples" / "style" / "vangogh_cafe_terrace_at_night.png"
+EXAMPLES = ROOT / "examples"
+CONTENT = EXAMPLES / "content" / "neuschwanstein_castle.jpg"
+STYLE = EXAMPLES / "style" / "vangogh_cafe_terrace_at_night.png"
+PHOTOS = EXAMPLES / "photo"
 SIZE = 256
+GAP, LABEL = 6, 20  # pixels between pictures, and above each for its label
 
 
 def main() -> None:
+    chosen = sys.argv[1:] or list(SHEETS)
+    unknown = [name for name in chosen if name not in SHEETS]
+    if unknown:
+        sys.exit(f"no sheets {', '.join(unknown)}; there are {', '.join(SHEETS)}")
     WORK.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(exist_ok=True)
-    demo = paint("demo", size=512)
-    demo.save(IMAGES / "demo.jpg", quality=90)
-    row(
+    for name in chosen:
+        SHEETS[name]()
+
+
+def demo() -> None:
+    paint("demo", size=512).save(IMAGES / "demo.jpg", quality=90)
+
+
+def alpha_beta() -> None:
+    sheet(
         "alpha_beta.jpg",
         {
             f"content / style = {ratio:g}": paint(f"ratio-{ratio:g}", content_weight=ratio)
             for ratio in (10, 1, 0.1, 0.01)
         },
     )
-    row(
+
+
+def layers() -> None:
+    sheet(
         "layers.jpg",
         {
             f"style up to {STYLE_LAYERS[count - 1]}": paint(f"layers-{count}", style_layers=list(STYLE_LAYERS[:count]))
             for count in range(1, len(STYLE_LAYERS) + 1)
         },
     )
-    row(
+
+
+def content_layers() -> None:
+    sheet(
         "content_layers.jpg",
         {f"content at {layer}": paint(layer, content_layers=[layer]) for layer in ("block2_conv2", "block4_conv2")},
     )
+
+
+def inits() -> None:
     starts: dict[str, dict[str, Any]] = {
         "content": {"init": "content"},
         "style": {"init": "style"},
         "noise, seed 0": {"init": "noise"},
         "noise, seed 1": {"init": "noise", "seed": 1},
     }
-    row(
+    sheet(
         "inits.jpg",
         {f"init: {name}": paint(name.replace(", ", "-").replace(" ", ""), **start) for name, start in starts.items()},
     )
-    row(
+
+
+def color() -> None:
+    sheet(
         "color.jpg",
         {
             "painting's colors": paint("ratio-1", content_weight=1),
@@ -64,24 +93,83 @@ def main() -> None:
     )
 
 
+def methods() -> None:
+    """The same photograph and painting by every method."""
+    painted = {name: paint(f"method-{name}", method=name) for name in keras_style.methods()}
+    sheet("methods.jpg", painted, columns=3)
+
+
+def details() -> None:
+    """At 512 px, where brush strokes can be told apart: the same corner of every method's picture."""
+    corner = (150, 40, 406, 240)
+    painted = {name: paint(f"method-{name}-512", method=name, size=512).crop(corner) for name in keras_style.methods()}
+    sheet("details.jpg", painted, columns=3)
+
+
+def photo() -> None:
+    """By day as at dusk, region by region: Gram matrices alone, and under the matting Laplacian."""
+    for name, day, dusk in (("berlin", "berlin_day", "berlin_dusk"), ("mountain", "mountain_day", "mountain_sunset")):
+        pair: dict[str, Any] = {
+            "content": PHOTOS / f"{day}.jpg",
+            "style": PHOTOS / f"{dusk}.jpg",
+            "content_masks": PHOTOS / f"{day}_sky.png",
+            "style_masks": PHOTOS / f"{dusk}_sky.png",
+            "size": 384,
+        }
+        by_gatys, by_photo = (paint(f"{name}-{method}", method=method, **pair) for method in ("gatys", "photo"))
+        with Image.open(pair["content"]) as content, Image.open(pair["style"]) as style:
+            style.thumbnail(by_photo.size)
+            sheet(
+                f"photo_{name}.jpg",
+                {"photograph": content.resize(by_photo.size), "style": style, "gatys": by_gatys, "photo": by_photo},
+                columns=2,
+            )
+
+
+def textures() -> None:
+    """Canvases of twice the exemplar's side, by Gram matrices alone and with histograms: those of `make textures`."""
+    side = 128
+    pictures = {}
+    for name in ("brick", "gravel", "strokes"):
+        with Image.open(EXAMPLES / "texture" / f"{name}.png") as exemplar:
+            exemplar = exemplar.convert("RGB")
+        pictures[name] = exemplar
+        for method in ("gatys", "histogram"):
+            pictures[f"{name}, {method}"] = keras_style.synthesize_texture(
+                exemplar, size=2 * side, method=method, checkpoint=WORK.parent / "textures" / f"{name}-{method}"
+            ).image
+    sheet("textures.jpg", pictures, columns=3)
+
+
 def paint(name: str, **parameters: Any) -> Image.Image:
     result = keras_style.transfer(
-        CONTENT, STYLE, checkpoint=WORK / name, checkpoint_every=1000, **{"size": SIZE, **parameters}
+        checkpoint=WORK / name,
+        checkpoint_every=1000,
+        **{"content": CONTENT, "style": STYLE, "size": SIZE, **parameters},
     )
     print(f"{name}: {result.array.shape[1]} x {result.array.shape[0]}", flush=True)
     return result.image
 
 
-def row(file: str, pictures: dict[str, Image.Image]) -> None:
-    """Pictures side by side, each under its label."""
-    font = ImageFont.load_default(13)
-    width, height = next(iter(pictures.values())).size
-    sheet = Image.new("RGB", (len(pictures) * (width + 6) - 6, height + 20), "white")
-    draw = ImageDraw.Draw(sheet)
+def sheet(file: str, pictures: Mapping[str, Image.Image], columns: int | None = None) -> None:
+    """Pictures in rows, each under its label."""
+    columns = columns or len(pictures)
+    width = max(picture.width for picture in pictures.values()) + GAP
+    height = max(picture.height for picture in pictures.values()) + LABEL
+    rows = -(-len(pictures) // columns)
+    whole = Image.new("RGB", (columns * width - GAP, rows * height), "white")
+    draw = ImageDraw.Draw(whole)
     for index, (label, picture) in enumerate(pictures.items()):
-        sheet.paste(picture, (index * (width + 6), 20))
-        draw.text((index * (width + 6) + 2, 2), label, "black", font=font)
-    sheet.save(IMAGES / file, quality=88)
+        x, y = index % columns * width, index // columns * height
+        draw.text((x + 2, y + 2), label, "black", font=ImageFont.load_default(13))
+        whole.paste(picture, (x, y + LABEL))
+    whole.save(IMAGES / file, quality=88)
+
+
+SHEETS = {
+    make.__name__: make
+    for make in (demo, alpha_beta, layers, content_layers, inits, color, methods, details, photo, textures)
+}
 
 
 if __name__ == "__main__":

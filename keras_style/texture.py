@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from keras_style.backbones import Backbone
     from keras_style.optimize.coarse_to_fine import CoarseToFine
 
+BLEED = 16  # pixels painted around the canvas and trimmed; ours: twice as many as around a photograph, which guides
+BORDER = 32  # pixels of the exemplar that are seen but not matched; ours: four positions of block 4
 WRAP = 32  # pixels seen beyond an edge of a tileable texture; ours: half of what a position of block 4 sees, nearly
 
 
@@ -56,7 +58,8 @@ def synthesize_texture(
     """Make a picture of any size that looks everywhere like the exemplar.
 
     The exemplar keeps its own resolution: a larger canvas shows more of the texture, not a larger one. It starts from
-    noise and is synthesized coarse to fine. Where None is the default, the method decides.
+    the exemplar's pixels, drawn at random, and is synthesized coarse to fine. Where None is the default, the method
+    decides.
 
     Args:
         exemplar: the texture: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating point
@@ -73,7 +76,7 @@ def synthesize_texture(
         backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
             them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
         pooling: "max" or "average" pooling in the backbone.
-        seed: of the noise; the same seed and machine give the same bits.
+        seed: of the pixels that it starts from; the same seed and machine give the same bits.
         callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
         checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
         checkpoint_every: steps between two saves; L-BFGS saves at the end of each scale.
@@ -100,8 +103,7 @@ def synthesize_texture(
     checks.truth("tileable", tileable)
     numbers = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
     given = {name: checked(name, value) for name, value in numbers.items() if value is not None}
-    if tileable:
-        given["bleed"] = 0
+    given["bleed"] = 0 if tileable else BLEED
     blend = for_texture(recipes.blend(method, "default"), given)
     if style_layers is not None:
         known = known_layers(blend.variant.backbone)
@@ -130,18 +132,31 @@ def synthesize_texture(
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
 
-        noise = np.random.default_rng(seed).random((stages[0].height, stages[0].width, 3), np.float32)
+        pixels = texture.reshape(-1, 3)
+        drawn = np.random.default_rng(seed).integers(0, len(pixels), (stages[0].height, stages[0].width))
         return CoarseToFine(
             build_optimizer(blend, pooling, [texture], wrap=WRAP if tileable else 0),
             stages,
             content=None,
             styles=[texture],
             blend=[1.0],
-            init=noise,
+            init=pixels[drawn],
+            style_parts=[_inside(texture.shape[0], texture.shape[1])],
             bleed=variant.bleed,
         )
 
     return watch.run(stages, make, settings, digests)
+
+
+def _inside(height: int, width: int) -> np.ndarray:
+    """Weights (height, width): 1 where features are the texture's, 0 along the border, where they are of zero padding.
+
+    A canvas has less border than its exemplar, and would have to show what only a border looks like: specks.
+    """
+    inside = np.zeros((height, width), np.float32)
+    rows, columns = (min(BORDER, side // 6) for side in (height, width))
+    inside[rows : height - rows, columns : width - columns] = 1
+    return inside
 
 
 def _canvas(size: Any, exemplar: np.ndarray) -> tuple[int, int]:

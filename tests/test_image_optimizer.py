@@ -374,6 +374,15 @@ def test_adam_draws_anew_at_every_step_also_after_a_resumption(backbone, noise):
     assert resumed.history["step"] == [3, 4]
 
 
+def test_lbfgs_refuses_pairs_drawn_at_random(backbone):
+    for loss in (MMDLoss("gaussian"), MMDLoss("poly", degree=3)):
+        objective = Objective([Term(loss, "block1_conv1", target="style")])
+        with pytest.raises(InputError, match=r"L-BFGS with MMDLoss over pairs drawn anew .*; expected 'adam'"):
+            ImageOptimizer(backbone, objective, "lbfgs")
+        ImageOptimizer(backbone, objective, "adam")
+    ImageOptimizer(backbone, Objective([Term(MMDLoss(), "block1_conv1", target="style")]), "lbfgs")
+
+
 def test_lbfgs_keeps_one_draw(backbone, noise, content):
     objective = Objective([*of_pixels().terms, Term(StepLoss(), "image", name="step")])
     history = ImageOptimizer(backbone, objective, "lbfgs").minimize(noise, content=content, steps=2).history

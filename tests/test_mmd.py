@@ -1,5 +1,7 @@
 """Maximum mean discrepancy against kernels of all pairs, and what its random pairs promise."""
 
+import itertools
+
 import numpy as np
 import pytest
 from oracles import gradients
@@ -118,20 +120,22 @@ def oracle_kernel(kernel: str, settings: dict) -> oracle.Kernel | None:
     return None if kernel == "gaussian" else oracle.polynomial(settings["degree"], settings.get("offset", 0.0))
 
 
+CYCLES = [(0, *others) for others in itertools.permutations(range(1, 5)) if others[0] < others[-1]]  # of 5, undirected
+
+
 @random_kernels
-def test_every_draw_is_the_sum_over_pairs_that_are_some_shift_apart(kernel, settings):
-    values = draws(MMDLoss(kernel, **settings), IMAGE, STYLE, 200)
-    expected = [
-        oracle.shifted(rows(IMAGE), rows(STYLE), shift, oracle_kernel(kernel, settings)) for shift in range(1, 20)
-    ]
+def test_every_draw_puts_all_positions_in_a_random_cycle(kernel, settings):
+    image, style = random_features(1, 5), random_features(1, 5, seed=1)
+    values = draws(MMDLoss(kernel, **settings), image, style, 200)
+    expected = [oracle.chained(rows(image), rows(style), cycle, oracle_kernel(kernel, settings)) for cycle in CYCLES]
     nearest = np.abs(values[:, None] - expected).argmin(axis=1)
     np.testing.assert_allclose(values, np.take(expected, nearest), rtol=1e-9, atol=1e-12)
-    pairs = {frozenset((1 + shift, 19 - shift)) for shift in nearest.tolist()}  # there and back are the same pairs
-    assert len(pairs) == 10
+    assert set(nearest.tolist()) == set(range(12))
+    assert np.bincount(nearest).max() < 40  # 200 / 12 = 17 of each
 
 
 @pytest.mark.parametrize("settings", [{"degree": 3}, {"degree": 4, "offset": 0.5}])
-def test_mean_over_all_shifts_is_the_unbiased_sum_over_all_pairs(settings):
+def test_mean_over_the_draws_is_the_unbiased_sum_over_all_pairs(settings):
     values = draws(MMDLoss("poly", **settings), IMAGE, STYLE, 2000)
     expected = oracle.unbiased(rows(IMAGE), rows(STYLE), oracle_kernel("poly", settings))
     error = values.std() / np.sqrt(values.size)
@@ -161,16 +165,24 @@ def test_a_target_of_another_size_is_compared_as_a_whole():
     assert values.mean() == pytest.approx(expected, abs=0.06)
 
 
-def test_a_shuffled_target_of_another_size_gives_the_sum_over_all_pairs():
-    image, style = random_features(4, 6, 2), 1 + random_features(12, 15, 2, seed=1)
-    x, y, random = rows(image), rows(style), np.random.default_rng(0)
-    orders = [random.permutation(y).reshape(style.shape) for _ in range(12)]
-    means = [draws(MMDLoss("poly", 3), image, shuffled, 40).mean() for shuffled in orders]
+@pytest.mark.parametrize("size", [(12, 15), (2, 5)], ids=["larger", "smaller"])
+def test_a_target_of_another_size_gives_the_unbiased_sum_over_all_pairs(size):
+    image, style = random_features(4, 6, 2), 1 + random_features(*size, 2, seed=1)
+    x, y = rows(image), rows(style)
+    values = draws(MMDLoss("poly", 3), image, style, 800)
     xs, ys, across = ((a @ b.T) ** 3 for a, b in ((x, x), (y, y), (x, y)))
     within = [(each.sum() - np.trace(each)) / (len(each) * (len(each) - 1)) for each in (xs, ys)]
-    error = np.std(means) / np.sqrt(len(means))
-    assert abs(np.mean(means) - (sum(within) - 2 * across.mean())) < 4 * error
-    assert error < 0.15 * np.mean(means)
+    expected, error = sum(within) - 2 * across.mean(), values.std() / np.sqrt(values.size)
+    assert abs(values.mean() - expected) < 4 * error
+    assert error < 0.15 * expected
+
+
+def test_one_draw_sees_a_structured_image_as_a_whole():
+    """Halves of one value each: partners at one distance would be all within them, or all across."""
+    image = np.repeat([0.0, 1.0], 200).reshape(20, 20, 1)
+    values = draws(MMDLoss("poly", 3), image, 1 - image, 50)  # the same distribution: 0 in expectation
+    assert values.std() < 0.1
+    assert abs(values.mean()) < 0.05
 
 
 @random_kernels
@@ -216,19 +228,19 @@ def test_gradient_of_a_polynomial_is_that_of_central_differences(size):
 
 
 def test_gradient_of_the_gaussian_kernel_holds_the_bandwidth_constant():
-    image, style = random_features(3, 4, 2), random_features(3, 4, 2, seed=1)
+    image, style = random_features(1, 5, 2), random_features(1, 5, 2, seed=1)
     x, y = rows(image), rows(style)
     loss, variable = MMDLoss("gaussian").redrawn(4), tf.Variable(image[None])
     with tf.GradientTape() as tape:
         value = loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(variable))
-    shift = min(range(1, 12), key=lambda shift: abs(oracle.shifted(x, y, shift) - float(value[0])))
-    far = [(index - shift) % 12 for index in range(12)]
-    squares = [((a - b) ** 2).sum(axis=1) for a, b in ((x, x[far]), (y, y[far]), (x, y[far]), (x[far], y))]
-    kernel = oracle.gaussian(float(np.mean(squares)))
-    assert float(value[0]) == pytest.approx(oracle.shifted(x, y, shift, kernel), rel=1e-9)
+    cycle = min(CYCLES, key=lambda cycle: abs(oracle.chained(x, y, cycle) - float(value[0])))
+    here, there = list(cycle), [*cycle[1:], cycle[0]]
+    pairs = ((x[here], x[there]), (y[here], y[there]), (x[here], y[there]), (x[there], y[here]))
+    kernel = oracle.gaussian(float(np.mean([((a - b) ** 2).sum(axis=1) for a, b in pairs])))
+    assert float(value[0]) == pytest.approx(oracle.chained(x, y, cycle, kernel), rel=1e-9)
 
     def held(point: np.ndarray) -> float:
-        return oracle.shifted(rows(point), y, shift, kernel)
+        return oracle.chained(rows(point), y, cycle, kernel)
 
     expected = gradients.gradient(held, image, h=1e-5)
     np.testing.assert_allclose(tape.gradient(value, variable)[0], expected, rtol=1e-6, atol=1e-8)

@@ -66,10 +66,8 @@ def between(loss: FeatureLoss, image: np.ndarray, style: np.ndarray) -> float:
     return float(loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(tf.constant(image[None])))[0])
 
 
-def value(objective, backbone, images, styles=("style",), blend=None, content_regions=None, style_regions=()) -> float:
-    losses = objective.bind(
-        backbone, None, [images[name][None] for name in styles], blend, content_regions, style_regions
-    )
+def value(objective, backbone, images, styles=("style",), blend=None, **where) -> float:
+    losses = objective.bind(backbone, None, [images[name][None] for name in styles], blend, **where)
     return float(losses(tf.constant(images["image"][None]))["style"])
 
 
@@ -103,6 +101,20 @@ def test_regions_are_the_losses_of_the_pixels_inside_weighted_by_share(loss, bac
             )
             expected += 2 * share * between(loss, inside, inside_style)
     got = value(of(loss, *LAYERS), backbone, images, content_regions=of_image, style_regions=[of_style])
+    assert got == pytest.approx(expected, rel=1e-6)
+
+
+@every_loss
+def test_parts_are_the_loss_of_the_pixels_inside(loss, backbone, images):
+    of_image, of_style = halves(20, 24, 0.25), halves(16, 22, 0.6)
+    maps = {name: vgg.forward(images[name], backbone.kernels, "max") for name in ("image", "style")}
+    maps["image"]["image"], maps["style"]["image"] = images["image"], images["style"]
+    insides = [
+        [part(of, "left", maps[name][layer]) for name, of in zip(maps, (of_image, of_style), strict=True)]
+        for layer in LAYERS
+    ]
+    expected = sum(2 * between(loss, *inside) for inside in insides)
+    got = value(of(loss, *LAYERS), backbone, images, image_part=of_image["left"], style_parts=[of_style["left"]])
     assert got == pytest.approx(expected, rel=1e-6)
 
 

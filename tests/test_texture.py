@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles import vgg
 from PIL import Image
 
 from keras_style import recipes, synthesize_texture
@@ -63,7 +64,7 @@ def test_exemplar_keeps_its_resolution():
 
 def test_statistics_come_near_those_of_the_exemplar(gravel):
     result = synthesize_texture(gravel, 48, **{**FAST, "steps": 20})
-    assert result.history["loss"][-1] < 0.02 * result.history["loss"][0]
+    assert result.history["loss"][-1] < 0.05 * result.history["loss"][0]
     assert np.abs(result.array.mean(axis=(0, 1)) - gravel.mean(axis=(0, 1))).max() < 0.06
 
 
@@ -79,6 +80,19 @@ def test_exemplar_is_left_as_it_was(gravel):
     before = gravel.copy()
     synthesize_texture(gravel, **FAST)
     assert (gravel == before).all()
+
+
+def test_the_exemplars_border_is_not_matched(gravel, backbone):
+    """Zero padding is seen at borders only, of which the canvas has less: their features are not the texture's."""
+    options = {**FAST, "steps": 1, "optimizer": standing_still(), "method": "mmd_linear", "tileable": True}
+    result = synthesize_texture(gravel, 48, **options)
+    exemplar = vgg.forward(gravel, backbone.kernels, "max")["block1_conv1"]
+    rows, columns = (side // 6 for side in gravel.shape[:2])
+    inside = exemplar[rows:-rows, columns:-columns].mean(axis=(0, 1))
+    continued = np.pad(result.array, ((8, 8), (8, 8), (0, 0)), "wrap")
+    canvas = vgg.forward(continued, backbone.kernels, "max")["block1_conv1"][8:-8, 8:-8].mean(axis=(0, 1))
+    expected = ((canvas - inside) ** 2).sum() / (inside**2).sum()
+    assert result.history["loss"][0] == pytest.approx(expected, rel=1e-3)
 
 
 # Scales
@@ -194,9 +208,23 @@ def test_arguments_reach_the_settings(gravel):
 # Runs
 
 
-def test_start_is_noise_of_the_seed(gravel):
-    got = synthesize_texture(gravel, (20, 30), **{**FAST, "steps": 1, "optimizer": standing_still(), "seed": 5})
-    assert (got.array == np.random.default_rng(5).random((20, 30, 3), np.float32)).all()
+def test_start_is_the_exemplars_pixels_at_random(gravel):
+    ramp = np.stack(
+        [gravel[..., 0], np.linspace(0, 1, gravel[..., 0].size).reshape(gravel.shape[:2]), gravel[..., 2]], -1
+    )
+    ramp = ramp.astype(np.float32)  # no two pixels alike
+
+    def start(seed: int) -> np.ndarray:
+        return synthesize_texture(
+            ramp, (40, 60), **{**FAST, "steps": 1, "optimizer": standing_still(), "seed": seed}
+        ).array
+
+    first, index = start(5), {tuple(pixel): number for number, pixel in enumerate(ramp.reshape(-1, 3).tolist())}
+    numbers = np.array([index[tuple(pixel)] for pixel in first.reshape(-1, 3).tolist()])
+    assert len(set(numbers.tolist())) > 0.4 * len(index)
+    assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.1
+    assert (start(5) == first).all()
+    assert (start(6) != first).any()
 
 
 def test_a_callback_stops_the_run(gravel):

@@ -50,6 +50,11 @@ class FeatureLoss(keras.losses.Loss):
         """This loss with the random numbers of another step; itself unless it is random."""
         return self
 
+    @property
+    def needs_new_draws(self) -> bool:
+        """Whether the loss of one draw has a minimum of its own, far from that of the mean over draws."""
+        return False
+
     def blend(self, targets: Sequence[Statistics], weights: Sequence[float]) -> Statistics:
         """One target out of several: the weighted mean of their statistics per position.
 

@@ -25,11 +25,10 @@ class MMDLoss(FeatureLoss):
     | "gaussian" | exp(-|x - y|^2 / (2 sigma^2)) | over random pairs |
 
     With offset 0 and degree 2 this is ||G/M - A/M'||^2, Gatys's loss but for a factor. The kernel matrix of all pairs
-    of positions is never formed: "over random pairs" means that each of the M vectors meets one other, a random shift
-    along the list of positions away, in time and memory linear in M. With equal numbers of positions the mean over the
-    draws is the estimate from all pairs of two different positions, which is unbiased; one draw may be negative. Of a
-    target with another number as many positions are taken as the image has, in order; those next to each other may
-    then never meet, a bias of the order of 1/M.
+    of positions is never formed: "over random pairs" means that the M vectors are put in a random order, where each
+    meets the next one, in time linear in M but for sorting M numbers. The mean over the draws is the estimate from all
+    pairs of two different positions, which is unbiased; one draw may be negative. Of a target with more positions M of
+    them are drawn; one with fewer is gone through again.
 
     The bandwidth of the Gaussian kernel is 2 sigma^2 = the mean of |x - y|^2 over the pairs of that draw, held constant
     in the gradient, as in the authors' code.
@@ -38,7 +37,7 @@ class MMDLoss(FeatureLoss):
         kernel: a name from the table.
         degree: of the polynomial.
         offset: of the polynomial, not negative.
-        seed: of the shifts; an optimizer draws a new one at every step (L-BFGS keeps one for a scale).
+        seed: of the orders; an optimizer draws a new one at every step, which L-BFGS cannot: it refuses random pairs.
 
     Call arguments: `y_true` (B or 1, H', W', C), `y_pred` (B, H, W, C): features of the style and of the image.
 
@@ -73,6 +72,10 @@ class MMDLoss(FeatureLoss):
     def exact(self) -> bool:
         """Whether sums over positions suffice, so that no pairs are drawn."""
         return self.kernel == "linear" or (self.kernel == "poly" and self.degree <= 2)
+
+    @property
+    def needs_new_draws(self) -> bool:
+        return not self.exact  # what always meets the same other position is pushed away from just that one
 
     def redrawn(self, step: tf.Tensor | int) -> Self:
         other = copy.copy(self)
@@ -128,14 +131,13 @@ class MMDLoss(FeatureLoss):
 
     def _over_pairs(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         number, others = tf.shape(x)[1], tf.shape(y)[1]
-        seed = [self.seed, tf.cast(self._draw, tf.int32)]
-        start, turn = tf.unstack(tf.random.stateless_uniform([2], seed, dtype=tf.float64))
-        # Evenly spread over the target, each vector with the same chance; with equal numbers all of them, in order.
-        every = tf.range(tf.cast(number, tf.float64)) + start
-        taken = tf.cast(every * tf.cast(others, tf.float64) / tf.cast(number, tf.float64), tf.int32)
-        y = tf.broadcast_to(tf.gather(y, tf.minimum(taken, others - 1), axis=1), tf.shape(x))
-        shift = tf.minimum(1 + tf.cast(turn * tf.cast(number - 1, tf.float64), tf.int32), tf.maximum(1, number - 1))
-        x_far, y_far = tf.roll(x, shift, axis=1), tf.roll(y, shift, axis=1)
+        seed = [self.seed, tf.cast(self._draw, tf.int64)]
+        x = _shuffled(x, _order(number, seed))
+        # The same order where there are as many, so that equal features are at no distance. Otherwise as many as the
+        # image has: a part, or from the start again.
+        y = tf.gather(y, tf.gather(_order(others, seed), tf.range(number) % others), axis=1)
+        y = tf.broadcast_to(y, tf.shape(x))
+        x_far, y_far = tf.roll(x, -1, axis=1), tf.roll(y, -1, axis=1)
         pairs = ((x, x_far, 1.0), (y, y_far, 1.0), (x, y_far, -1.0), (x_far, y, -1.0))
         if self.kernel == "poly":
             values = [sign * (tf.reduce_sum(a * b, axis=2) + self.offset) ** self.degree for a, b, sign in pairs]
@@ -148,6 +150,21 @@ class MMDLoss(FeatureLoss):
                 for distance, (_, _, sign) in zip(distances, pairs, strict=True)
             ]
         return tf.reduce_mean(tf.add_n(values), axis=1)
+
+
+def _order(number: tf.Tensor, seed: list[Any]) -> tf.Tensor:
+    """The numbers below `number` in a random order."""
+    return tf.argsort(tf.random.stateless_uniform([number], seed, dtype=tf.float64), stable=True)
+
+
+@tf.custom_gradient
+def _shuffled(values: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None]]]:
+    """Values (B, M, C) in another order of the positions; their gradient in the old one, without adding anything up."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return tf.gather(upstream, tf.math.invert_permutation(order), axis=1), None
+
+    return tf.gather(values, order, axis=1), gradient
 
 
 def _per_position(statistics: Statistics, key: str) -> tf.Tensor:

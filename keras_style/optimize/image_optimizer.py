@@ -49,7 +49,7 @@ class ImageOptimizer:
 
     Raises:
         InputError: an unknown optimizer, a content term in a picture that wraps, or L-BFGS for a balanced
-            objective, whose value is not what is descended.
+            objective, whose value is not what is descended, or for random pairs, which it would always meet again.
 
     Example:
         >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
@@ -73,6 +73,9 @@ class ImageOptimizer:
             )
         if optimizer == "lbfgs" and objective.balance:
             raise InputError(f"balance={objective.balance!r} with L-BFGS; expected 'adam' or a Keras optimizer")
+        random = [type(term.loss).__name__ for term in objective.terms if term.loss.needs_new_draws]
+        if optimizer == "lbfgs" and random:
+            raise InputError(f"L-BFGS with {random[0]} over pairs drawn anew at every step; expected 'adam'")
         self.backbone = backbone
         self.objective = objective
         self.wrap = wrap
@@ -98,6 +101,8 @@ class ImageOptimizer:
         style_blend: Sequence[float] | None = None,
         content_regions: Regions | None = None,
         style_regions: Sequence[Regions] = (),
+        image_part: np.ndarray | None = None,
+        style_parts: Sequence[np.ndarray] = (),
         steps: int = 100,
         on_iterate: OnIterate | None = None,
         resume: tuple[int, Sequence[np.ndarray]] | None = None,
@@ -111,6 +116,8 @@ class ImageOptimizer:
             style_blend: weight of each style; equal by default.
             content_regions: `{region: weights (H, W)}` of the image; style terms then compare region by region.
             style_regions: the same regions in each style.
+            image_part: without regions, weights (H, W) in [0, 1]: how much the image's pixels count for the style.
+            style_parts: without regions, the same (H', W') of each style.
             steps: how many steps.
             on_iterate: called with an `Iterate` after each step; returns True to stop.
             resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then; for
@@ -134,6 +141,8 @@ class ImageOptimizer:
             style_blend,
             content_regions,
             style_regions,
+            np.pad(image_part, self.wrap) if image_part is not None and self.wrap else image_part,
+            style_parts,
         )
         if self.wrap:
             losses = _continued(losses, self.wrap)

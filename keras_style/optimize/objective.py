@@ -101,6 +101,8 @@ class Objective:
         blend: Sequence[float] | None = None,
         content_regions: Regions | None = None,
         style_regions: Sequence[Regions] = (),
+        image_part: np.ndarray | None = None,
+        style_parts: Sequence[np.ndarray] = (),
     ) -> Losses:
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
 
@@ -115,6 +117,8 @@ class Objective:
             content_regions: `{region: weights (H, W)}` of the image, adding up to one at every pixel; one region by
                 default.
             style_regions: the same regions in each style.
+            image_part: without regions, weights (H, W) in [0, 1]: how much the image's positions count for the style.
+            style_parts: without regions, the same of each style.
 
         Returns:
             A function from images (B, H, W, 3) and the number of the step, from which random losses draw, to
@@ -144,7 +148,10 @@ class Objective:
                 maps = [each[term.layer] for each in features["style"]]
                 poolings = backbone.poolings(term.layer)
                 if content_regions is None:
-                    summands.append(_Summand.towards(term, _blended(term.loss, maps, [None] * len(maps), blend)))
+                    parts: list[np.ndarray | None] = [masks.at_layer(part, poolings)[None] for part in style_parts]
+                    aim = _blended(term.loss, maps, parts or [None] * len(maps), blend)
+                    inside = None if image_part is None else masks.at_layer(image_part, poolings)[None]
+                    summands.append(_Summand.towards(term, aim, inside))
                     continue
                 for region, weights in content_regions.items():
                     inside = _at_layer(weights, poolings, region, f"the content at {term.layer}")

@@ -1,6 +1,6 @@
 """Maximum mean discrepancies of vectors (positions, filters), from the kernel of every pair."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,10 +33,9 @@ def unbiased(x: np.ndarray, y: np.ndarray, kernel: Kernel) -> float:
     )
 
 
-def shifted(x: np.ndarray, y: np.ndarray, shift: int, kernel: Kernel | None = None) -> float:
-    """The same over the pairs `shift` positions apart, cyclically; Gaussian without a kernel."""
-    number = len(x)
-    pairs = [(i, (i - shift) % number) for i in range(number)]
+def chained(x: np.ndarray, y: np.ndarray, order: Sequence[int], kernel: Kernel | None = None) -> float:
+    """The same over the pairs of neighbors in that order, the last one with the first; Gaussian without a kernel."""
+    pairs = list(zip(order, [*order[1:], order[0]], strict=True))
     if kernel is None:
         squares = [
             ((a - b) ** 2).sum() for i, j in pairs for a, b in ((x[i], x[j]), (y[i], y[j]), (x[i], y[j]), (x[j], y[i]))
