@@ -10,12 +10,8 @@ import sys
 from pathlib import Path
 
 from keras_style.data import unpaired
-from keras_style.models.cyclegan import CycleGAN
-from keras_style.training.csv_log import CSVLog
-from keras_style.training.evaluation import Evaluation
-from keras_style.training.linear_decay import LinearDecay
-from keras_style.training.resume import Resume
-from keras_style.training.samples import Samples
+from keras_style.models import CycleGAN
+from keras_style.training import CSVLog, Evaluation, LinearDecay, Resume, Samples
 
 
 def main(dataset: Path, run: Path, image_size: int = 64, filters: int = 24, epochs: int = 12) -> CycleGAN:
@@ -25,7 +21,7 @@ def main(dataset: Path, run: Path, image_size: int = 64, filters: int = 24, epoc
     gan = CycleGAN(generator="resnet_6", filters=filters)
     gan.compile()
     gan.fit(
-        unpaired(dataset / "trainA", dataset / "trainB", image_size=image_size),
+        unpaired(dataset / "trainA", dataset / "trainB", image_size=image_size, shuffle="both"),
         epochs=epochs,
         callbacks=[
             LinearDecay(start=epochs // 2),

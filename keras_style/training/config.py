@@ -49,6 +49,7 @@ class Data(Section):
     batch_size: int | None = None
     preprocess: str | None = None
     flip: bool | None = None
+    shuffle: str | None = None
     on_error: str | None = None
 
 
