@@ -405,15 +405,19 @@ import keras_style  # before TensorFlow, for its environment
 import tensorflow as tf
 processor = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+from keras_style import data
+from keras_style.errors import InputError
 from keras_style.runtime import keras
 sys.path.insert(0, "tests")
-from gans import kernels, pairs, tiny, values
+from gans import images, kernels, pairs, tiny, values
 
 def trained(**pool):
     gan = tiny(seed=1, **pool)
     optimizers = {name: keras.optimizers.SGD(0.02) for name in ("generator_optimizer", "discriminator_optimizer")}
     gan.compile(**optimizers)
-    history = gan.fit(pairs(12, 2), epochs=2, verbose=0).history
+    pictures = images(6, 1, 16) / 2 + 0.5, images(5, 2, 16) / 2 + 0.5
+    source, other = (data.unpaired(*pictures, image_size=16, load_size=20, batch_size=2, seed=seed) for seed in (0, 1))
+    history = gan.fit(source, epochs=2, validation_data=other, verbose=0).history
     return [each.tolist() for each in kernels(gan)], history, sum(map(int, values(gan.pool_a.variables[1:])))
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -421,6 +425,13 @@ for pool in ({"pool_size": 0}, {"pool_size": 3}):
     single = trained(**pool)
     with strategy.scope():
         print(json.dumps([single, trained(**pool)]))
+with strategy.scope():
+    gan = tiny()
+    gan.compile()
+try:
+    gan.fit(pairs(3, 3))
+except InputError as error:
+    print(error)
 """
 
 
@@ -428,14 +439,17 @@ def test_two_replicas_equal_one():
     """With its pool, too: there is one pool for all replicas."""
     run = python(MIRRORED)
     assert run.returncode == 0, run.stderr
-    for line in run.stdout.splitlines():
+    *trainings, refusal = run.stdout.splitlines()
+    assert len(trainings) == 2
+    for line in trainings:
         (kernels_1, history_1, seen_1), (kernels_2, history_2, seen_2) = json.loads(line)
         for one, two in zip(kernels_1, kernels_2, strict=True):
             np.testing.assert_allclose(two, one, atol=1e-6)
         assert seen_1 == seen_2
         for name, losses in history_1.items():
             assert history_2[name] == pytest.approx(losses, rel=1e-5)
-    assert len(run.stdout.splitlines()) == 2 and seen_1 == 24
+    assert seen_1 == 12
+    assert "batches hold 3 images for 2 replicas" in refusal
 
 
 REPEATED = """

@@ -1,8 +1,8 @@
 """CycleGAN: two generators that undo each other, two discriminators that tell their images from real ones."""
 
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -118,6 +118,7 @@ class CycleGAN(keras.Model):
         self.pool_a = ImagePool(pool_size, seeds[4], name="pool_a")
         self.pool_b = ImagePool(pool_size, seeds[5], name="pool_b")
         self._penalty_seed = seeds[6]
+        self._rewind: tuple[Any, int] | None = None
         self.losses_seen = {name: keras.metrics.Mean(name=name) for name in LOSSES}
         # Instance normalization treats each image by itself; batch normalization would see another batch.
         self._one_by_one = not any(
@@ -166,33 +167,92 @@ class CycleGAN(keras.Model):
         self.discriminator_optimizer = self._optimizer(discriminator_optimizer, self._discriminator_variables)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.fit`; `x` is a dataset of pairs (images of A, images of B) in [-1, 1]."""
+        """As `keras.Model.fit`; `x` is a dataset of pairs (images of A, images of B) in [-1, 1].
+
+        Under a `tf.distribute` strategy, also over several machines, the replicas share each batch.
+
+        Raises:
+            InputError: images of another size than before, a batch that the replicas cannot share evenly, or, over
+                several machines, data that are no `tf.data.Dataset` of images of one size.
+        """
         # The pools' variables are made now, not in the first step, so that a callback can restore them.
         spec = x.element_spec[0] if isinstance(getattr(x, "element_spec", None), tuple) else x
-        sides = tuple(getattr(spec, "shape", ()))[1:3]
+        shape = tuple(getattr(spec, "shape", ()))
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if len(shape) == 4 and shape[0] is not None and shape[0] % replicas:
+            raise InputError(
+                f"batches hold {shape[0]} images for {replicas} replicas; expected a multiple of {replicas}"
+            )
+        sides = shape[1:3]
         if len(sides) == 2 and None not in sides:
             self._fix_image_size(sides)
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # the default makes Keras warn of what it ignores
+        if kwargs.get("validation_data") is not None:
+            kwargs["validation_data"] = self._shared(kwargs["validation_data"])
         feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()
-        with feeding:
-            return super().fit(x, *args, **kwargs)
+        with feeding, self._begun(x):
+            return super().fit(self._shared(x), *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`: the losses of `fit`, every time of the same images; pools stay as they are."""
-        if not hasattr(x, "position"):
-            return super().evaluate(x, *args, **kwargs)
-        position, x.position = x.position, 0
+        data = getattr(x, "pairs", x)
+        if not hasattr(data, "position"):
+            return super().evaluate(self._shared(x), *args, **kwargs)
+        position, data.position = data.position, 0
         try:
-            return super().evaluate(x, *args, **kwargs)
+            with self._begun(data):
+                return super().evaluate(self._shared(x), *args, **kwargs)
         finally:
-            x.position = position  # the same data may be in training
+            data.position = position  # the same data may be in training
 
-    def train_step(self, data: tuple[Images, ...]) -> dict[str, tf.Tensor]:
+    @contextmanager
+    def _begun(self, data: Any) -> Iterator[None]:
+        """Under a strategy, Keras takes a batch before it begins, which moves the position of the data."""
+        self._rewind = (data, data.position) if hasattr(data, "position") else None
+        try:
+            yield
+        finally:
+            self._rewind = None
+
+    # Keras calls these two after it took that batch, and before callbacks such as `Resume` set the position.
+
+    def make_train_function(self, force: bool = False) -> Any:
+        if self._rewind:
+            self._rewind[0].position = self._rewind[1]
+        return super().make_train_function(force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        if self._rewind:
+            self._rewind[0].position = self._rewind[1]
+        return super().make_test_function(force)
+
+    @property
+    def _many_machines(self) -> bool:
+        strategy = self.distribute_strategy
+        replicas = strategy.num_replicas_in_sync
+        return replicas > 1 and replicas > len(strategy.extended.worker_devices)  # which are those of this machine
+
+    def _shared(self, data: Any) -> Any:
+        """Over several machines, pairs as one tensor: `fit` of Keras 3.15 fails there for more than one."""
+        if not self._many_machines or hasattr(data, "pairs"):
+            return data
+        spec = getattr(data, "element_spec", None)
+        if not isinstance(spec, tuple) or len(spec) != 2 or spec[0].shape != spec[1].shape:
+            raise InputError(
+                f"data over several machines are {spec or type(data).__name__}; expected a tf.data.Dataset of pairs "
+                "(images of A, images of B) of one shape"
+            )
+        shared = data.map(lambda a, b: tf.stack([a, b], axis=1))
+        shared.pairs = data
+        return shared
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        real_a, real_b = _pair_of(data)
         # Nothing moves before the data are there: at their end, counters would otherwise count a step that is not done.
-        with tf.control_dependencies(data[:2]):
-            return self._train_step(*data[:2])
+        with tf.control_dependencies([real_a, real_b]):
+            return self._train_step(real_a, real_b)
 
     def _train_step(self, real_a: Images, real_b: Images) -> dict[str, tf.Tensor]:
         # Adding up gradients of replicas makes a mean of means.
@@ -214,8 +274,8 @@ class CycleGAN(keras.Model):
         _descend(self.discriminator_optimizer, tape, total, variables)
         return self._logs({**losses, **halves})
 
-    def test_step(self, data: tuple[Images, ...]) -> dict[str, tf.Tensor]:
-        real_a, real_b = data[:2]
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        real_a, real_b = _pair_of(data)
         losses, fake_a, fake_b = self._generator_losses(real_a, real_b, training=False)
         return self._logs({**losses, **self._discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)})
 
@@ -273,7 +333,9 @@ class CycleGAN(keras.Model):
     def _logs(self, losses: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, loss in losses.items():
             self.losses_seen[name].update_state(loss)
-        return {metric.name: metric.result() for metric in self.metrics}
+        logs = {metric.name: metric.result() for metric in self.metrics}
+        # Over several machines, Keras 3.15 takes the mean along an axis that scalars do not have.
+        return {name: value[None] for name, value in logs.items()} if self._many_machines else logs
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -330,7 +392,7 @@ class CycleGAN(keras.Model):
         Raises:
             InputError: another direction, or an image that cannot be read.
         """
-        from keras_style.models.translate import translate
+        from keras_style.models.translation import translate
 
         checks.choice("direction", direction, DIRECTIONS)
         generator = self.generator_a2b if direction == "a2b" else self.generator_b2a
@@ -451,6 +513,11 @@ def _descend(
 ) -> None:
     gradients = tape.gradient(loss, [variable.value for variable in variables])
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def _pair_of(data: Any) -> tuple[Images, Images]:
+    """Images of A and of B, given as a tuple or, as `CycleGAN._shared` does, as one tensor."""
+    return tuple(tf.unstack(data, axis=1)) if tf.is_tensor(data) else data[:2]
 
 
 def _file(direction: str) -> str:
