@@ -71,7 +71,7 @@ def fresh_environment(**changes: str) -> dict[str, str]:
 def python(script: str, *arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
     """Run a script in another process, with these changes to a fresh environment."""
     line = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(line, env=fresh_environment(**changes), capture_output=True, text=True, timeout=300)
+    return subprocess.run(line, env=fresh_environment(**changes), capture_output=True, text=True, timeout=600)
 
 
 def listing(folder: Path) -> list[str]:

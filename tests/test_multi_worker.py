@@ -41,7 +41,7 @@ for name, (kind, pool_size, broken) in CASES.items():
         history = gan.fit(source(0), epochs=epochs, verbose=0, **more).history
     trained[name] = [[each.tolist() for each in kernels(gan)], history]
 try:
-    gan.fit(pairs(4, 2).map(lambda a, b: (a, b[:, :2])))
+    gan.fit(pairs(4, 2, 16).map(lambda a, b: (a, b[:, :2])))
 except InputError as error:
     trained["refusal"] = str(error)
 with open(result + ".part", "w") as file:

@@ -245,7 +245,7 @@ class CycleGAN(keras.Model):
                 "(images of A, images of B) of one shape"
             )
         shared = data.map(lambda a, b: tf.stack([a, b], axis=1))
-        shared.pairs = data
+        shared.pairs, shared.cardinality = data, data.cardinality
         return shared
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -331,8 +331,9 @@ class CycleGAN(keras.Model):
         return _wide(parts[0]), _wide(parts[1])
 
     def _logs(self, losses: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        for name, loss in losses.items():
-            self.losses_seen[name].update_state(loss)
+        with tf.control_dependencies(list(losses.values())):  # a mean counts no step that has no data
+            for name, loss in losses.items():
+                self.losses_seen[name].update_state(loss)
         logs = {metric.name: metric.result() for metric in self.metrics}
         # Over several machines, Keras 3.15 takes the mean along an axis that scalars do not have.
         return {name: value[None] for name, value in logs.items()} if self._many_machines else logs
