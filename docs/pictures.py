@@ -130,7 +130,7 @@ def textures() -> None:
     """Canvases of twice the exemplar's side, by Gram matrices alone and with histograms: those of `make textures`."""
     side = 128
     pictures = {}
-    for name in ("brick", "gravel", "strokes"):
+    for name in ("brick", "strokes"):
         with Image.open(EXAMPLES / "texture" / f"{name}.png") as exemplar:
             exemplar = exemplar.convert("RGB")
         pictures[name] = exemplar

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from keras_style.optimize.coarse_to_fine import CoarseToFine
 
 BLEED = 16  # pixels painted around the canvas and trimmed; ours: twice as many as around a photograph, which guides
-BORDER = 32  # pixels of the exemplar that are seen but not matched; ours: four positions of block 4
+# Positions along the border of a layer that are not matched: what zero padding makes there is not the texture's. A
+# canvas has less border than its exemplar, and showed it as specks. Ours: two of block 4 are BLEED, and half of WRAP.
+EDGE = 2
 WRAP = 32  # pixels seen beyond an edge of a tileable texture; ours: half of what a position of block 4 sees, nearly
 
 
@@ -141,22 +143,11 @@ def synthesize_texture(
             styles=[texture],
             blend=[1.0],
             init=pixels[drawn],
-            style_parts=[_inside(texture.shape[0], texture.shape[1])],
+            edge=EDGE,
             bleed=variant.bleed,
         )
 
     return watch.run(stages, make, settings, digests)
-
-
-def _inside(height: int, width: int) -> np.ndarray:
-    """Weights (height, width): 1 where features are the texture's, 0 along the border, where they are of zero padding.
-
-    A canvas has less border than its exemplar, and would have to show what only a border looks like: specks.
-    """
-    inside = np.zeros((height, width), np.float32)
-    rows, columns = (min(BORDER, side // 6) for side in (height, width))
-    inside[rows : height - rows, columns : width - columns] = 1
-    return inside
 
 
 def _canvas(size: Any, exemplar: np.ndarray) -> tuple[int, int]:

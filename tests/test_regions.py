@@ -66,8 +66,11 @@ def between(loss: FeatureLoss, image: np.ndarray, style: np.ndarray) -> float:
     return float(loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(tf.constant(image[None])))[0])
 
 
-def value(objective, backbone, images, styles=("style",), blend=None, **where) -> float:
-    losses = objective.bind(backbone, None, [images[name][None] for name in styles], blend, **where)
+def value(
+    objective, backbone, images, styles=("style",), blend=None, content_regions=None, style_regions=(), edge=0
+) -> float:
+    styles = [images[name][None] for name in styles]
+    losses = objective.bind(backbone, None, styles, blend, content_regions, style_regions, edge)
     return float(losses(tf.constant(images["image"][None]))["style"])
 
 
@@ -105,17 +108,20 @@ def test_regions_are_the_losses_of_the_pixels_inside_weighted_by_share(loss, bac
 
 
 @every_loss
-def test_parts_are_the_loss_of_the_pixels_inside(loss, backbone, images):
-    of_image, of_style = halves(20, 24, 0.25), halves(16, 22, 0.6)
+def test_without_edges_it_is_the_loss_of_the_positions_inside(loss, backbone, images):
     maps = {name: vgg.forward(images[name], backbone.kernels, "max") for name in ("image", "style")}
     maps["image"]["image"], maps["style"]["image"] = images["image"], images["style"]
-    insides = [
-        [part(of, "left", maps[name][layer]) for name, of in zip(maps, (of_image, of_style), strict=True)]
-        for layer in LAYERS
-    ]
-    expected = sum(2 * between(loss, *inside) for inside in insides)
-    got = value(of(loss, *LAYERS), backbone, images, image_part=of_image["left"], style_parts=[of_style["left"]])
-    assert got == pytest.approx(expected, rel=1e-6)
+    vectors = [[maps[name][layer][2:-2, 2:-2] for name in maps] for layer in LAYERS]
+    expected = sum(2 * between(loss, *(each.reshape(1, -1, each.shape[-1]) for each in pair)) for pair in vectors)
+    assert value(of(loss, *LAYERS), backbone, images, edge=2) == pytest.approx(expected, rel=1e-6)
+
+
+def test_of_a_map_that_is_all_edge_the_middle_stays(backbone, images):
+    maps = {name: vgg.forward(images[name], backbone.kernels, "max")["block4_conv1"] for name in ("image", "style")}
+    assert [maps[name].shape[:2] for name in maps] == [(2, 3), (2, 2)]  # only of three columns one is not at the border
+    inside = maps["image"][:, 1:2], maps["style"]
+    expected = 2 * between(GramLoss(), *(each.reshape(1, -1, 512) for each in inside))
+    assert value(of(GramLoss(), "block4_conv1"), backbone, images, edge=2) == pytest.approx(expected, rel=1e-6)
 
 
 def test_gram_matrices_of_regions_are_those_written_out(backbone, images):

@@ -28,8 +28,7 @@ class CoarseToFine:
         content_regions: `{region: weights (H, W)}` of the content, if the style is to be compared region by region.
         style_regions: the same regions in each style.
         bleed: pixels of margin around the picture at every scale, made by reflection and trimmed in the end.
-        style_parts: without regions, weights (H', W') of each style: how much its pixels count. Of the picture's, those
-            count then that are not trimmed.
+        edge: without regions, positions along the border of every layer that style terms leave out, on both sides.
     """
 
     optimizer: ImageOptimizer
@@ -41,7 +40,7 @@ class CoarseToFine:
     content_regions: Regions | None = None
     style_regions: Sequence[Regions] = ()
     bleed: int = 0
-    style_parts: Sequence[np.ndarray] = ()
+    edge: int = 0
 
     def run(
         self,
@@ -120,10 +119,7 @@ class CoarseToFine:
             ]
             if regions
             else (),
-            image_part=np.pad(np.ones((stage.height, stage.width), np.float32), self.bleed)
-            if self.style_parts
-            else None,
-            style_parts=[masks.resize(part, *self._style_size(part, stage)) for part in self.style_parts],
+            edge=self.edge,
             steps=stage.steps,
             on_iterate=follow,
             resume=(state.step, state.optimizer) if resuming else None,

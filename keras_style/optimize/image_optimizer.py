@@ -101,8 +101,7 @@ class ImageOptimizer:
         style_blend: Sequence[float] | None = None,
         content_regions: Regions | None = None,
         style_regions: Sequence[Regions] = (),
-        image_part: np.ndarray | None = None,
-        style_parts: Sequence[np.ndarray] = (),
+        edge: int = 0,
         steps: int = 100,
         on_iterate: OnIterate | None = None,
         resume: tuple[int, Sequence[np.ndarray]] | None = None,
@@ -116,8 +115,7 @@ class ImageOptimizer:
             style_blend: weight of each style; equal by default.
             content_regions: `{region: weights (H, W)}` of the image; style terms then compare region by region.
             style_regions: the same regions in each style.
-            image_part: without regions, weights (H, W) in [0, 1]: how much the image's pixels count for the style.
-            style_parts: without regions, the same (H', W') of each style.
+            edge: without regions, positions along the border of every layer that style terms leave out, on both sides.
             steps: how many steps.
             on_iterate: called with an `Iterate` after each step; returns True to stop.
             resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then; for
@@ -141,8 +139,7 @@ class ImageOptimizer:
             style_blend,
             content_regions,
             style_regions,
-            np.pad(image_part, self.wrap) if image_part is not None and self.wrap else image_part,
-            style_parts,
+            edge,
         )
         if self.wrap:
             losses = _continued(losses, self.wrap)

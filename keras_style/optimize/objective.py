@@ -101,8 +101,7 @@ class Objective:
         blend: Sequence[float] | None = None,
         content_regions: Regions | None = None,
         style_regions: Sequence[Regions] = (),
-        image_part: np.ndarray | None = None,
-        style_parts: Sequence[np.ndarray] = (),
+        edge: int = 0,
     ) -> Losses:
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
 
@@ -117,8 +116,8 @@ class Objective:
             content_regions: `{region: weights (H, W)}` of the image, adding up to one at every pixel; one region by
                 default.
             style_regions: the same regions in each style.
-            image_part: without regions, weights (H, W) in [0, 1]: how much the image's positions count for the style.
-            style_parts: without regions, the same of each style.
+            edge: without regions, positions along the border of every layer that style terms leave out, on both sides:
+                features there are as much of zero padding as of the picture.
 
         Returns:
             A function from images (B, H, W, 3) and the number of the step, from which random losses draw, to
@@ -148,10 +147,8 @@ class Objective:
                 maps = [each[term.layer] for each in features["style"]]
                 poolings = backbone.poolings(term.layer)
                 if content_regions is None:
-                    parts: list[np.ndarray | None] = [masks.at_layer(part, poolings)[None] for part in style_parts]
-                    aim = _blended(term.loss, maps, parts or [None] * len(maps), blend)
-                    inside = None if image_part is None else masks.at_layer(image_part, poolings)[None]
-                    summands.append(_Summand.towards(term, aim, inside))
+                    aim = _blended(term.loss, maps, [_without_edge(each, edge) for each in maps], blend)
+                    summands.append(_Summand.towards(term, aim, edge=edge))
                     continue
                 for region, weights in content_regions.items():
                     inside = _at_layer(weights, poolings, region, f"the content at {term.layer}")
@@ -184,6 +181,7 @@ class _Summand:
         weight: scalar or (B,), by which the distance is multiplied.
         mask: (1, H, W), the region; None: everywhere.
         share: of the image that the region takes.
+        edge: positions along the border that do not count; without a mask.
     """
 
     term: Term
@@ -191,11 +189,16 @@ class _Summand:
     weight: tf.Tensor | float
     mask: np.ndarray | None = None
     share: float = 1.0
+    edge: int = 0
 
     @classmethod
-    def towards(cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, share: float = 1.0) -> "_Summand":
-        weight = term.weight * share
-        return cls(term, aim, weight / _positive(term.loss.magnitude(aim)) if term.relative else weight, mask, share)
+    def towards(
+        cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, share: float = 1.0, edge: int = 0
+    ) -> "_Summand":
+        weight: tf.Tensor | float = term.weight * share
+        if term.relative:
+            weight = weight / _positive(term.loss.magnitude(aim))
+        return cls(term, aim, weight, mask, share, edge)
 
     @property
     def pull(self) -> float:
@@ -203,7 +206,8 @@ class _Summand:
 
     def value(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         loss = self.term.loss.redrawn(step)
-        return tf.reduce_mean(self.weight * loss.distance(self.aim, loss.statistics(features, self.mask)))
+        mask = _without_edge(features, self.edge) if self.mask is None else self.mask
+        return tf.reduce_mean(self.weight * loss.distance(self.aim, loss.statistics(features, mask)))
 
 
 def _blended(
@@ -212,6 +216,16 @@ def _blended(
     """The statistics of one style, or of several as one."""
     of_each = [loss.statistics(features, mask) for features, mask in zip(maps, masks, strict=True)]
     return of_each[0] if len(of_each) == 1 else loss.blend(of_each, blend)
+
+
+def _without_edge(features: tf.Tensor, edge: int) -> np.ndarray | None:
+    """A mask (1, H, W) of all positions but those, of which at least one stays; None if all stay."""
+    if not edge:
+        return None
+    mask = np.zeros((1, *features.shape[1:3]), np.float32)
+    rows, columns = (min(edge, (side - 1) // 2) for side in mask.shape[1:])
+    mask[:, rows : mask.shape[1] - rows, columns : mask.shape[2] - columns] = 1
+    return mask
 
 
 def _at_layer(weights: np.ndarray, poolings: int, region: str, where: str) -> np.ndarray:
