@@ -471,6 +471,7 @@ print(hashlib.sha256(b"".join(each.tobytes() for each in values(gan.variables)))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_to_the_same_bits():
     runs = [python(REPEATED) for _ in range(2)]
     assert [run.returncode for run in runs] == [0, 0], runs[0].stderr

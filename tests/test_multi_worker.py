@@ -15,6 +15,8 @@ from running import fresh_environment
 from keras_style import data
 from keras_style.runtime import keras
 
+pytestmark = pytest.mark.slow
+
 BATCH, EPOCHS = 2, 2
 
 WORKER = """
