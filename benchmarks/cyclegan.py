@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from step import processor
+import workers
+from workers import ask, processor
 
 CONTENDERS = {
     "keras_style": "a graph, TensorFlow as the package sets it",
@@ -95,7 +96,7 @@ def blocks(size: int) -> int:
 
 def race(task: str, size: int, filters: int, rounds: int) -> dict[str, list[float]]:
     """Seconds of each contender's calls, the warm-up first, interleaved."""
-    with workers(task, size, filters) as ask_all:
+    with racing(task, size, filters) as ask_all:
         answers = [ask_all(size, size) for _ in range(WARM_UP)]
         for answer, tolerance in zip(answers, TOLERANCES, strict=False):
             check(answer, tolerance)
@@ -129,7 +130,7 @@ def rated(title: str, seconds: dict[str, list[float]], unit: str) -> dict[str, A
 def stream(size: int, filters: int, count: int) -> dict[str, Any]:
     """Seconds of the first and of the second translation at each of several sizes."""
     sizes = [(size + 8 * number, size - 8 * number) for number in range(count + 1)]  # of nearly as many pixels
-    with workers("translate", size, filters) as ask_all:
+    with racing("translate", size, filters) as ask_all:
         first, second = ([ask_all(*sides) for sides in sizes] for _ in range(2))
     for answers in first:
         check(answers, TOLERANCES[0])
@@ -172,7 +173,7 @@ def check(answers: Answers, tolerance: float) -> None:
 
 
 @contextmanager
-def workers(task: str, size: int, filters: int) -> Iterator[Callable[[int, int], Answers]]:
+def racing(task: str, size: int, filters: int) -> Iterator[Callable[[int, int], Answers]]:
     """A process for each contender, and a function that asks them in turn for one call with a picture of a size."""
     processes = {name: start(name) for name in CONTENDERS}
 
@@ -188,29 +189,8 @@ def workers(task: str, size: int, filters: int) -> Iterator[Callable[[int, int],
 
 
 def start(name: str) -> subprocess.Popen:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)  # so that the package decides
-    if name == "keras_style_without_onednn":
-        environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
-    command = [sys.executable, __file__, "--worker", name]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        text=True,
-        bufsize=1,
-    )
-
-
-def ask(worker: subprocess.Popen, request: str) -> Any:
-    worker.stdin.write(request + "\n")
-    worker.stdin.flush()
-    answer = worker.stdout.readline()
-    if not answer:
-        sys.exit(f"{worker.args[-1]} died of {request!r}; run it alone: {' '.join(worker.args)}")
-    return json.loads(answer)
+    # None: the package decides.
+    return workers.start(__file__, name, TF_ENABLE_ONEDNN_OPTS="0" if name == "keras_style_without_onednn" else None)
 
 
 def serve(name: str) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from step import ask, processor
+from workers import ask, processor
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTOGRAPH = ROOT / "examples" / "content" / "red_panda.jpg"

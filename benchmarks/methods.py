@@ -13,7 +13,7 @@ import statistics
 import time
 from pathlib import Path
 
-from step import processor
+from workers import processor
 
 from keras_style import Objective, backbones, images, recipes
 from keras_style.optimize.gradient import losses_and_gradient

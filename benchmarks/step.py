@@ -11,12 +11,14 @@ and ratios, and writes benchmarks/step.json.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import workers
+from workers import ask, processor
 
 STYLE = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 CONTENT = "block4_conv2"
@@ -60,17 +62,17 @@ def main() -> None:
 
 def race(size: int, rounds: int) -> dict[str, list[float]]:
     """Times of each contender, interleaved."""
-    workers = {name: start(name) for name in CONTENDERS}
+    running = {name: start(name) for name in CONTENDERS}
     try:
-        seconds: dict[str, list[float]] = {name: [] for name in workers}
-        losses = {name: ask(worker, f"prepare {size}") for name, worker in workers.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in running}
+        losses = {name: ask(worker, f"prepare {size}") for name, worker in running.items()}
         check(losses)
         for _ in range(rounds):
-            for name, worker in workers.items():
+            for name, worker in running.items():
                 seconds[name].append(ask(worker, "step"))
         return seconds
     finally:
-        for worker in workers.values():
+        for worker in running.values():
             worker.kill()
 
 
@@ -83,27 +85,7 @@ def check(losses: dict[str, float]) -> None:
 
 
 def start(name: str) -> subprocess.Popen:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["TF_ENABLE_ONEDNN_OPTS"] = "0" if name == "plain_tensorflow" else "1"
-    command = [sys.executable, __file__, "--worker", name]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        text=True,
-        bufsize=1,
-    )
-
-
-def ask(worker: subprocess.Popen, request: str) -> float:
-    worker.stdin.write(request + "\n")
-    worker.stdin.flush()
-    answer = worker.stdout.readline()
-    if not answer:
-        sys.exit(f"{worker.args[-1]} died; run it alone: {' '.join(worker.args)}")
-    return float(answer)
+    return workers.start(__file__, name, TF_ENABLE_ONEDNN_OPTS="0" if name == "plain_tensorflow" else "1")
 
 
 def serve(name: str) -> None:
@@ -237,14 +219,6 @@ def torch_step(size: int, channels_last: bool):
         return float(total)
 
     return evaluate
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "outputs" / "textures"
 LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 METHODS = ("gatys", "histogram")
-PATCH = 24
+PATCH = 24  # pixels; ours: wide enough to hold a few bricks, narrow enough for many to fit into an exemplar
 
 
 def main() -> None:

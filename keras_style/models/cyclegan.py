@@ -1,7 +1,6 @@
 """CycleGAN: two generators that undo each other, two discriminators that tell their images from real ones."""
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,31 +12,18 @@ from keras_style import preset as preset_files
 from keras_style.choices import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.models import adversarial as adversarial_losses
-from keras_style.models.image_network import ImageNetwork
+from keras_style.models import keras_file
 from keras_style.models.image_pool import ImagePool
-from keras_style.models.patch_discriminator import PatchDiscriminator
-from keras_style.models.resnet_generator import ResNetGenerator
-from keras_style.models.unet_generator import UNetGenerator
+from keras_style.models.networks import DISCRIMINATORS, GENERATORS, Network, channels, pair
 from keras_style.runtime import keras, tf
 from keras_style.version import __version__
 
-GENERATORS: dict[str, Callable[..., keras.Model]] = {
-    "resnet_9": lambda **options: ResNetGenerator(blocks=9, **options),
-    "resnet_6": lambda **options: ResNetGenerator(blocks=6, **options),
-    "unet_256": lambda **options: UNetGenerator(size=256, **options),
-    "unet_128": lambda **options: UNetGenerator(size=128, **options),
-}
-DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
-    "patch_70": lambda **options: PatchDiscriminator(layers=3, **options),
-    "pixel": lambda **options: PatchDiscriminator(layers=0, **options),
-}
 LOSSES = (
     "generator_loss",  # the sum that both generators follow, with its weights; below, each part without them
     *("adversarial_a2b", "adversarial_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),
     *("discriminator_a", "discriminator_b"),
 )
 
-Network: TypeAlias = str | keras.Model | Sequence[keras.Model]
 Optimizer: TypeAlias = str | keras.optimizers.Optimizer
 Images: TypeAlias = tf.Tensor
 
@@ -107,12 +93,12 @@ class CycleGAN(keras.Model):
         self._named = {
             role: given
             for role, given in (("generator", generator), ("discriminator", discriminator))
-            if _is_name(given)
+            if isinstance(given, str)
         }
-        self.generator_a2b, self.generator_b2a = _pair(
+        self.generator_a2b, self.generator_b2a = pair(
             "generator", generator, GENERATORS, ("generator_a2b", "generator_b2a"), seeds[0:2], options
         )
-        self.discriminator_a, self.discriminator_b = _pair(
+        self.discriminator_a, self.discriminator_b = pair(
             "discriminator", discriminator, DISCRIMINATORS, ("discriminator_a", "discriminator_b"), seeds[2:4], options
         )
         self.pool_a = ImagePool(pool_size, seeds[4], name="pool_a")
@@ -371,7 +357,7 @@ class CycleGAN(keras.Model):
         self.image_size = sides
         for pool, generator in ((self.pool_a, self.generator_b2a), (self.pool_b, self.generator_a2b)):
             if not pool.built:
-                pool.build((None, *sides, _channels(generator)))
+                pool.build((None, *sides, channels(generator)))
                 pool.built = True
 
     # Inference
@@ -438,12 +424,10 @@ class CycleGAN(keras.Model):
             InputError: the directory cannot be written or holds a preset already.
         """
         generators = (self.generator_a2b, self.generator_b2a)
-        with tempfile.TemporaryDirectory() as folder:
-            files = {}
-            for direction, generator in zip(DIRECTIONS, generators, strict=True):
-                file = Path(folder) / _file(direction)
-                generator.save(file)
-                files[file.name] = file.read_bytes()
+        files = {
+            _file(direction): keras_file.encoded(generator)
+            for direction, generator in zip(DIRECTIONS, generators, strict=True)
+        }
         described = {name: self.get_config()[name] for name in ("filters", "image_size", "pool_size", "seed")}
         discriminator = self._named.get("discriminator")
         if discriminator:
@@ -542,31 +526,3 @@ def _sides(given: int | Sequence[int] | None) -> tuple[int, int] | None:
         raise InputError(f"image_size is {given!r}; expected a side in pixels, or (height, width)")
     height, width = (checks.whole("image_size", side, 1, 2**14) for side in sides)
     return height, width
-
-
-def _is_name(given: Any) -> bool:
-    return isinstance(given, str)
-
-
-def _channels(generator: keras.Model) -> int:
-    return generator.channels if isinstance(generator, ImageNetwork) else generator.output_shape[-1]
-
-
-def _pair(
-    role: str,
-    given: Any,
-    named: dict[str, Callable[..., keras.Model]],
-    names: tuple[str, str],
-    seeds: list[int],
-    options: dict[str, Any],
-) -> tuple[keras.Model, keras.Model]:
-    """Two networks of one kind: by name, as a model and its clone, or as they are."""
-    if isinstance(given, str):
-        make = named[checks.choice(role, given, tuple(named))]
-        first, second = (make(name=name, seed=seed, **options) for name, seed in zip(names, seeds, strict=True))
-        return first, second
-    if isinstance(given, keras.Model):
-        given = (given, keras.models.clone_model(given))
-    if not isinstance(given, list | tuple) or len(given) != 2 or not all(isinstance(one, keras.Model) for one in given):
-        raise InputError(f"{role} is {given!r}; expected one of {', '.join(named)}, a Keras model or two of them")
-    return given[0], given[1]

@@ -207,7 +207,7 @@ def _call(name: str, part: Part, node: Any, tensors: Mapping[tuple[str, int], An
             part.layer, inputs = part.layer(inputs, **{**options, "name": name})
             options = {}
         return part.layer(inputs, **options)
-    except Exception as error:
+    except Exception as error:  # as above: a custom layer may raise anything
         raise InputError(f"layer {name} ({part.kind}) cannot be called: {one_line(error)}") from error
 
 

@@ -104,7 +104,7 @@ def _read_safetensors(path: Path) -> Any:
         ) from None
     try:
         content = safetensors.load_file(path)
-    except Exception as error:
+    except Exception as error:  # its reader has an error class of its own, and NumPy others
         raise WeightsError(f"{path}: not a safetensors file that can be read: {error}") from None
     # Unlike a state dict, it is not in the order of the network; numbers in the names are.
     return {name: content[name] for name in sorted(content, key=_natural)}

@@ -1,6 +1,5 @@
 """A checkpoint: everything that a killed run needs to end in the same picture."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import atomic
+from keras_style import state_file
 from keras_style.errors import CheckpointError
 
 FILE = "checkpoint.npz"
@@ -58,22 +57,15 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                arguments = about["arguments"]
-                state = State(
-                    about["stage"],
-                    about["step"],
-                    file["image"],
-                    [file[f"optimizer_{index}"] for index in range(about["slots"])],
-                    about["history"],
-                )
-        except Exception as error:  # a damaged file can fail in any part of the readers of zip, NumPy and JSON
+        with state_file.reading(self.path, "a checkpoint") as (about, file):
+            arguments = about["arguments"]
+            slots = [file[f"optimizer_{index}"] for index in range(about["slots"])]
+            state = State(about["stage"], about["step"], file["image"], slots, about["history"])
+        if different := state_file.differences(arguments, self.arguments):
             raise CheckpointError(
-                f"{self.path} cannot be read as a checkpoint ({' '.join(str(error).split())}); delete it to start again"
-            ) from None
-        self._compare(arguments)
+                f"{self.path.parent} holds a checkpoint of other arguments: {'; '.join(different)}. "
+                "Use the same ones, or another directory"
+            )
         return state
 
     def save(self, state: State) -> None:
@@ -89,27 +81,5 @@ class Checkpoint:
             "slots": len(state.optimizer),
             "history": state.history,
         }
-        slots: dict[str, Any] = {f"optimizer_{index}": value for index, value in enumerate(state.optimizer)}
-        buffer = io.BytesIO()
-        np.savez(buffer, about=np.array(json.dumps(about)), image=state.image, **slots)
-        try:
-            atomic.write_bytes(self.path, buffer.getvalue())
-        except OSError as error:
-            raise CheckpointError(f"{self.path} cannot be written ({error.strerror})") from None
-
-    def _compare(self, saved: Mapping[str, Any]) -> None:
-        differences = [
-            f"{name} was {_short(saved.get(name))}, now {_short(self.arguments.get(name))}"
-            for name in sorted({*saved, *self.arguments})
-            if saved.get(name) != self.arguments.get(name)
-        ]
-        if differences:
-            raise CheckpointError(
-                f"{self.path.parent} holds a checkpoint of other arguments: {'; '.join(differences)}. "
-                "Use the same ones, or another directory"
-            )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        slots = {f"optimizer_{index}": value for index, value in enumerate(state.optimizer)}
+        state_file.write(self.path, about, {"image": state.image, **slots})

@@ -2,7 +2,6 @@
 
 import json
 import math
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from keras_style import atomic, backbones, checks
 from keras_style.errors import InputError
+from keras_style.models import keras_file
 from keras_style.runtime import keras
 from keras_style.training import held_out
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
@@ -120,7 +120,8 @@ class Evaluation(keras.callbacks.Callback):
     def _keep(self, epoch: int, logs: dict[str, float]) -> None:
         assert self.directory
         for direction in ("a2b", "b2a"):
-            save_model(getattr(self.model, f"generator_{direction}"), self.directory / f"generator_{direction}.keras")
+            encoded = keras_file.encoded(getattr(self.model, f"generator_{direction}"))
+            atomic.write_bytes(self.directory / f"generator_{direction}.keras", encoded)
         about = {"epoch": epoch + 1, "mean_kid": mean_kid(logs), **{name: float(logs[name]) for name in METRICS}}
         atomic.write_bytes(self.directory / "best.json", json.dumps(about, indent=2).encode())
 
@@ -147,11 +148,3 @@ def best(history: dict[str, list[float]]) -> tuple[int | None, float]:
     means = [(a + b) / 2 for a, b in pairs]
     index = min((i for i, mean in enumerate(means) if not math.isnan(mean)), key=means.__getitem__, default=None)
     return index, math.inf if index is None else means[index]
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """A `.keras` file, whole or not at all."""
-    with tempfile.TemporaryDirectory() as folder:
-        temporary = Path(folder, "model.keras")
-        model.save(temporary)
-        atomic.write_bytes(path, temporary.read_bytes())

@@ -29,7 +29,7 @@ def read(name: str, source: Pictures, image_size: int | None = None, limit: int 
         InputError: the collection holds no image, or one that cannot be read.
     """
     given = isinstance(source, list | tuple) and bool(source) and all(isinstance(each, np.ndarray) for each in source)
-    items: Sequence[Any] = source if given else data.items_of(name, source)  # type: ignore[assignment]
+    items: Any = source if given else data.items_of(name, source)
     if limit is not None and len(items) > checks.whole("limit", limit, 1, 10**6):
         items = [items[index * len(items) // limit] for index in range(limit)]
     if given:

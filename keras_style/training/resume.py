@@ -1,6 +1,5 @@
 """A training that was killed goes on, and ends in the same bits."""
 
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import atomic, checks
+from keras_style import checks, state_file
 from keras_style.errors import CheckpointError, InputError
 from keras_style.runtime import keras, tf
 from keras_style.training import optimizers
@@ -119,30 +118,22 @@ class Resume(keras.callbacks.Callback):
         arrays = {f"variable_{index}": _array(each) for index, each in enumerate(_variables(self.model))}
         if self.step:
             arrays |= {f"mean_{index}": _array(each) for index, each in enumerate(_means(self.model))}
-        buffer = io.BytesIO()
-        np.savez(buffer, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
-        try:
-            atomic.write_bytes(self.path, buffer.getbuffer())
-        except OSError as error:
-            raise CheckpointError(f"{self.path} cannot be written ({error.strerror})") from None
+        state_file.write(self.path, about, arrays)
 
     def _restore(self) -> None:
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                values, means = (
-                    [file[f"{kind}_{index}"] for index in range(sum(name.startswith(kind) for name in file.files))]
-                    for kind in ("variable", "mean")
-                )
-                saved = about["identity"]
-                self.epoch, self.step, self.means = about["epoch"], about["step"], means
-                history, self.earlier = about["history"], about["epochs"]
-        except Exception as error:  # a damaged file can fail in any part of the readers of zip, NumPy and JSON
+        with state_file.reading(self.path, "the state of a training") as (about, file):
+            values, means = (
+                [file[f"{kind}_{index}"] for index in range(sum(name.startswith(kind) for name in file.files))]
+                for kind in ("variable", "mean")
+            )
+            saved = about["identity"]
+            self.epoch, self.step, self.means = about["epoch"], about["step"], means
+            history, self.earlier = about["history"], about["epochs"]
+        if different := state_file.differences(saved, self.identity):
             raise CheckpointError(
-                f"{self.path} cannot be read as the state of a training ({' '.join(str(error).split())}); "
-                "delete it to start again"
-            ) from None
-        _compare(self.path, saved, self.identity)
+                f"{self.path.parent} holds the state of another training: {'; '.join(different[:3])}. "
+                "Use the same settings, or another directory"
+            )
         for variable, value in zip(_variables(self.model), values, strict=True):
             variable.assign(value)
         self.restored = self.model._initial_epoch = self.epoch
@@ -176,7 +167,7 @@ def _identity(model: keras.Model, data: Any) -> dict[str, Any]:
     """What must be equal for a state to fit, as plain values by name."""
     try:
         config = {name: value for name, value in model.get_config().items() if not isinstance(value, dict)}
-    except NotImplementedError:
+    except NotImplementedError:  # of a subclass of keras.Model that cannot be saved; its variables still tell it apart
         config = {}
     training = _flat("training", model.get_compile_config())
     rates = {f"training.{name}": optimizers.initial_rate(one) for name, one in optimizers.of(model).items()}
@@ -205,21 +196,3 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
         plain = all(isinstance(each, int | float) for each in value)
         return {prefix: list(value)} if plain else {}
     return {prefix: value} if isinstance(value, str | int | float | None) else {}
-
-
-def _compare(path: Path, saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
-    differences = [
-        f"{name} was {_short(saved.get(name))}, now {_short(current.get(name))}"
-        for name in dict.fromkeys([*saved, *current])
-        if saved.get(name) != current.get(name)
-    ]
-    if differences:
-        raise CheckpointError(
-            f"{path.parent} holds the state of another training: {'; '.join(differences[:3])}. "
-            "Use the same settings, or another directory"
-        )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

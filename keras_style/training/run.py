@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from keras_style import atomic
+from keras_style import atomic, state_file
 from keras_style.errors import CheckpointError, InputError, MissingFileError
 from keras_style.progress import Verbosity
 from keras_style.training import config
@@ -117,8 +117,9 @@ def train(
     place = _place(configuration, directory)
     config.check_folders(given.data)
 
+    from keras_style.models import keras_file
     from keras_style.training import assemble
-    from keras_style.training.evaluation import best, save_model
+    from keras_style.training.evaluation import best
     from keras_style.training.interrupt import Interrupt, Stopped
     from keras_style.training.progress import TrainingProgress
     from keras_style.training.resume import Resume
@@ -142,7 +143,9 @@ def train(
             stopped = True
     if not stopped:
         for direction in ("a2b", "b2a"):
-            save_model(getattr(gan, f"generator_{direction}"), place / f"generator_{direction}.keras")
+            atomic.write_bytes(
+                place / f"generator_{direction}.keras", keras_file.encoded(getattr(gan, f"generator_{direction}"))
+            )
     history = gan.history
     index, value = best(history.history)
     return TrainingResult(
@@ -182,15 +185,13 @@ def _compare(place: Path, full: Mapping[str, Any]) -> None:
         return
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
         raise CheckpointError(f"{place / CONFIG} cannot be read ({' '.join(str(error).split())})") from None
-    now = _flat(full)
-    differences = [
-        f"{name} was {before.get(name)!r}, now {now.get(name)!r}"
-        for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name) and name not in _FREE and name.partition(".")[0] not in _FREE
+    fixed = [
+        {name: value for name, value in each.items() if not {name, name.partition(".")[0]} & {*_FREE}}
+        for each in (before, _flat(full))
     ]
-    if differences:
+    if different := state_file.differences(*fixed):
         raise CheckpointError(
-            f"{place} holds a training with another configuration: {'; '.join(differences)}. "
+            f"{place} holds a training with another configuration: {'; '.join(different)}. "
             "Use the same one, or another directory"
         )
 

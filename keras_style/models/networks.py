@@ -1,0 +1,61 @@
+"""Generators and discriminators by name, and two of a kind."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from keras_style import checks
+from keras_style.errors import InputError
+from keras_style.models.image_network import ImageNetwork
+from keras_style.models.patch_discriminator import PatchDiscriminator
+from keras_style.models.resnet_generator import ResNetGenerator
+from keras_style.models.unet_generator import UNetGenerator
+from keras_style.runtime import keras
+
+GENERATORS: dict[str, Callable[..., keras.Model]] = {
+    "resnet_9": lambda **options: ResNetGenerator(blocks=9, **options),
+    "resnet_6": lambda **options: ResNetGenerator(blocks=6, **options),
+    "unet_256": lambda **options: UNetGenerator(size=256, **options),
+    "unet_128": lambda **options: UNetGenerator(size=128, **options),
+}
+DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
+    "patch_70": lambda **options: PatchDiscriminator(layers=3, **options),
+    "pixel": lambda **options: PatchDiscriminator(layers=0, **options),
+}
+
+Network: TypeAlias = str | keras.Model | Sequence[keras.Model]
+
+
+def channels(generator: keras.Model) -> int:
+    """Of the images that come out of a generator."""
+    return generator.channels if isinstance(generator, ImageNetwork) else generator.output_shape[-1]
+
+
+def pair(
+    role: str,
+    given: Any,
+    named: dict[str, Callable[..., keras.Model]],
+    names: tuple[str, str],
+    seeds: list[int],
+    options: dict[str, Any],
+) -> tuple[keras.Model, keras.Model]:
+    """Two networks of one kind: by name, as a model and its clone, or as they are.
+
+    Args:
+        role: how an error calls them.
+        given: one of the names, a Keras model, or two of them.
+        named: what makes a network of each name.
+        names, seeds: of the two, where they are made.
+        options: of both.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if isinstance(given, str):
+        make = named[checks.choice(role, given, tuple(named))]
+        first, second = (make(name=name, seed=seed, **options) for name, seed in zip(names, seeds, strict=True))
+        return first, second
+    if isinstance(given, keras.Model):
+        given = (given, keras.models.clone_model(given))
+    if not isinstance(given, list | tuple) or len(given) != 2 or not all(isinstance(one, keras.Model) for one in given):
+        raise InputError(f"{role} is {given!r}; expected one of {', '.join(named)}, a Keras model or two of them")
+    return given[0], given[1]
