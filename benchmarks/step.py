@@ -130,8 +130,8 @@ def ours(size: int):
     loss_terms = objective.bind(backbones.get("vgg16_bsds500"), content, [style])
 
     evaluate = tf.function(losses_and_gradient(loss_terms, image.shape, image.dtype), autograph=False)
-    at = tf.constant(image)
-    return lambda: float(sum(evaluate(at)[0].values()))
+    at, number = tf.constant(image), tf.constant(1, tf.int64)
+    return lambda: float(sum(evaluate(at, number)[0].values()))
 
 
 def plain_tensorflow(size: int):
