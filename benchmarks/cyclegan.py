@@ -280,138 +280,24 @@ def our_translation(name: str, size: int, filters: int) -> Step:
 
 
 def torch_training(name: str, size: int, filters: int) -> Step:
-    import torch
-    from torch.nn.functional import l1_loss, mse_loss
+    import torch_cyclegan
 
-    g, f = (torch_generator(name, blocks(size), filters, seed) for seed in (0, 1))
-    d_a, d_b = (torch_discriminator(name, filters, seed) for seed in (2, 3))
-    of_generators, of_discriminators = (
-        torch.optim.Adam([*one.parameters(), *two.parameters()], lr=2e-4, betas=(0.5, 0.999), eps=1e-8)
-        for one, two in ((g, f), (d_a, d_b))
-    )
-    real_a, real_b = (torch_images(name, picture) for picture in pictures(size, size))
+    training = torch_cyclegan.Training(name, blocks(size), filters, weights)
+    pair = [torch_cyclegan.images(name, [picture]) for picture in pictures(size, size)]
     seen: list[list[float]] = []
 
-    def close_to(value, scores):
-        return mse_loss(scores, torch.tensor(value).expand_as(scores))
-
-    def learn(discriminators, wanted):
-        for discriminator in discriminators:
-            discriminator.requires_grad_(wanted)
-
     def step(_: np.ndarray) -> np.ndarray:
-        fake_b, fake_a = g(real_a), f(real_b)
-        again_a, again_b = f(fake_b), g(fake_a)
-        learn((d_a, d_b), False)
-        of_generators.zero_grad()
-        identity_a, identity_b = l1_loss(f(real_a), real_a), l1_loss(g(real_b), real_b)
-        adversarial = [close_to(1.0, d_b(fake_b)), close_to(1.0, d_a(fake_a))]
-        cycle_a, cycle_b = l1_loss(again_a, real_a), l1_loss(again_b, real_b)
-        total = sum(adversarial) + 10 * (cycle_a + cycle_b) + 5 * (identity_a + identity_b)
-        total.backward()
-        of_generators.step()
-
-        learn((d_a, d_b), True)
-        of_discriminators.zero_grad()
-        halves = []
-        for discriminator, real, fake in ((d_a, real_a, fake_a), (d_b, real_b, fake_b)):
-            loss = 0.5 * (close_to(1.0, discriminator(real)) + close_to(0.0, discriminator(fake.detach())))
-            loss.backward()
-            halves.append(loss)
-        of_discriminators.step()
-        losses = (total, *adversarial, cycle_a, cycle_b, identity_a, identity_b, *halves)
-        seen.append([float(loss.detach()) for loss in losses])
+        seen.append(training.step(*pair))
         return np.mean(seen, axis=0)  # as Keras logs losses
 
     return step
 
 
 def torch_translation(name: str, size: int, filters: int) -> Step:
-    import torch
+    import torch_cyclegan
 
-    generator = torch_generator(name, blocks(size), filters, 0).eval()
-
-    @torch.inference_mode()
-    def translate(picture: np.ndarray) -> np.ndarray:
-        answer = generator(torch_images(name, picture))[0]
-        return (answer.permute(1, 2, 0) / 2 + 0.5).clamp(0, 1).numpy()
-
-    return translate
-
-
-def torch_images(name: str, picture: np.ndarray) -> Any:
-    """(1, 3, H, W) in [-1, 1] of a picture (H, W, 3) in [0, 1]."""
-    import torch
-
-    images = torch.from_numpy(picture).permute(2, 0, 1)[None] * 2 - 1
-    return images.contiguous(memory_format=layout(name))
-
-
-def torch_generator(name: str, blocks: int, filters: int, seed: int) -> Any:
-    from torch import nn
-
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.branch = nn.Sequential(*convolved(), nn.ReLU(True), *convolved())
-
-        def forward(self, x):
-            return x + self.branch(x)
-
-    def convolved():
-        return nn.ReflectionPad2d(1), nn.Conv2d(4 * filters, 4 * filters, 3), torch_normalization(4 * filters)
-
-    layers = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7), torch_normalization(filters), nn.ReLU(True)]
-    for width in (filters, 2 * filters):
-        layers += [nn.Conv2d(width, 2 * width, 3, 2, 1), torch_normalization(2 * width), nn.ReLU(True)]
-    layers += [Block() for _ in range(blocks)]
-    for width in (2 * filters, filters):
-        layers += [nn.ConvTranspose2d(2 * width, width, 3, 2, 1, 1), torch_normalization(width), nn.ReLU(True)]
-    layers += [nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh()]
-    return torch_network(name, layers, seed)
-
-
-def torch_discriminator(name: str, filters: int, seed: int) -> Any:
-    from torch import nn
-
-    layers = [nn.Conv2d(3, filters, 4, 2, 1), nn.LeakyReLU(0.2, True)]
-    for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
-        layers += [nn.Conv2d(width, 2 * width, 4, stride, 1), torch_normalization(2 * width), nn.LeakyReLU(0.2, True)]
-    return torch_network(name, [*layers, nn.Conv2d(8 * filters, 1, 4, 1, 1)], seed)
-
-
-def torch_normalization(channels: int) -> Any:
-    import torch
-
-    class InstanceNormalization(torch.nn.InstanceNorm2d):
-        def forward(self, x):
-            y = super().forward(x)
-            if y.requires_grad:
-                # The gradient of PyTorch 2.13 is silently wrong on a CPU where it comes in channels_last, by more than
-                # its own length; copied to NCHW, as PyTorch does with the input, it is right.
-                y.register_hook(lambda gradient: gradient.contiguous())
-            return y
-
-    return InstanceNormalization(channels)
-
-
-def torch_network(name: str, layers: list[Any], seed: int) -> Any:
-    import torch
-
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    network = torch.nn.Sequential(*layers)
-    parameters = list(network.parameters())
-    shapes = [tuple(p.shape[axis] for axis in (2, 3, 1, 0)) if p.ndim == 4 else tuple(p.shape) for p in parameters]
-    with torch.no_grad():
-        for parameter, array in zip(parameters, weights(shapes, seed), strict=True):
-            parameter.copy_(torch.from_numpy(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array))
-    return network.to(memory_format=layout(name))
-
-
-def layout(name: str) -> Any:
-    import torch
-
-    return torch.channels_last if name == "torch_channels_last" else torch.contiguous_format
+    generator = torch_cyclegan.generator(name, blocks(size), filters, weights, 0).eval()
+    return lambda picture: torch_cyclegan.translate(generator, name, picture)
 
 
 if __name__ == "__main__":

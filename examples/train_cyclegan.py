@@ -18,14 +18,14 @@ def main(dataset: Path, run: Path, image_size: int = 64, filters: int = 24, epoc
     """Folders trainA, trainB, testA and testB in `dataset`; `run` is made if it does not exist."""
     run.mkdir(exist_ok=True)
     tests = dataset / "testA", dataset / "testB"
-    gan = CycleGAN(generator="resnet_6", filters=filters)
+    gan = CycleGAN(generator="resnet_6_resize", filters=filters)
     gan.compile()
     gan.fit(
         unpaired(dataset / "trainA", dataset / "trainB", image_size=image_size, shuffle="both"),
         epochs=epochs,
         callbacks=[
             LinearDecay(start=epochs // 2),
-            Evaluation(*tests, run / "best", every=2, image_size=image_size),
+            Evaluation(*tests, run / "best", every=1, image_size=image_size),
             Samples(run / "samples", *tests, image_size=image_size),
             CSVLog(run / "log.csv"),
             Resume(run / "backup"),

@@ -1,11 +1,13 @@
 """What most people need: one function from two images to a picture."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_style import recipes
+from keras_style import learned, recipes
 from keras_style.checks import Layers
+from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.masks import Masks
 from keras_style.optimize.iterate import OnIterate
@@ -15,6 +17,7 @@ from keras_style.run import CHECKPOINT_EVERY
 from keras_style.stylizer import Stylizer
 
 if TYPE_CHECKING:
+    from keras import Model
     from keras.optimizers import Optimizer
 
     from keras_style.backbones import Backbone
@@ -32,7 +35,7 @@ def methods() -> dict[str, str]:
 
 def transfer(
     content: ImageLike,
-    style: ImageLike | Sequence[ImageLike],
+    style: ImageLike | Sequence[ImageLike] | None = None,
     *,
     method: str | Mapping[str, float] = Stylizer.method,
     variant: str = Stylizer.variant,
@@ -56,6 +59,7 @@ def transfer(
     smooth: bool | None = None,
     backbone: "str | Backbone | None" = None,
     pooling: str | None = None,
+    model: "str | Path | Model | None" = None,
     seed: int = Stylizer.seed,
     callbacks: Sequence[OnIterate] = (),
     checkpoint: str | Path | None = None,
@@ -69,7 +73,7 @@ def transfer(
     Args:
         content: the photograph: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating
             point in [0, 1]. Transparent pixels are laid on white.
-        style: the painting, likewise, or a list of several.
+        style: the painting, likewise, or a list of several; None with a `model`.
         method: which way of matching style; `keras_style.methods()` lists them. Several as {name: share}, whose
             objectives are added up in these proportions.
         variant: named set of parameters: "default", and where numbers were published "paper" or "reference" (the
@@ -101,6 +105,9 @@ def transfer(
         backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
             them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
         pooling: "max" or "average" pooling in the backbone.
+        model: a trained generator, which has learned the style, instead of a painting: a name in
+            `keras_style.presets()`, a file or directory that `keras_style.models.open_generator` opens, or a Keras
+            model from [-1, 1] to [-1, 1]. The picture goes through it once; `size` is all that can be chosen.
         seed: of whatever is random; the same seed and machine give the same bits.
         callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
         checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
@@ -120,9 +127,16 @@ def transfer(
     Example:
         >>> result = keras_style.transfer("photo.jpg", "painting.png", size=512)
         >>> result.save("out.png")
+        >>> keras_style.transfer("satellite.png", model="satellite_to_relief")
 
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016.
     """
+    given = dict(locals())
+    if model is not None:
+        learned.check_arguments(given, {name: p.default for name, p in inspect.signature(transfer).parameters.items()})
+        return learned.transfer(content, model, size)
+    if style is None:
+        raise InputError("style is None; expected a painting, or a model that has learned a style")
     stylizer = Stylizer(
         method=method,
         variant=variant,

@@ -103,11 +103,13 @@ def _methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
 
 def _transfer(
     content: Annotated[Path, typer.Argument(help="The photograph.", show_default=False)],
-    style: Annotated[list[Path], typer.Argument(help="The painting, or several.", show_default=False)],
+    style: Annotated[
+        list[Path] | None, typer.Argument(help="The painting, or several; none with --model.", show_default=False)
+    ] = None,
     **rest: Any,
 ) -> int:
     """Paint a photograph in the manner of one or several paintings."""
-    return _make(api.transfer, content, style, **rest)
+    return _make(api.transfer, content, style or None, **rest)
 
 
 def _texture(

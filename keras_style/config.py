@@ -20,9 +20,10 @@ _WRITTEN_AS: dict[str, Any] = {
     "content_masks": _MASKS | None,
     "style_masks": str | Mapping[str, str] | Sequence[_MASKS] | None,
     "backbone": str | None,
+    "model": str | None,
     "checkpoint": str | None,
 }
-_PYTHON_ONLY = {"callbacks"}
+_NO_OPTIONS = {"style", "callbacks"}  # an argument of the command, and what only Python can say
 
 
 def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -31,7 +32,7 @@ def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {
         p.name: p.replace(annotation=_WRITTEN_AS.get(p.name, p.annotation))
         for p in parameters
-        if p.default is not p.empty and p.name not in _PYTHON_ONLY
+        if p.default is not p.empty and p.name not in _NO_OPTIONS
     }
 
 

@@ -55,22 +55,42 @@ class InstanceNormalization(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         wide = tf.cast(inputs, "float64" if self.compute_dtype == "float64" else "float32")
-        # Written out because a training step takes 5 % longer with tf.nn.moments.
+        gamma, beta = (None if each is None else tf.cast(each, wide.dtype) for each in (self.gamma, self.beta))
+        images = inputs.shape[0]
+        if wide.dtype == tf.float32 and images is not None and 1 <= images <= _ONE_BY_ONE:
+            parts = [_normalized_image(part, gamma, beta, self.epsilon) for part in tf.split(wide, images)]
+            return tf.cast(tf.concat(parts, axis=0) if images > 1 else parts[0], self.compute_dtype)
         centered = wide - tf.reduce_mean(wide, axis=[1, 2], keepdims=True)
         variance = tf.reduce_mean(tf.square(centered), axis=[1, 2], keepdims=True)
         factor = tf.math.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            factor *= tf.cast(self.gamma, wide.dtype)
-        outputs = centered * factor
-        if self.beta is not None:
-            outputs += tf.cast(self.beta, wide.dtype)
-        return tf.cast(outputs, self.compute_dtype)
+        outputs = centered * (factor if gamma is None else factor * gamma)
+        return tf.cast(outputs if beta is None else outputs + beta, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+
+
+_ONE_BY_ONE = 4  # images; a larger batch is normalized at once, to keep the graph small
+
+
+def _normalized_image(image: tf.Tensor, gamma: tf.Tensor | None, beta: tf.Tensor | None, epsilon: float) -> tf.Tensor:
+    """One image (1, H, W, C) by TensorFlow's fused batch normalization, which is the same for a batch of one.
+
+    With its gradient it takes half the time of the sums written out. `tf.nn.fused_batch_norm` would change epsilon.
+    """
+    channels, nothing = image.shape[-1], tf.zeros([0])  # statistics of earlier batches, of which there are none
+    return tf.raw_ops.FusedBatchNormV3(
+        x=image,
+        scale=tf.ones([channels]) if gamma is None else gamma,
+        offset=tf.zeros([channels]) if beta is None else beta,
+        mean=nothing,
+        variance=nothing,
+        epsilon=epsilon,
+        is_training=True,
+    )[0]
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -133,6 +153,27 @@ def _pairs(padding: Any) -> Padding:
         )
     (top, bottom), (left, right) = [[checks.whole("padding", side, 0, 10**6) for side in pair] for pair in pairs]
     return (top, bottom), (left, right)
+
+
+@keras.saving.register_keras_serializable("keras_style")
+class CutStart2D(keras.layers.Layer):
+    """Leave out the first row and the first column.
+
+    Like `keras.layers.Cropping2D(((1, 0), (1, 0)))`, whose gradient takes four times as long.
+
+    Call arguments: `inputs` (B, H, W, C); any H and W from 2 on, known or not.
+
+    Returns:
+        A tensor (B, H - 1, W - 1, C).
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        outputs = tf.slice(inputs, [0, 1, 1, 0], [-1, -1, -1, -1])
+        return tf.ensure_shape(outputs, self.compute_output_shape(tuple(inputs.shape)))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, height, width, channels = input_shape
+        return batch, None if height is None else height - 1, None if width is None else width - 1, channels
 
 
 @keras.saving.register_keras_serializable("keras_style")

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from keras_style.errors import InputError
-from keras_style.layers import BilinearUpSampling2D, InstanceNormalization, ReflectionPadding2D
+from keras_style.layers import BilinearUpSampling2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
 from keras_style.runtime import keras, tf
 from tests.oracles import torch_networks
 
-LAYERS = [InstanceNormalization(), ReflectionPadding2D(2), BilinearUpSampling2D(2)]
+LAYERS = [InstanceNormalization(), ReflectionPadding2D(2), BilinearUpSampling2D(2), CutStart2D()]
 
 
 @pytest.fixture
@@ -74,6 +74,34 @@ class TestInstanceNormalization:
         deviation = np.sqrt(features.astype(np.float64).var((1, 2), keepdims=True) + 1e-5)
         expected = (weights - mean(weights) - y * mean(weights * y)) / deviation
         np.testing.assert_allclose(tape.gradient(loss, x), expected, atol=2e-4)
+
+    @pytest.mark.parametrize("batch", [0, 1, 3, 4, 5, None])
+    def test_batches_of_any_number(self, batch):
+        layer = InstanceNormalization(center=True, scale=True)
+        layer.build((None, None, None, 3))
+        layer.gamma.assign([2.0, -1.0, 0.5])
+        layer.beta.assign([1.0, 0.0, -3.0])
+        images = np.random.default_rng(0).normal(3, 2, (batch if batch is not None else 2, 7, 5, 3)).astype(np.float32)
+        run = tf.function(layer, input_signature=[tf.TensorSpec((batch, None, None, 3))])
+        expected = normalized(images) * [2.0, -1.0, 0.5] + [1.0, 0.0, -3.0]
+        np.testing.assert_allclose(run(images), expected, atol=1e-5)
+
+    def test_gradient_of_a_gradient_is_that_of_float64(self):
+        """As the gradient penalty of "wasserstein" takes it; in float64 it is differentiated term by term."""
+        images, weights = np.random.default_rng(0).normal(size=(2, 2, 6, 5, 3))
+
+        def penalty(dtype):
+            x = tf.constant(images, dtype)
+            layer = InstanceNormalization(dtype=dtype)
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    loss = tf.reduce_sum(tf.sin(layer(x) * weights))
+                slopes = tf.reduce_sum(tf.square(inner.gradient(loss, x)))
+            return outer.gradient(slopes, x)
+
+        np.testing.assert_allclose(penalty("float32"), penalty("float64"), rtol=1e-3, atol=1e-4)
 
     def test_config_is_the_same_after_build_and_fits_another_width(self, features):
         layer = InstanceNormalization(epsilon=1e-3, center=True, scale=True, name="norm")
@@ -175,3 +203,21 @@ class TestEveryLayer:
         loaded = keras.models.load_model(tmp_path / "model.keras")
         assert loaded.layers[1].get_config() == layer.get_config()
         np.testing.assert_array_equal(loaded(features), model(features))
+
+
+class TestCutStart2D:
+    @pytest.mark.parametrize("known", [True, False])
+    def test_leaves_out_the_first_row_and_column(self, features, known):
+        sides = features.shape[1:3] if known else (None, None)
+        run = tf.function(CutStart2D(), input_signature=[tf.TensorSpec((None, *sides, 3))])
+        np.testing.assert_array_equal(run(features), features[:, 1:, 1:])
+        assert CutStart2D().compute_output_shape((None, 6, None, 3)) == (None, 5, None, 3)
+
+    def test_gradient_is_zero_there_and_passes_elsewhere(self, features):
+        x = tf.constant(features)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(CutStart2D()(x) ** 2)
+        expected = 2 * features
+        expected[:, 0] = expected[:, :, 0] = 0
+        np.testing.assert_allclose(tape.gradient(loss, x), expected, rtol=1e-6)

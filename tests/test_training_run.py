@@ -23,7 +23,7 @@ from keras_style.runtime import keras, tf
 from keras_style.training import evaluation as evaluation_module
 from keras_style.training.csv_log import CSVLog
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
-from keras_style.training.evaluation import METRICS, Evaluation
+from keras_style.training.evaluation import METRICS, PAIRED, Evaluation
 from keras_style.training.interrupt import Interrupt
 from keras_style.training.resume import Resume
 from keras_style.training.run import train
@@ -378,6 +378,33 @@ def test_best_generators_are_those_of_their_epoch(tmp_path):
     for direction, kernel in zip(("a2b", "b2a"), seen[about["epoch"] - 1], strict=True):
         saved = keras.saving.load_model(tmp_path / "best" / f"generator_{direction}.keras")
         np.testing.assert_array_equal(values(saved.weights)[0][0, 0], kernel)
+
+
+def test_pairs_are_scored_pixel_by_pixel(tmp_path):
+    gan = tiny()
+    gan.compile()
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 256, (2, 3, 16, 20, 3), np.uint8)
+    evaluation = Evaluation(a, b, tmp_path / "best", every=2, layer="block1_conv1", paired=True)
+    history = gan.fit(pairs(), epochs=2, callbacks=[evaluation], verbose=0).history
+    assert set(PAIRED) < set(history) and math.isnan(history["mae_a2b"][0])
+    there, back = kernels(gan)[:2]
+    for name, kernel, given, truth in (("a2b", there, a, b), ("b2a", back, b, a)):
+        translated = ((given / 127.5 - 1) @ kernel / 2 + 0.5).clip(0, 1)
+        assert history[f"mae_{name}"][1] == pytest.approx(np.mean(np.abs(translated - truth / 255)), rel=1e-5)
+    assert set(PAIRED) < set(json.loads((tmp_path / "best" / "best.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("b", "says"),
+    [
+        (np.zeros((3, 16, 16, 3), np.uint8), "test_a has 2 images and test_b 3; expected pairs"),
+        (np.zeros((2, 16, 20, 3), np.uint8), r"images 0 .*\(16, 16, 3\) and \(16, 20, 3\); expected pairs of one size"),
+    ],
+)
+def test_test_images_that_are_no_pairs_are_refused(b, says):
+    with pytest.raises(InputError, match=says):
+        Evaluation(np.zeros((2, 16, 16, 3), np.uint8), b, layer="block1_conv1", paired=True)
 
 
 def test_one_test_image_has_no_spread():

@@ -44,8 +44,9 @@ class CycleGAN(keras.Model):
     Called with images of A it gives `generator_a2b(images)`, which `predict` does as well.
 
     Args:
-        generator: "resnet_9" (for 256 pixels and more), "resnet_6" (for 128), "unet_256", "unet_128"; a Keras model,
-            which becomes G, and F is its clone with weights of its own; or a pair (G, F).
+        generator: "resnet_9" (for 256 pixels and more), "resnet_6" (for 128), either with "_resize" for enlargement in
+            the place of transposed convolutions, "unet_256", "unet_128"; a Keras model, which becomes G, and F is its
+            clone with weights of its own; or a pair (G, F).
         filters: of the first convolution of each named network; 64 in the paper.
         discriminator: "patch_70" (each score judges 70 x 70 pixels), "pixel"; a Keras model, which becomes D_A, or a
             pair (D_A, D_B).

@@ -14,6 +14,8 @@ from keras_style.runtime import keras
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
     "resnet_9": lambda **options: ResNetGenerator(blocks=9, **options),
     "resnet_6": lambda **options: ResNetGenerator(blocks=6, **options),
+    "resnet_9_resize": lambda **options: ResNetGenerator(blocks=9, upsampling="resize", **options),
+    "resnet_6_resize": lambda **options: ResNetGenerator(blocks=6, upsampling="resize", **options),
     "unet_256": lambda **options: UNetGenerator(size=256, **options),
     "unet_128": lambda **options: UNetGenerator(size=128, **options),
 }

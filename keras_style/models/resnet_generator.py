@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_style import checks
-from keras_style.layers import BilinearUpSampling2D, InstanceNormalization, ReflectionPadding2D
+from keras_style.layers import BilinearUpSampling2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
 from keras_style.models.image_network import ImageNetwork, normal_kernels
 from keras_style.runtime import keras
 
@@ -82,7 +82,7 @@ class ResNetGenerator(ImageNetwork):
                 return convolve(reflect(x, 1, label), filters, 3, label)
             layer = keras.layers.Conv2DTranspose(filters, 3, 2, kernel_initializer=kernel(), name=label, dtype=policy)
             # PyTorch's padding=1, output_padding=1 cuts the start; Keras's "same" would cut the end.
-            return keras.layers.Cropping2D(((1, 0), (1, 0)), name=f"{label}_crop", dtype=policy)(layer(x))
+            return CutStart2D(name=f"{label}_crop", dtype=policy)(layer(x))
 
         def layers(images: Any) -> Any:
             x = normalize(convolve(reflect(images, 3, "first"), filters, 7, "first"), "first")

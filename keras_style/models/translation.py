@@ -11,8 +11,9 @@ from keras_style.errors import InputError
 from keras_style.images import ImageLike, load
 from keras_style.runtime import keras, tf
 
-# By generator, and by whether XLA compiles: the weights when it was traced, and the function.
-_traced: weakref.WeakKeyDictionary[Any, dict[bool, tuple[list[np.ndarray], Callable]]] = weakref.WeakKeyDictionary()
+# By generator, by whether XLA compiles and by the batch: the weights when it was traced, and the function.
+_Traced = dict[tuple[bool, int | None], tuple[list[np.ndarray], Callable]]
+_traced: weakref.WeakKeyDictionary[Any, _Traced] = weakref.WeakKeyDictionary()
 
 
 @overload
@@ -29,8 +30,8 @@ def translate(
     Each picture is extended by reflection, at the bottom and on the right, to the next size that the generator takes,
     and the result is cropped back. Pictures of one extended size go through it together, `batch_size` at a time.
 
-    A stream of mixed sizes costs nothing extra without XLA: the generator is traced once, for all sizes and all calls,
-    until its weights change. With `jit_compile=True` every extended size is compiled, which takes as long as dozens of
+    A stream of mixed sizes costs nothing extra without XLA: the generator is traced once for all sizes and calls, and
+    once more for batches, until its weights change. With `jit_compile=True` every extended size is compiled, which takes as long as dozens of
     pictures.
 
     Args:
@@ -56,7 +57,8 @@ def translate(
     jit_compile = checks.truth("jit_compile", jit_compile)
     if getattr(generator, "channels", 3) != 3:
         raise InputError(f"generator takes images of {generator.channels} channels; expected one of RGB images")
-    run = _function(generator, jit_compile)
+    # Single pictures are normalized faster.
+    run = _function(generator, jit_compile, batch=1 if batch_size == 1 else None)
     multiple = getattr(generator, "multiple", 1)
     if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
         pictures = [load(image, name=f"images[{index}]") for index, image in enumerate(images)]
@@ -65,15 +67,15 @@ def translate(
     return _translated(run, [load(cast(ImageLike, images))], multiple, 1, fill=False)[0]
 
 
-def _function(generator: Any, jit_compile: bool) -> Callable:
+def _function(generator: Any, jit_compile: bool, batch: int | None) -> Callable:
     if not isinstance(generator, keras.Model):
         raise InputError(f"generator is of type {type(generator).__name__}; expected a Keras model")
     # As constants, oneDNN lays the weights out for its fastest convolution; XLA only compiles longer with them.
-    weights = [] if jit_compile else [variable.numpy() for variable in generator.weights]
-    traced = _traced.setdefault(generator, {})
-    if jit_compile in traced:
-        before, function = traced[jit_compile]
-        if all(map(np.array_equal, before, weights)):
+    weights = [] if jit_compile else [_view(variable) for variable in generator.weights]
+    traced, key = _traced.setdefault(generator, {}), (jit_compile, batch)
+    if key in traced:
+        before, function = traced[key]
+        if all(map(_equal, before, weights)):
             return function
     reference = weakref.ref(generator)  # a strong one would keep the generator in `_traced` forever
 
@@ -83,9 +85,18 @@ def _function(generator: Any, jit_compile: bool) -> Callable:
         with keras.StatelessScope(constants):
             return model(images, training=False)
 
-    signature = None if jit_compile else [tf.TensorSpec((None, None, None, 3), tf.float32)]
-    traced[jit_compile] = weights, tf.function(run, input_signature=signature, jit_compile=jit_compile)
-    return traced[jit_compile][1]
+    signature = None if jit_compile else [tf.TensorSpec((batch, None, None, 3), tf.float32)]
+    traced[key] = weights, tf.function(run, input_signature=signature, jit_compile=jit_compile)
+    return traced[key][1]
+
+
+def _view(variable: keras.Variable) -> np.ndarray:
+    """The variable's value, without a copy on a CPU, where TensorFlow does not write to it while it is held."""
+    return np.asarray(memoryview(tf.convert_to_tensor(variable.value)))
+
+
+def _equal(before: np.ndarray, now: np.ndarray) -> bool:
+    return before.ctypes.data == now.ctypes.data or np.array_equal(before, now)
 
 
 def _translated(

@@ -94,6 +94,7 @@ class Evaluation(Section):
     backbone: str | None = None
     layer: str | None = None
     batch_size: int | None = None
+    paired: bool | None = None
 
 
 class Samples(Section):

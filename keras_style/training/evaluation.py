@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import atomic, backbones, checks
+from keras_style import atomic, backbones, checks, images
 from keras_style.errors import InputError
 from keras_style.models import keras_file
 from keras_style.runtime import keras
 from keras_style.training import held_out
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
 from keras_style.training.held_out import Pictures
+from keras_style.training.pixel_metrics import WINDOW, mean_absolute_error, ssim
 
 METRICS = ("kid_a2b", "fid_a2b", "kid_b2a", "fid_b2a")
+PAIRED = ("mae_a2b", "ssim_a2b", "mae_b2a", "ssim_b2a")
 PROTOCOL = """
 All test images of A are translated to B and compared with all real test images of B, and the other way around; no image
 is cropped, flipped or trained on. Features: the mean activation of each filter of one layer of VGG16, scaled to the
@@ -23,7 +25,8 @@ length sqrt(filters). KID: unbiased squared MMD with the kernel (x.y / d + 1)^3,
 anything. FID: Frechet distance of Gaussians, covariances over n - 1; too large where images are few. Published tables
 use Inception features, and some of them real training images: compare these numbers among runs of keras_style on the
 same test images, network and layer, and with nothing else. `untranslated` compares the real images of A with those of
-B, which is what generators that do nothing would get.
+B, which is what generators that do nothing would get. Of test images that are pairs, each translation is compared with
+its other half: the mean absolute difference of values in [0, 1], and SSIM (11 x 11 Gaussian window, deviation 1.5).
 """
 
 
@@ -36,6 +39,9 @@ class Evaluation(keras.callbacks.Callback):
 
     The logs of an epoch get `kid_a2b`, `fid_a2b`, `kid_b2a` and `fid_b2a`, NaN in epochs without evaluation, so that
     history, CSV and TensorBoard have them. Put it before the callbacks that write logs.
+
+    With `paired=True` also `mae_a2b`, `ssim_a2b`, `mae_b2a` and `ssim_b2a`, which compare each translation with the true
+    picture. They do not decide which generators are the best.
 
     The best so far is taken from the history of the training, which `Resume` restores: a training that goes on after a
     break keeps the better of what came before it and after.
@@ -51,6 +57,7 @@ class Evaluation(keras.callbacks.Callback):
         backbone: a name that `keras_style.backbones.get` takes.
         layer: of the backbone.
         batch_size: images that go through a generator together.
+        paired: the images of test_a and test_b show the same, in one order and of the same sizes.
 
     Raises:
         MissingFileError, InputError: an argument is something else than expected.
@@ -73,6 +80,7 @@ class Evaluation(keras.callbacks.Callback):
         backbone: str = "vgg16_bsds500",
         layer: str = "block4_conv3",
         batch_size: int = 1,
+        paired: bool = False,
     ) -> None:
         super().__init__()
         self.every = checks.whole("every", every, 1, 10**9)
@@ -88,6 +96,10 @@ class Evaluation(keras.callbacks.Callback):
         for side, pictures in self.pictures.items():
             if len(pictures) < 2:
                 raise InputError(f"test_{side}: {len(pictures)} image; expected at least 2, whose spread is compared")
+        self.paired = checks.truth("paired", paired)
+        if self.paired:
+            _check_pairs(*self.pictures.values())
+        self.metrics = METRICS + PAIRED if self.paired else METRICS
         self.real: dict[str, np.ndarray] = {}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -97,14 +109,14 @@ class Evaluation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
-            logs |= dict.fromkeys(METRICS, math.nan)
+            logs |= dict.fromkeys(self.metrics, math.nan)
             return
         logs |= self.measure()
         if self.directory and mean_kid(logs) < best(self.model.history.history)[1]:
             self._keep(epoch, logs)
 
     def measure(self) -> dict[str, float]:
-        """KID and FID of the model as it is, by the names in `METRICS`."""
+        """KID and FID of the model as it is, by the names in `METRICS`, and of pairs by those in `PAIRED`, too."""
         if not self.real:
             self.real = {side: self.features(pictures) for side, pictures in self.pictures.items()}
             self._write_protocol()
@@ -115,14 +127,18 @@ class Evaluation(keras.callbacks.Callback):
             features = self.features(translated)
             measured[f"kid_{direction}"] = kid(features, self.real[target])
             measured[f"fid_{direction}"] = fid(features, self.real[target])
-        return {name: measured[name] for name in METRICS}
+            if self.paired:
+                truth = [images.load(picture) for picture in self.pictures[target]]
+                measured[f"mae_{direction}"] = mean_absolute_error(translated, truth)
+                measured[f"ssim_{direction}"] = ssim(translated, truth)
+        return {name: measured[name] for name in self.metrics}
 
     def _keep(self, epoch: int, logs: dict[str, float]) -> None:
         assert self.directory
         for direction in ("a2b", "b2a"):
             encoded = keras_file.encoded(getattr(self.model, f"generator_{direction}"))
             atomic.write_bytes(self.directory / f"generator_{direction}.keras", encoded)
-        about = {"epoch": epoch + 1, "mean_kid": mean_kid(logs), **{name: float(logs[name]) for name in METRICS}}
+        about = {"epoch": epoch + 1, "mean_kid": mean_kid(logs), **{name: float(logs[name]) for name in self.metrics}}
         atomic.write_bytes(self.directory / "best.json", json.dumps(about, indent=2).encode())
 
     def _write_protocol(self) -> None:
@@ -135,6 +151,17 @@ class Evaluation(keras.callbacks.Callback):
             "untranslated": {"kid": kid(a, b), "fid": fid(a, b)},
         }
         atomic.write_bytes(self.directory / "protocol.json", json.dumps(about, indent=2).encode())
+
+
+def _check_pairs(a: list[np.ndarray], b: list[np.ndarray]) -> None:
+    if len(a) != len(b):
+        raise InputError(f"test_a has {len(a)} images and test_b {len(b)}; expected pairs")
+    for index, (one, other) in enumerate(zip(a, b, strict=True)):
+        if one.shape != other.shape or min(one.shape[:2]) < WINDOW:
+            raise InputError(
+                f"images {index} of test_a and test_b are of shape {one.shape} and {other.shape}; expected pairs of "
+                f"one size, of at least {WINDOW} pixels"
+            )
 
 
 def mean_kid(logs: dict[str, Any]) -> float:
