@@ -1,7 +1,8 @@
 """Trained models by name: where their files are, and the hashes that these must have.
 
 A preset is a directory: `preset.json` says what the model is and holds the SHA-256 of every other file,
-`generator_a2b.keras` and `generator_b2a.keras` are the generators, which Keras opens by itself, too. Discriminators are
+`generator_a2b.keras` and `generator_b2a.keras` are the generators, which Keras opens by itself, too. `README.md` is the
+model card, if there is one. Discriminators are
 not kept: they are for training, and start anew.
 """
 
@@ -16,6 +17,7 @@ from keras_style.errors import InputError, MissingFileError, WeightsError
 
 SHIPPED = Path(__file__).parent / "preset_files"
 DESCRIPTION = "preset.json"
+CARD = "README.md"  # the name that the Hub shows
 HUB = "hf://"
 
 
@@ -74,6 +76,16 @@ def load(preset: str | Path) -> tuple[dict[str, Any], dict[str, Path]]:
     return description, files
 
 
+def card(preset: str | Path) -> str:
+    """The model card of a preset, Markdown; empty if it has none.
+
+    Raises:
+        InputError, MissingFileError, WeightsError: as `load`.
+    """
+    file = load(preset)[1].get(CARD)
+    return file.read_text(encoding="utf-8") if file else ""
+
+
 def save(folder: str | Path, description: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
     """Write a preset, its description last; its directory is made, the parent must exist.
 
@@ -116,7 +128,7 @@ def _downloaded(name: str) -> Path:
     if repository.count("/") != 1:
         raise InputError(f"preset is {name!r}; expected {HUB}USER/MODEL")
     try:
-        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=[DESCRIPTION, "*.keras"]))
+        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=[DESCRIPTION, CARD, "*.keras"]))
     except Exception as error:  # of the Hub, of requests, of the system: none of them says which preset
         raise WeightsError(f"preset {name} could not be downloaded: {' '.join(str(error).split())}") from None
 

@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from running import command, listing
 
 from keras_style import preset as presets
 from keras_style.errors import InputError, MissingFileError, WeightsError
@@ -65,6 +66,14 @@ def test_every_shipped_preset_is_whole_and_opens():
         assert CycleGAN.from_preset(name).translate(PICTURE).shape == PICTURE.shape
 
 
+def test_the_card_is_kept_and_shown(gan, saved, tmp_path, capsys):
+    assert "README.md" not in listing(saved) and presets.card(saved) == ""
+    carded = gan.save_to_preset(tmp_path / "carded", "noise", "# Noise\n\nTo noise.\n")
+    assert presets.card(carded) == (carded / "README.md").read_text() == "# Noise\n\nTo noise.\n"
+    assert command(capsys, "presets", carded)[:2] == (0, "# Noise\n\nTo noise.\n\n")
+    assert command(capsys, "presets", tmp_path / "none")[0] == 2
+
+
 def test_a_preset_is_not_written_over(gan, saved):
     with pytest.raises(InputError, match="holds a preset already"):
         gan.save_to_preset(saved)
@@ -103,7 +112,7 @@ def test_the_hub_gives_a_directory(gan, saved, monkeypatch):
     hub.snapshot_download = lambda name, **options: asked.append((name, options)) or str(saved)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     opened = CycleGAN.from_preset("hf://user/model")
-    assert asked == [("user/model", {"allow_patterns": ["preset.json", "*.keras"]})]
+    assert asked == [("user/model", {"allow_patterns": ["preset.json", "README.md", "*.keras"]})]
     np.testing.assert_array_equal(opened.translate(PICTURE), gan.translate(PICTURE))
     with pytest.raises(InputError, match="expected hf://USER/MODEL"):
         CycleGAN.from_preset("hf://user")

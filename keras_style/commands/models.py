@@ -78,8 +78,14 @@ def translate(
     return 0
 
 
-def presets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the trained models that come with the package."""
+def presets(
+    name: Annotated[str | None, typer.Argument(help="One of them, to see its model card.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the trained models that come with the package, or show the card of one."""
+    if name is not None:
+        print(preset.card(name))
+        return
     found = preset.presets()
     if as_json:
         print(json.dumps(found, indent=2))

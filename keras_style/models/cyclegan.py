@@ -414,12 +414,13 @@ class CycleGAN(keras.Model):
             raise InputError(f"preset {preset} cannot be opened: {' '.join(str(error).split())[:300]}") from None
         return cls(generator=generators, **description["cyclegan"])
 
-    def save_to_preset(self, directory: str | Path, summary: str = "") -> Path:
+    def save_to_preset(self, directory: str | Path, summary: str = "", card: str = "") -> Path:
         """Write the generators as a preset that `from_preset` opens, and that can be put on the Hub as it is.
 
         Args:
             directory: made if it does not exist, its parent must; it may not hold a preset.
             summary: a line about what it does.
+            card: the model card, Markdown, written to `README.md`: data, license, training, scores.
 
         Raises:
             InputError: the directory cannot be written or holds a preset already.
@@ -429,6 +430,8 @@ class CycleGAN(keras.Model):
             _file(direction): keras_file.encoded(generator)
             for direction, generator in zip(DIRECTIONS, generators, strict=True)
         }
+        if card:
+            files[preset_files.CARD] = card.encode()
         described = {name: self.get_config()[name] for name in ("filters", "image_size", "pool_size", "seed")}
         discriminator = self._named.get("discriminator")
         if discriminator:

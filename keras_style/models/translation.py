@@ -31,8 +31,8 @@ def translate(
     and the result is cropped back. Pictures of one extended size go through it together, `batch_size` at a time.
 
     A stream of mixed sizes costs nothing extra without XLA: the generator is traced once for all sizes and calls, and
-    once more for batches, until its weights change. With `jit_compile=True` every extended size is compiled, which takes as long as dozens of
-    pictures.
+    once more for batches, until its weights change. With `jit_compile=True` every extended size is compiled, which
+    takes as long as dozens of pictures.
 
     Args:
         generator: a Keras model from images (B, H, W, 3) in [-1, 1] to images of the same shape. Its attribute

@@ -40,8 +40,8 @@ class Evaluation(keras.callbacks.Callback):
     The logs of an epoch get `kid_a2b`, `fid_a2b`, `kid_b2a` and `fid_b2a`, NaN in epochs without evaluation, so that
     history, CSV and TensorBoard have them. Put it before the callbacks that write logs.
 
-    With `paired=True` also `mae_a2b`, `ssim_a2b`, `mae_b2a` and `ssim_b2a`, which compare each translation with the true
-    picture. They do not decide which generators are the best.
+    With `paired=True` also `mae_a2b`, `ssim_a2b`, `mae_b2a` and `ssim_b2a`, which compare each translation with the
+    true picture. They do not decide which generators are the best.
 
     The best so far is taken from the history of the training, which `Resume` restores: a training that goes on after a
     break keeps the better of what came before it and after.
