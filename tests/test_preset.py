@@ -1,13 +1,12 @@
 """Presets: what is saved is what is opened, and nothing else."""
 
 import json
-import subprocess
 import sys
 import types
 
 import numpy as np
 import pytest
-from running import command, listing
+from running import command, listing, python
 
 from keras_style import preset as presets
 from keras_style.errors import InputError, MissingFileError, WeightsError
@@ -34,15 +33,28 @@ def test_what_is_opened_translates_as_what_was_saved(gan, saved, direction):
         assert opened.get_config()[key] == gan.get_config()[key], key
 
 
-def test_a_new_process_opens_it(gan, saved, tmp_path):
+def test_a_new_process_opens_it_and_what_keras_saved(gan, saved, tmp_path):
     np.save(tmp_path / "picture.npy", PICTURE)
-    program = (
-        "import numpy as np, keras_style.models.cyclegan as m;"
-        f"gan = m.CycleGAN.from_preset({str(saved)!r});"
-        f"np.save({str(tmp_path / 'out.npy')!r}, gan.translate(np.load({str(tmp_path / 'picture.npy')!r})))"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=300, capture_output=True)
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), gan.translate(PICTURE), atol=1e-6)
+    gan.compile()
+    gan.save(tmp_path / "whole.keras")
+    gan.generator_a2b.save(tmp_path / "generator.keras")
+    program = f"""
+import keras, numpy as np
+from keras_style.models import CycleGAN, translate
+generator = keras.saving.load_model({str(tmp_path / "generator.keras")!r})
+whole = keras.saving.load_model({str(tmp_path / "whole.keras")!r})
+clone = keras.models.clone_model(generator)
+clone.set_weights(generator.get_weights())
+picture = np.load({str(tmp_path / "picture.npy")!r})
+answers = [CycleGAN.from_preset({str(saved)!r}).translate(picture), whole.translate(picture)]
+answers += [translate(each, picture) for each in (generator, clone)]
+assert [type(each).__name__ for each in (whole, clone)] == ["CycleGAN", "ResNetGenerator"]
+np.save({str(tmp_path / "answers.npy")!r}, answers)
+"""
+    done = python(program)
+    assert done.returncode == 0, done.stderr
+    for answer in np.load(tmp_path / "answers.npy"):
+        np.testing.assert_allclose(answer, gan.translate(PICTURE), atol=1e-6)
 
 
 def test_trained_further_it_still_opens(saved):

@@ -139,6 +139,30 @@ def test_the_table_has_a_row_for_each_epoch(whole):
     assert [float(row["learning_rate"]) for row in rows] == pytest.approx([2e-4, 2e-4 * 2 / 3, 2e-4 / 3], rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("generator", "numerics"),
+    [
+        ("resnet_6", {"precision": "mixed_bfloat16"}),
+        ("resnet_6_resize", {"precision": "mixed_float16"}),
+        ("tiny", {"jit_compile": True}),
+    ],
+)
+def test_numerics_can_be_chosen(generator, numerics, settings, tmp_path):
+    chosen = {
+        **settings,
+        "model": {**settings["model"], "generator": generator},
+        "training": {"epochs": 1, **numerics},
+        "evaluation": {"every": 0},
+        "samples": {"every": 0},
+    }
+    result = train(chosen, directory=tmp_path / "run", verbose=0)
+    written = yaml.safe_load((result.directory / "config.yaml").read_text())["training"]
+    assert numerics.items() <= written.items()
+    assert np.isfinite(result.history["generator_loss"]).all()
+    assert result.gan.dtype_policy.name == numerics.get("precision", "float32")
+    assert bool(result.gan.jit_compile) == numerics.get("jit_compile", False)
+
+
 def test_events_for_tensorboard(whole):
     found = events(whole.directory)
     assert found[0].file_version == "brain.Event:2"
