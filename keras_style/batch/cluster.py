@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from keras_style import native_output
 from keras_style.batch.worker import Job, Worker
 from keras_style.errors import InputError, StyleError
 
@@ -50,7 +51,8 @@ def connected(address: str | None, cpus: int | None) -> Iterator[None]:
         return
     new: dict[str, Any] = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     try:
-        ray.init(**({"address": address} if address else new), log_to_driver=False, logging_level=logging.ERROR)
+        with native_output.held_back():
+            ray.init(**({"address": address} if address else new), log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"address is {address!r}: {' '.join(str(error).split())}") from None
     try:
