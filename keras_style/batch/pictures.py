@@ -31,11 +31,10 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
     with explained("pictures", pictures):
         if fs.isdir(path):
             root, deep = path, recursive
-            found = (
-                fs.find(path)
-                if recursive
-                else [each["name"] for each in fs.ls(path, detail=True) if each["type"] == "file"]
-            )
+            if recursive:
+                found = fs.find(path)
+            else:
+                found = [each["name"] for each in fs.ls(path, detail=True) if each["type"] == "file"]
         elif fs.isfile(path):
             root, found, deep = path.rpartition("/")[0] or "/", [path], False
         elif any(wildcard in path for wildcard in _WILDCARDS):
