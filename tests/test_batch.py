@@ -26,7 +26,7 @@ from keras_style.batch.report import Row
 from keras_style.batch.result import BatchResult
 from keras_style.batch.work import Exported, Painting, Translation, bound
 from keras_style.batch.worker import ATTEMPTS, FATAL, Job, Worker
-from keras_style.errors import InputError, MissingFileError
+from keras_style.errors import InputError, MissingFileError, StyleError
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.translation import translate
 from keras_style.runtime import tf
@@ -581,3 +581,51 @@ def test_killed_in_the_middle_it_goes_on(ray, model, generator, tmp_path, capsys
     for name in good:
         made = os.path.splitext(name)[0] + ".png"
         assert (tmp_path / "alone" / made).read_bytes() == (output / made).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_a_picture_that_kills_its_worker_does_not_stop_the_others(ray, model, tmp_path):
+    class Deadly:  # local, so that it is sent to the workers with its code
+        at_once = 2
+        settings = {}  # noqa: RUF012
+
+        def open(self):
+            return lambda array: os.kill(os.getpid(), signal.SIGKILL) if array.shape[0] == 33 else 1 - array
+
+    photos, output = tmp_path / "photos", Folder(*resolved("output", tmp_path / "out"))
+    photos.mkdir()
+    output.make()
+    names = [f"{number}.png" for number in range(8)]
+    for number, name in enumerate(names):
+        (photos / name).write_bytes(encoded(picture(number, 33 if number == 3 else 30, 40)))
+    written, _ = manifest.claim(output, {}, names)
+    job = Job(Deadly(), Folder(*resolved("pictures", photos)), output, written, "png", 95, 1)
+    tasks = [(number, name, name) for number, name in enumerate(names)]
+    told = {number: (status, error) for number, status, error, _ in cluster.answers(job, tasks, 2, 0)}
+    assert told.pop(3) == (
+        "failed",
+        f"{ATTEMPTS} workers were killed while they worked on it; the memory may not suffice",
+    )
+    assert told == dict.fromkeys({0, 1, 2, 4, 5, 6, 7}, ("done", ""))
+    assert output.names() == {manifest.FILE, *names} - {"3.png"}
+
+
+@pytest.mark.slow
+def test_what_no_worker_can_open_ends_the_batch_in_one_line(ray, photos, tmp_path):
+    (tmp_path / "x.keras").write_bytes(b"no model")
+    with pytest.raises(StyleError, match=r"x\.keras"):
+        run(photos, tmp_path / "out", model=tmp_path / "x.keras", workers=1)
+    assert "b.PNG,b.png,waiting" in (tmp_path / "out" / report.FILE).read_text()
+    with pytest.raises(InputError, match="workers is 3, with threads 1; expected at most 2, for 2 CPUs"):
+        run(photos, tmp_path / "out", model=tmp_path / "x.keras", workers=3)
+    with pytest.raises(InputError, match="Ray runs in this process already"):
+        run(photos, tmp_path / "out", model=tmp_path / "x.keras", address="auto")
+
+
+@pytest.mark.slow
+def test_a_method_on_two_workers(ray, photos, painting_file, tmp_path):
+    stylizer = Stylizer(**{name: value for name, value in FAST.items() if name != "verbose"})
+    result = run(photos, tmp_path / "out", model=stylizer, style=painting_file, recursive=True, workers=2, verbose=0)
+    assert statuses(result.rows) == {"b.PNG": "done", "sub/a.jpg": "done"}
+    expected = stylizer(photos / "b.PNG", painting_file, verbose=0).array
+    assert np.abs(images.load(tmp_path / "out" / "b.png") - expected).max() < 2 / 255  # other threads, other last bits
