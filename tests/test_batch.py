@@ -1,8 +1,10 @@
 """Batches: what is found and refused, what a worker answers, and what two of them leave when they are killed."""
 
+import contextlib
 import csv
 import errno
 import io
+import json
 import os
 import signal
 import subprocess
@@ -501,6 +503,69 @@ def test_the_extra_is_named(monkeypatch, photos, model, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"needs the package ray: pip install 'keras-style\[batch\]'"):
         run(photos, tmp_path / "out", model=model)
+
+
+# A whole batch, by a worker in this process
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Replaces Ray; the list has what is to end the batch early, after that many pictures."""
+    stops = []
+
+    def answers(job, tasks, workers, gpus):
+        worker = Worker(job, Count())
+        for done, task in enumerate(tasks):
+            if stops and done == stops[0][0]:
+                raise stops.pop()[1]
+            yield worker.answer(*task)
+
+    monkeypatch.setattr(cluster, "connected", lambda address, cpus: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "crew", lambda workers, threads, gpus: 1)
+    monkeypatch.setattr(cluster, "answers", answers)
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH"):
+        monkeypatch.setenv(name, "1")
+    return stops
+
+
+def test_interrupted_it_says_so_and_goes_on(here, photos, model, tmp_path, capsys, monkeypatch):
+    arguments = [photos, tmp_path / "out", "-r", "--model", model, "--quiet"]
+    here.append((1, KeyboardInterrupt()))
+    status, out, err = batch(capsys, *arguments)
+    assert (status, err) == (130, "")
+    assert "1 done, 1 waiting, " in out and out.endswith(f" s, interrupted; {tmp_path / 'out' / 'report.csv'}\n")
+    assert listing(tmp_path / "out") == ["b.png", "batch.json", "report.csv"]
+    status, out, _ = batch(capsys, *arguments, "--json")
+    told = json.loads(out)
+    assert (status, told["done"], told["done_before"], told["failed"], told["waiting"]) == (0, 1, 1, 0, 0)
+
+    def nothing_is_left(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(cluster, "connected", nothing_is_left)
+    status, out, _ = batch(capsys, *arguments)
+    assert status == 0 and out.startswith(f"{tmp_path / 'out'}: 2 done before, ")
+    status, _, err = batch(capsys, *arguments, "--format", "jpeg")
+    assert status == 2 and 'format was "png", now "jpeg"; quality was null, now 95' in err
+
+
+def test_what_ends_a_batch_leaves_the_report(here, photos, model, tmp_path, capsys):
+    here.append((1, StyleError("the workers are gone")))
+    status, out, err = batch(capsys, photos, tmp_path / "out", "-r", "--model", model)
+    assert (status, out, err) == (2, "", "keras-style: the workers are gone\n")
+    read = csv.DictReader((tmp_path / "out" / report.FILE).open(encoding="utf-8"))
+    assert [row["status"] for row in read] == ["done", "waiting"]
+
+
+def test_from_store_to_store(here, memory, model, generator):
+    memory.pipe_file("/photos/sub/a.png", encoded(picture(4)))
+    result = run(
+        "memory://photos", "memory://paintings", model=model, recursive=True, format="webp", quality=90, verbose=0
+    )
+    assert (result.output, result.report) == ("memory:///paintings", "memory:///paintings/report.csv")
+    assert statuses(result.rows) == {"sub/a.png": "done"}
+    assert memory.cat_file("/paintings/sub/a.webp") == images.encode(translate(generator, picture(4)), "webp", 90)
+    assert memory.exists("/paintings/report.csv")
 
 
 # Two workers

@@ -124,4 +124,4 @@ def run(
     finally:
         with explained("output", output):
             target.write(report.FILE, report.encoded(rows))
-    return BatchResult(rows, str(target), target.file(report.FILE), time.perf_counter() - started, stopped)
+    return BatchResult(rows, str(target), f"{target}/{report.FILE}", time.perf_counter() - started, stopped)
