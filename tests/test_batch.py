@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import fsspec
@@ -505,6 +506,23 @@ def test_the_extra_is_named(monkeypatch, photos, model, tmp_path):
         run(photos, tmp_path / "out", model=model)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "workers"),
+    [((None, 1, 0.0), 5), ((7, 1, 0.0), 7), ((None, 3, 0.0), 2), ((None, 1, 0.5), 4), ((2, 4, 1.0), 2)],
+)
+def test_as_many_workers_as_fit(monkeypatch, arguments, workers):
+    small = {"CPU": 2.0, "memory": 3 * 2.0**30}
+    large = {"CPU": 8.0, "GPU": 2.0, "memory": 9 * 2.0**30}
+    machines = [(small, True), (large, True), (large, False)]
+    fake = types.SimpleNamespace(nodes=lambda: [{"Resources": has, "Alive": alive} for has, alive in machines])
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    assert cluster.crew(*arguments) == workers
+    with pytest.raises(
+        InputError, match="workers is 3, with threads 3 and gpus 1; expected at most 2, for 10 CPUs and 2 "
+    ):
+        cluster.crew(3, 3, 1.0)
+
+
 # A whole batch, by a worker in this process
 
 
@@ -681,7 +699,7 @@ def test_what_no_worker_can_open_ends_the_batch_in_one_line(ray, photos, tmp_pat
     with pytest.raises(StyleError, match=r"x\.keras"):
         run(photos, tmp_path / "out", model=tmp_path / "x.keras", workers=1)
     assert "b.PNG,b.png,waiting" in (tmp_path / "out" / report.FILE).read_text()
-    with pytest.raises(InputError, match="workers is 3, with threads 1; expected at most 2, for 2 CPUs"):
+    with pytest.raises(InputError, match="workers is 3, with threads 1; expected at most 2, for 2 CPUs on 1 machine"):
         run(photos, tmp_path / "out", model=tmp_path / "x.keras", workers=3)
     with pytest.raises(InputError, match="Ray runs in this process already"):
         run(photos, tmp_path / "out", model=tmp_path / "x.keras", address="auto")

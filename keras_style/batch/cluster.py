@@ -4,9 +4,10 @@ import contextlib
 import importlib.util
 import json
 import logging
+import math
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from keras_style import native_output
@@ -78,18 +79,24 @@ def crew(workers: int | None, threads: int, gpus: float) -> int:
     """
     import ray
 
-    resources = ray.cluster_resources()
-    cpus = int(resources.get("CPU", 0))
-    fit = cpus // threads
-    if gpus:
-        fit = min(fit, int(resources.get("GPU", 0) / gpus))
+    machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
+
+    def fitting(machine: Mapping[str, float]) -> int:
+        by_gpus = machine.get("GPU", 0) / gpus if gpus else math.inf
+        return int(min(machine.get("CPU", 0) // threads, by_gpus))
+
+    fit = sum(map(fitting, machines))
     if fit < (workers or 1):
-        there = f"{cpus} CPUs" + (f" and {resources.get('GPU', 0):g} GPUs" if gpus else "")
+        there = " and ".join(
+            f"{sum(machine.get(kind, 0) for machine in machines):g} {kind}s"
+            for kind in (["CPU", "GPU"] if gpus else ["CPU"])
+        )
         raise InputError(
             f"workers is {workers or 1}, with threads {threads}{f' and gpus {gpus:g}' if gpus else ''}; "
-            f"expected at most {fit}, for {there}"
+            f"expected at most {fit}, for {there} on {len(machines)} {'machine' if len(machines) == 1 else 'machines'}"
         )
-    return workers or max(1, min(fit, int(resources.get("memory", 0)) // _MEMORY))
+    in_memory = sum(min(fitting(machine), int(machine.get("memory", 0)) // _MEMORY) for machine in machines)
+    return workers or max(1, in_memory)
 
 
 def answers(job: Job, tasks: Sequence[tuple[int, str, str]], workers: int, gpus: float) -> Iterator[Answer]:
