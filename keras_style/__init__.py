@@ -11,7 +11,7 @@ from keras_style.version import __version__
 environment.prepare()
 
 if TYPE_CHECKING:
-    from keras_style import backbones, data, layers, losses, models, training
+    from keras_style import backbones, batch, data, layers, losses, models, training
     from keras_style.api import methods, transfer
     from keras_style.backbones import Backbone
     from keras_style.optimize.image_optimizer import ImageOptimizer
@@ -32,6 +32,7 @@ __all__ = [
     "TransferResult",
     "__version__",
     "backbones",
+    "batch",
     "data",
     "layers",
     "losses",
@@ -54,6 +55,7 @@ __getattr__, __dir__ = lazy.attributes(
         "Term": "keras_style.optimize.objective",
         "TransferResult": "keras_style.result",
         "backbones": "keras_style.backbones",
+        "batch": "keras_style.batch",
         "data": "keras_style.data",
         "layers": "keras_style.layers",
         "losses": "keras_style.losses",

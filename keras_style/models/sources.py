@@ -5,16 +5,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from keras_style import checks, preset
-from keras_style.choices import DIRECTIONS
-from keras_style.errors import InputError, MissingFileError
+from keras_style.errors import InputError
 from keras_style.models.cyclegan import CycleGAN
+from keras_style.models.generator_file import TORCH, generator_file
 from keras_style.models.legacy import load_legacy
 from keras_style.models.torch_generator import load_torch_generator
 from keras_style.runtime import keras
-
-TORCH = (".pth", ".pt", ".safetensors")
-KERAS = (".keras", ".h5", ".hdf5")
 
 
 def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> Any:
@@ -35,23 +31,7 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
         >>> generator = keras_style.models.open_generator("runs/horses", direction="b2a")
         >>> keras_style.models.translate(generator, "zebra.jpg")
     """
-    checks.choice("direction", direction, DIRECTIONS)
-    path = Path(source)
-    if path.suffix.lower() in TORCH + KERAS or path.is_file():
-        return _from_file(path, direction)
-    name = f"generator_{direction}.keras"
-    for folder in (path, path / "best"):
-        if (folder / name).is_file() and not (folder / preset.DESCRIPTION).exists():
-            return _from_file(folder / name, direction)
-    files = preset.load(str(source))[1]
-    if name not in files:
-        raise InputError(f"preset {source} holds {', '.join(files)}; expected {name}")
-    return _from_file(files[name], direction)
-
-
-def _from_file(path: Path, direction: str) -> Any:
-    if not path.is_file():
-        raise MissingFileError(f"model: no such file: {path}")
+    path = generator_file(source, direction)
     if path.suffix.lower() in TORCH:
         return load_torch_generator(path)
     if not zipfile.is_zipfile(path):

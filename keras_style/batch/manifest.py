@@ -1,0 +1,57 @@
+"""What the files of an output folder were made with: one batch a folder, which goes on only with the same settings."""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from keras_style.batch.folder import Folder
+from keras_style.errors import InputError
+from keras_style.state_file import differences
+from keras_style.version import __version__
+
+FILE = "batch.json"
+
+
+def claim(folder: Folder, settings: Mapping[str, Any], outputs: Collection[str]) -> tuple[bytes, set[str]]:
+    """Take a folder for a batch, or take it up again.
+
+    Args:
+        folder: of the outputs; it exists.
+        settings: all that the outputs depend on, as JSON values.
+        outputs: names of the files to be made.
+
+    Returns:
+        The manifest as it is written in the folder, and which of the outputs are finished.
+
+    Raises:
+        InputError: the folder is of a batch with other settings, or holds files by these names that are of no batch.
+    """
+    settings = json.loads(json.dumps(settings))
+    names = folder.names()
+    finished = names.intersection(outputs)
+    written = folder.read(FILE) if FILE in names else None
+    if written is None:
+        if finished:
+            raise InputError(
+                f"output: {folder} holds {min(finished)} but no {FILE}, so it is of no batch; expected another folder"
+            )
+        written = (json.dumps({"keras_style": __version__, "settings": settings}, indent=2) + "\n").encode()
+        folder.write(FILE, written)
+        return written, set()
+    if different := differences(_settings(folder, written), settings):
+        raise InputError(
+            f"output: {folder} is of a batch with other settings: {'; '.join(different)}. "
+            "Use the same ones, or another folder"
+        )
+    folder.tidy(names)
+    return written, finished
+
+
+def _settings(folder: Folder, written: bytes) -> dict[str, Any]:
+    try:
+        settings = json.loads(written)["settings"]
+    except (ValueError, KeyError, TypeError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise InputError(f"output: {folder.file(FILE)} is damaged; expected the settings of a batch, or no such file")
+    return settings

@@ -1,0 +1,79 @@
+"""Which pictures there are, and what their outputs are called."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+from keras_style.batch.folder import Folder, explained, resolved
+from keras_style.choices import PICTURES
+from keras_style.errors import InputError, MissingFileError
+
+_WILDCARDS = "*?["
+
+
+def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> tuple[Folder, list[str]]:
+    """The pictures that are meant, in the order of their names.
+
+    Args:
+        pictures: a folder, of whose files those with a picture's suffix are taken; a pattern with `*`, `?`, `[...]` or
+            `**`, likewise; or one file, whatever its suffix. A path or a URL of fsspec.
+        recursive: also the folders in the folder. Hidden files and folders are left out.
+        target: where outputs go.
+
+    Returns:
+        The folder that names are relative to (of a pattern, the part before the first wildcard), and the names.
+
+    Raises:
+        MissingFileError: there is no such file or folder.
+        InputError: there is no picture, or outputs would be among the pictures of the next time.
+    """
+    fs, path = resolved("pictures", pictures)
+    with explained("pictures", pictures):
+        if fs.isdir(path):
+            root, deep = path, recursive
+            if recursive:
+                found = fs.find(path)
+            else:
+                found = [each["name"] for each in fs.ls(path, detail=True) if each["type"] == "file"]
+        elif fs.isfile(path):
+            root, found, deep = path.rpartition("/")[0] or "/", [path], False
+        elif any(wildcard in path for wildcard in _WILDCARDS):
+            first = min(path.find(wildcard) for wildcard in _WILDCARDS if wildcard in path)
+            root, deep = path[:first].rpartition("/")[0] or "/", "/" in path[first:]
+            found = [name for name, about in fs.glob(path, detail=True).items() if about["type"] == "file"]
+        else:
+            raise MissingFileError(f"pictures: no such file or folder: {pictures}")
+    folder = Folder(fs, root)
+    _check_apart(folder, target, deep)
+    start = len(folder.file(""))
+    names = sorted(each[start:] for each in found if each == path or _is_picture(each[start:]))
+    if not names:
+        raise InputError(f"pictures: {pictures} holds no picture; expected files that end in {', '.join(PICTURES)}")
+    return folder, names
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(PICTURES) and not any(part.startswith(".") for part in name.split("/"))
+
+
+def outputs(names: Sequence[str], suffix: str) -> list[str]:
+    """What becomes of each name: the same with another suffix.
+
+    Raises:
+        InputError: two pictures would become one file.
+    """
+    changed = [os.path.splitext(name)[0] + suffix for name in names]
+    twice = [output for output, count in Counter(changed).items() if count > 1]
+    if twice:
+        same = [name for name, output in zip(names, changed, strict=True) if output == twice[0]]
+        more = f" (and {len(twice) - 1} more such files)" if len(twice) > 1 else ""
+        raise InputError(f"pictures: {' and '.join(same)} would both become {twice[0]}{more}; expected different names")
+    return changed
+
+
+def _check_apart(source: Folder, target: Folder, deep: bool) -> None:
+    if type(source.fs) is not type(target.fs):
+        return
+    inside = f"{target.path.rstrip('/')}/".startswith(source.file(""))
+    if inside and (deep or target.path.rstrip("/") == source.path.rstrip("/")):
+        raise InputError(f"output: {target} lies in {source}, where the pictures are; expected another folder")

@@ -1,0 +1,48 @@
+"""What a batch returns."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from keras_style.batch.report import DONE, DONE_BEFORE, FAILED, WAITING, Row
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of the pictures.
+
+    Attributes:
+        rows: one for each picture, in the order of their names; the same are in the report.
+        output: the folder of the outputs.
+        report: the file of the report.
+        seconds: how long it took.
+        stopped: whether an interrupt ended it early; the same call goes on.
+    """
+
+    rows: Sequence[Row] = field(repr=False)
+    output: str
+    report: str
+    seconds: float
+    stopped: bool = False
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows of pictures that nothing could be made of."""
+        return [row for row in self.rows if row.status == FAILED]
+
+    def summary(self) -> dict[str, Any]:
+        """All but the rows, ready for JSON."""
+        counts = Counter(row.status for row in self.rows)
+        return {
+            "output": self.output,
+            "report": self.report,
+            **{status.replace(" ", "_"): counts[status] for status in (DONE, DONE_BEFORE, FAILED, WAITING)},
+            "seconds": round(self.seconds, 3),
+            "stopped": self.stopped,
+        }
+
+    def __str__(self) -> str:
+        counts = Counter(row.status for row in self.rows)
+        told = [f"{counts[status]} {status}" for status in (DONE, DONE_BEFORE, FAILED, WAITING) if counts[status]]
+        return f"{self.output}: {', '.join(told)}, {self.seconds:.1f} s{', interrupted' if self.stopped else ''}"

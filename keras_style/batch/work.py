@@ -1,0 +1,181 @@
+"""What is done to each picture: by a generator, by an exported model, by an optimization method.
+
+A work holds the content of every file it needs. So a worker on another machine opens the very model that the batch was
+started with, without that machine having the file.
+"""
+
+import dataclasses
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from keras_style import images
+from keras_style.choices import INITS
+from keras_style.errors import InputError, MissingFileError
+from keras_style.models.generator_file import generator_file
+from keras_style.stylizer import Stylizer, backbone_digest, digest
+
+SAVED_MODEL = "saved_model.pb"
+
+Paint = Callable[[np.ndarray], np.ndarray]  # float32 (H, W, 3) in [0, 1] to the same
+
+
+class Work(Protocol):
+    """Sent to the workers, and opened there."""
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures a worker is handed together: more where each is short."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the pictures depend on, as JSON values."""
+
+    def open(self) -> Paint:
+        """Load the model; TensorFlow is imported now."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """By a generator's file, of any kind that `keras_style.models.open_generator` opens."""
+
+    name: str
+    data: bytes = field(repr=False)
+    direction: str
+    at_once: int = 16
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"model": _sha256(self.data), "direction": self.direction}
+
+    def open(self) -> Paint:
+        from keras_style.models.sources import open_generator
+        from keras_style.models.translation import translate
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, self.name)
+            file.write_bytes(self.data)
+            generator = open_generator(file, self.direction)
+        return lambda picture: translate(generator, picture)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """By the signature `serving_default` of a SavedModel, from `image` to `image`."""
+
+    files: Mapping[str, bytes] = field(repr=False)
+    at_once: int = 16
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"model": _sha256(*(part for name in sorted(self.files) for part in (name.encode(), self.files[name])))}
+
+    def open(self) -> Paint:
+        from keras_style.runtime import tf
+
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in self.files.items():
+                Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+                Path(folder, name).write_bytes(data)
+            try:
+                model = tf.saved_model.load(folder)
+            except (OSError, ValueError, tf.errors.OpError) as error:
+                raise InputError(f"model: the SavedModel cannot be opened: {' '.join(str(error).split())}") from None
+        run = model.signatures.get("serving_default")
+        taken = sorted(run.structured_input_signature[1]) if run else []
+        if taken != ["image"]:
+            raise InputError(
+                f"model: the SavedModel's serving_default takes {', '.join(taken) or 'nothing'}; expected image"
+            )
+
+        def paint(picture: np.ndarray, model: Any = model) -> np.ndarray:  # the signature does not keep its model alive
+            return run(image=tf.constant(picture[np.newaxis]))["image"][0].numpy()
+
+        return paint
+
+
+@dataclass(frozen=True)
+class Painting:
+    """By an optimization method, in the manner of the same paintings."""
+
+    options: Mapping[str, Any]
+    styles: Sequence[bytes] = field(repr=False)
+    at_once: int = 1
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        options = dict(self.options)
+        if isinstance(options.get("init"), np.ndarray):
+            options["init"] = digest(options["init"])
+        if "backbone" in options:
+            options["backbone"] = backbone_digest(options["backbone"])
+        return {**options, "style": [_sha256(data) for data in self.styles]}
+
+    def open(self) -> Paint:
+        stylizer = Stylizer(**self.options)
+        styles = [images.load(io.BytesIO(data), name="style") for data in self.styles]
+        return lambda picture: stylizer(picture, styles, verbose=0).array
+
+
+def bound(
+    model: "str | os.PathLike[str] | Stylizer | None", direction: str, style: Sequence[str | os.PathLike[str]]
+) -> Work:
+    """The work that these arguments of `keras_style.batch.run` mean, its files read and checked.
+
+    Raises:
+        MissingFileError: a file does not exist.
+        InputError: the arguments do not fit together, or a file is not what was expected.
+    """
+    if isinstance(model, Stylizer):
+        return _painting(model, style)
+    if style:
+        raise InputError(f"style with the model {str(model)!r}; expected a Stylizer, or no style")
+    if not isinstance(model, str | os.PathLike):
+        raise InputError(f"model is of type {type(model).__name__}; expected a name, a path or a Stylizer")
+    folder = Path(model)
+    if (folder / SAVED_MODEL).is_file():
+        files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+        return Exported({file.relative_to(folder).as_posix(): file.read_bytes() for file in files})
+    file = generator_file(model, direction)
+    return Translation(file.name, file.read_bytes(), direction)
+
+
+def _painting(stylizer: Stylizer, style: Sequence[str | os.PathLike[str]]) -> Painting:
+    if not style:
+        raise InputError("style is not given; expected the painting for the method, or several")
+    if stylizer.optimizer is not None and not isinstance(stylizer.optimizer, str):
+        raise InputError("the Stylizer has a Keras optimizer, which cannot be sent to workers; expected its name")
+    options = {
+        each.name: getattr(stylizer, each.name)
+        for each in dataclasses.fields(Stylizer)
+        if each.init and getattr(stylizer, each.name) is not None
+    }
+    if options.get("init", "content") not in INITS:
+        options["init"] = images.load(options["init"], name="init")
+    styles = [_content(path) for path in style]
+    for path, data in zip(style, styles, strict=True):
+        images.load(io.BytesIO(data), name=f"style {path}")
+    return Painting(options, styles)
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise MissingFileError(f"style: no such file: {path}") from None
+    except OSError as error:
+        raise InputError(f"style: {path} cannot be read: {error.strerror}") from None
+
+
+def _sha256(*parts: bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()
