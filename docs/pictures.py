@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 import keras_style
+from keras_style import images
 from keras_style.recipes.gatys import STYLE_LAYERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +142,29 @@ def textures() -> None:
     sheet("textures.jpg", pictures, columns=3)
 
 
+def satellite() -> None:
+    """The shipped CycleGAN on a part of the world between those that it was trained on."""
+    pair = {}
+    for name in ("iberia", "iberia_relief"):
+        with Image.open(EXAMPLES / "satellite" / f"{name}.png") as picture:
+            pair[name] = picture.convert("RGB")
+    gan = keras_style.models.CycleGAN.from_preset("satellite_to_relief")
+    there, back = (
+        images.to_pil(gan.translate(picture, direction))
+        for picture, direction in zip(pair.values(), ("a2b", "b2a"), strict=True)
+    )
+    photograph, relief = pair.values()
+    rows = {
+        "satellite": photograph,
+        "a2b": there,
+        "shaded relief": relief,
+        "shaded relief ": relief,
+        "b2a": back,
+        "satellite ": photograph,
+    }
+    sheet("satellite.jpg", {name: picture.resize((336, 264)) for name, picture in rows.items()}, columns=3)
+
+
 def paint(name: str, **parameters: Any) -> Image.Image:
     result = keras_style.transfer(
         checkpoint=WORK / name,
@@ -168,7 +192,7 @@ def sheet(file: str, pictures: Mapping[str, Image.Image], columns: int | None = 
 
 SHEETS = {
     make.__name__: make
-    for make in (demo, alpha_beta, layers, content_layers, inits, color, methods, details, photo, textures)
+    for make in (demo, alpha_beta, layers, content_layers, inits, color, methods, details, photo, textures, satellite)
 }
 
 
