@@ -44,6 +44,21 @@ class StyledPicture:
         return images.load_pil(io.BytesIO(self.data) if self.data is not None else self._sent, name="the answer")
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, without decoding a file.
+
+        Raises:
+            InputError: the file that the server sent is no picture.
+        """
+        if self.data is None:
+            return self._sent.shape[1], self._sent.shape[0]
+        try:
+            with Image.open(io.BytesIO(self.data)) as image:
+                return image.size
+        except (OSError, ValueError) as error:
+            raise InputError(f"the answer is not an image that can be read: {error}") from error
+
+    @property
     def _sent(self) -> np.ndarray:
         assert self.pixels is not None
         return self.pixels

@@ -46,7 +46,7 @@ class AsyncStyleClient(Endpoint):
         """As `StyleClient.stylize_many`, for `async for`; `contents` may come from an asynchronous iterable, too."""
         checks.whole("concurrency", concurrency, 1, 10_000)
         checks.truth("return_exceptions", return_exceptions)
-        return self._stream(contents, self.style_of_many(style), steps, concurrency, return_exceptions)
+        return self._stream(contents, self.style_of_many(style, steps), steps, concurrency, return_exceptions)
 
     async def _stream(
         self,

@@ -157,11 +157,10 @@ class Endpoint:
         Raises:
             MissingFileError, InputError: a picture cannot be read, or steps without a style.
         """
+        _check_steps(steps, style)
         given = {"image": (content, name or "image")}
         if style is not None:
             given = {"content": (content, name or "content"), "style": (style, "style")}
-        elif steps is not None:
-            raise InputError(f"steps is {steps!r} without a style; expected both, for an exported optimization")
         form = self._form(given)
         request = messages.message("PredictRequest")()
         self._name_model(request)
@@ -172,12 +171,13 @@ class Endpoint:
             request.inputs[key].CopyFrom(tensors.to_proto(sent))
         if steps is not None:
             request.inputs["steps"].CopyFrom(
-                tensors.to_proto(np.asarray(checks.whole("steps", steps, 1, 10**6), np.int32))
+                tensors.to_proto(np.asarray(steps, np.int32))
             )
         return request
 
-    def style_of_many(self, style: Picture | None) -> Picture | None:
-        """A style that many pictures share: read once, and refused before the first of them."""
+    def style_of_many(self, style: Picture | None, steps: int | None) -> Picture | None:
+        """A style that many pictures share, read once; what is wrong with it or with `steps` comes out here."""
+        _check_steps(steps, style)
         if style is None:
             return None
         form = pictures.form(style, "style")
@@ -242,6 +242,13 @@ class Endpoint:
         return DeadlineError(
             f"not ready after {seconds:g} s: {error}", self.server, self.model, error.code, error.details
         )
+
+
+def _check_steps(steps: int | None, style: Picture | None) -> None:
+    if steps is not None:
+        checks.whole("steps", steps, 1, 10**6)
+        if style is None:
+            raise InputError(f"steps is {steps} without a style; expected both, for an exported optimization")
 
 
 def _described(tensor: Any) -> str:

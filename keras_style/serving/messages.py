@@ -1,7 +1,7 @@
 """The messages of TensorFlow Serving's protocol that a client speaks, without TensorFlow.
 
 Importing `tensorflow_serving.apis` imports TensorFlow, which takes seconds; a picture may be back before that. So the
-few messages are described here, with the names, numbers and types of the `.proto` files (tensorflow/serving 9d981c5c and
+few messages are described here, with the names, numbers and types of the `.proto` files (tensorflow/serving 9d981c5c,
 TensorFlow 2.21), in a pool of their own, where they never meet the real ones. Fields that are not listed are skipped,
 as protocol buffers do with what they do not know. A test compares every line with the real messages.
 """
