@@ -180,7 +180,7 @@ def test_large_pictures_pass(use, server):
 
 def test_the_limit_of_a_message(use):
     large = np.zeros((100, 100, 3), np.uint8)
-    with pytest.raises(errors.ExhaustedError, match="RESOURCE_EXHAUSTED: .*larger than max"):
+    with pytest.raises(errors.ExhaustedError, match=r"RESOURCE_EXHAUSTED: .*larger than max"):
         use(lambda client: client.stylize(large), max_message_bytes=20_000)
 
 

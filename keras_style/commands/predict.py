@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -61,6 +62,7 @@ def predict(
     targets = []
     if pictures and output:
         targets = files.targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or it has a line of its own to say before ours
     from keras_style.serving.client import StyleClient
     from keras_style.serving.tls import TLS
 
