@@ -170,9 +170,7 @@ class Endpoint:
             key = f"{key}_bytes" if form == pictures.BYTES else key
             request.inputs[key].CopyFrom(tensors.to_proto(sent))
         if steps is not None:
-            request.inputs["steps"].CopyFrom(
-                tensors.to_proto(np.asarray(steps, np.int32))
-            )
+            request.inputs["steps"].CopyFrom(tensors.to_proto(np.asarray(steps, np.int32)))
         return request
 
     def style_of_many(self, style: Picture | None, steps: int | None) -> Picture | None:
