@@ -463,6 +463,13 @@ def test_one_style_for_many(use, server, photo, tmp_path):
     assert len(server.requests) == count
 
 
+def test_one_picture_is_not_many(use, photo, pixels):
+    for one in (photo, str(photo), photo.read_bytes(), pixels, Image.fromarray(pixels)):
+        with pytest.raises(InputError, match="contents is one picture, a "):
+            use(lambda client, one=one: client.stylize_many(one))
+    assert len(use(lambda client: client.stylize_many(np.stack([pixels] * 3)))) == 3
+
+
 def test_threads_share_a_client(server, pixels):
     with StyleClient(server.address, "invert") as client:
         wrong = []
@@ -492,6 +499,37 @@ def test_a_closed_client_connects_anew(server, photo):
     client.close()
     assert client.stylize(photo).data
     client.close()
+
+
+def test_closing_ends_what_other_threads_wait_for(server, pixels, monkeypatch):
+    began, closed = threading.Event(), threading.Event()
+    usual = server._invert
+
+    def slow(request, context):
+        began.set()
+        closed.wait(20)
+        return usual(request, context)
+
+    monkeypatch.setattr(server, "_invert", slow)
+    client = StyleClient(server.address, "invert")
+    for ask in (lambda: client.stylize(pixels), lambda: next(client.stylize_many([pixels], return_exceptions=False))):
+        began.clear()
+        caught = []
+        thread = threading.Thread(target=lambda ask=ask, caught=caught: caught.append(_error_of(ask)))
+        thread.start()
+        assert began.wait(10)
+        client.close()
+        thread.join(10)
+        assert type(caught[0]) is errors.ServingError
+        assert "CANCELLED" in str(caught[0])
+    closed.set()
+
+
+def _error_of(act):
+    try:
+        act()
+    except Exception as error:
+        return error
 
 
 def test_a_fork_is_told_to_make_its_own():

@@ -44,9 +44,8 @@ class AsyncStyleClient(Endpoint):
         return_exceptions: bool = True,
     ) -> AsyncIterator[StyledPicture | StyleError]:
         """As `StyleClient.stylize_many`, for `async for`; `contents` may come from an asynchronous iterable, too."""
-        checks.whole("concurrency", concurrency, 1, 10_000)
-        checks.truth("return_exceptions", return_exceptions)
-        return self._stream(contents, self.style_of_many(style, steps), steps, concurrency, return_exceptions)
+        style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
+        return self._stream(contents, style, steps, concurrency, return_exceptions)
 
     async def _stream(
         self,

@@ -92,9 +92,8 @@ class StyleClient(Endpoint):
             ...     else:
             ...         answer.save(f"out/{path.stem}.png")
         """
-        checks.whole("concurrency", concurrency, 1, 10_000)
-        checks.truth("return_exceptions", return_exceptions)
-        return self._stream(contents, self.style_of_many(style, steps), steps, concurrency, return_exceptions)
+        style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
+        return self._stream(contents, style, steps, concurrency, return_exceptions)
 
     def _stream(
         self, contents: Iterable[Picture], style: Picture | None, steps: int | None, concurrency: int, go_on: bool

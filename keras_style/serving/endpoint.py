@@ -173,8 +173,20 @@ class Endpoint:
             request.inputs["steps"].CopyFrom(tensors.to_proto(np.asarray(steps, np.int32)))
         return request
 
-    def style_of_many(self, style: Picture | None, steps: int | None) -> Picture | None:
-        """A style that many pictures share, read once; what is wrong with it or with `steps` comes out here."""
+    def style_of_many(
+        self, contents: Any, style: Picture | None, steps: int | None, concurrency: int, return_exceptions: bool
+    ) -> Picture | None:
+        """The style that many pictures share, read once.
+
+        Args: those of `StyleClient.stylize_many`.
+
+        Raises:
+            MissingFileError, InputError: one of them is wrong; the pictures themselves are looked at one by one, later.
+        """
+        checks.whole("concurrency", concurrency, 1, 10_000)
+        checks.truth("return_exceptions", return_exceptions)
+        if pictures.is_one(contents):
+            raise InputError(f"contents is one picture, a {type(contents).__name__}; expected several, or stylize")
         _check_steps(steps, style)
         if style is None:
             return None

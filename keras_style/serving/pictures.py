@@ -34,6 +34,12 @@ def form(picture: Picture, name: str) -> str:
     )
 
 
+def is_one(value: object) -> bool:
+    """Whether this is a picture itself, where several are expected; most pictures can be iterated, too."""
+    picture = isinstance(value, bytes | str | os.PathLike | Image.Image)
+    return picture or (isinstance(value, np.ndarray) and value.ndim < 4)
+
+
 def payload(picture: Picture, wanted: str, name: str) -> np.ndarray | bytes:
     """The picture in the form that is wanted.
 
