@@ -77,13 +77,13 @@ VALUES = [
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{value.dtype}{list(value.shape)}")
 def test_what_is_written_tensorflow_reads(value):
-    sent = tf.make_ndarray(tensor_pb2.TensorProto.FromString(_bytes(tensors.to_proto(value))))
+    sent = tf.make_ndarray(tensor_pb2.TensorProto.FromString(_written(value)))
     assert (sent.dtype, sent.shape) == (value.dtype, value.shape)
     np.testing.assert_array_equal(sent, value)
 
 
 def test_a_file_is_a_batch_of_one_string():
-    tensor = tensor_pb2.TensorProto.FromString(_bytes(tensors.to_proto(b"\x00\xff")))
+    tensor = tensor_pb2.TensorProto.FromString(_written(b"\x00\xff"))
     assert tf.make_ndarray(tensor).tolist() == [b"\x00\xff"]
     assert tensor.tensor_shape.dim[0].size == 1
 
@@ -135,6 +135,12 @@ print([name for name in ("tensorflow", "keras", "tensorflow_serving") if name in
 """
     done = python(script)
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def _written(value):
+    tensor = messages.message("tensorflow.TensorProto")()
+    tensors.fill(tensor, value)
+    return _bytes(tensor)
 
 
 def _bytes(message):

@@ -21,7 +21,8 @@ class AsyncStyleClient(Endpoint):
     """`StyleClient` for asyncio: the same arguments, methods and errors; the methods are awaited.
 
     A client belongs to the event loop that it was used in first, and other loops are refused. Pictures are read and
-    coded in threads, not in the loop. Use it in an `async with` statement, or `close` it.
+    coded in threads, not in the loop; a style for many of them is read at once. Use it in an `async with` statement, or
+    `close` it.
 
     Example:
         >>> async with keras_style.serving.AsyncStyleClient("localhost:8500", model="a2b") as client:

@@ -93,14 +93,16 @@ class Endpoint:
             MissingFileError, InputError: a file of `tls` is not there, or is no PEM file.
             ServingError: the place has changed.
         """
-        if self._channel is None:
+        channel = self._channel
+        if channel is None:
             with _connecting:
                 if self._channel is None:
                     self._place, self._channel = place, self._opened(grpc_or_aio)
+                channel = self._channel
         if self._place != place:
             raise self.error("this client is connected in another process or event loop; expected one client for each")
         path, _, response = METHODS[name]
-        return self._channel.unary_unary(
+        return channel.unary_unary(
             path,
             request_serializer=lambda request: request.SerializeToString(),
             response_deserializer=messages.message(response).FromString,
@@ -166,11 +168,10 @@ class Endpoint:
         self._name_model(request)
         request.model_spec.signature_name = self.signature or _SIGNATURES[form]
         for key, (picture, called) in given.items():
-            sent = pictures.payload(picture, form, called)
             key = f"{key}_bytes" if form == pictures.BYTES else key
-            request.inputs[key].CopyFrom(tensors.to_proto(sent))
+            tensors.fill(request.inputs[key], pictures.payload(picture, form, called))
         if steps is not None:
-            request.inputs["steps"].CopyFrom(tensors.to_proto(np.asarray(steps, np.int32)))
+            tensors.fill(request.inputs["steps"], np.asarray(steps, np.int32))
         return request
 
     def style_of_many(

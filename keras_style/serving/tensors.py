@@ -15,21 +15,24 @@ _NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
 _VALUES = {messages.FLOAT: "float_val", messages.INT32: "int_val", messages.UINT8: "int_val"}
 
 
-def to_proto(value: np.ndarray | bytes) -> Any:
-    """An array (float32, int32 or uint8) of any shape, or the bytes of one file as a batch of one string."""
-    tensor = messages.message("tensorflow.TensorProto")()
+def fill(tensor: Any, value: np.ndarray | bytes) -> None:
+    """Make an empty TensorProto one of an array, or of a batch of one string.
+
+    Args:
+        tensor: the message.
+        value: float32, int32 or uint8 of any shape; or the bytes of a file.
+    """
     if isinstance(value, bytes):
         tensor.dtype = messages.STRING
         tensor.tensor_shape.dim.add(size=1)
         tensor.string_val.append(value)
-        return tensor
+        return
     dtype = value.dtype.newbyteorder("<")
     tensor.dtype = _NUMBERS[dtype]
     tensor.tensor_shape.SetInParent()  # of a scalar there is nothing else to say
     for side in value.shape:
         tensor.tensor_shape.dim.add(size=side)
     tensor.tensor_content = np.ascontiguousarray(value, dtype).tobytes()
-    return tensor
 
 
 def from_proto(tensor: Any) -> np.ndarray | list[bytes]:
