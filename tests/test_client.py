@@ -112,21 +112,27 @@ def test_a_file_that_the_server_would_see_otherwise_is_read_here(server, pixels,
     upright = Image.fromarray(pixels)
     turned = Image.Exif()
     turned[0x0112] = 6
-    upright.save(tmp_path / "turned.png", exif=turned)
-    upright.save(tmp_path / "webp.webp", lossless=True)
+    alike = ("turned.jpg", "gray.jpg", "alpha.png", "gray.png", "palette.png", "deep.png")
+    upright.save(tmp_path / "turned.jpg", exif=turned)
+    upright.convert("L").save(tmp_path / "gray.jpg")
     upright.convert("RGBA").save(tmp_path / "alpha.png")
+    upright.convert("L").save(tmp_path / "gray.png")
+    upright.convert("P").save(tmp_path / "palette.png")
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    upright.save(tmp_path / "turned.png", exif=turned)
+    upright.save(tmp_path / "lossless.webp", lossless=True)
     upright.save(tmp_path / "profile.png", icc_profile=images._srgb_profile())
-    upright.save(tmp_path / "plain.jpg", quality=90)
+    upright.convert("CMYK").save(tmp_path / "cmyk.jpg")
     with StyleClient(server.address, "invert") as client:
-        for name in ("turned.png", "webp.webp", "alpha.png", "profile.png", "plain.jpg"):
-            client.stylize(tmp_path / name)
+        for path in sorted(tmp_path.iterdir()):
+            client.stylize(path)
             sent = server.requests[-1].inputs["image_bytes"].string_val[0]
-            if name == "plain.jpg":
-                assert sent == (tmp_path / name).read_bytes()
+            if path.name in alike:
+                assert sent == path.read_bytes()
             else:
                 opened = Image.open(io.BytesIO(sent))
                 assert (opened.format, opened.mode) == ("PNG", "RGB")
-                expected = images.load_pil(tmp_path / name)
+                expected = images.load_pil(path)
                 np.testing.assert_array_equal(np.asarray(opened), np.asarray(expected))
 
 

@@ -43,9 +43,9 @@ def is_one(value: object) -> bool:
 def payload(picture: Picture, wanted: str, name: str) -> np.ndarray | bytes:
     """The picture in the form that is wanted.
 
-    Bytes are sent as they are, whatever they are: the server says what it thinks of them. So is a file whose pixels the
-    server sees as `keras_style.images.load` does, an 8-bit JPEG or PNG; any other one (turned by EXIF, with a color
-    profile or transparency, deep gray, CMYK, WebP, TIFF, ...) is read here and sent as PNG.
+    Bytes are sent as they are, whatever they are: the server says what it thinks of them. So is a file whose pixels an
+    exported model sees as `keras_style.images.load` does: a JPEG or PNG without a color profile. Any other one (with a
+    profile, CMYK, WebP, TIFF, ...) is read here and sent as an 8-bit PNG.
 
     Returns:
         bytes; or uint8 or float32 (1, H, W, 3).
@@ -66,7 +66,7 @@ def _encoded(picture: Picture, name: str) -> bytes:
         if not picture:
             raise InputError(f"{name}: no bytes; expected those of an image file")
         return picture
-    if isinstance(picture, str | os.PathLike) and _is_plain(picture):
+    if isinstance(picture, str | os.PathLike) and _is_read_alike(picture):
         with open(picture, "rb") as file:
             return file.read()
     buffer = io.BytesIO()
@@ -75,13 +75,17 @@ def _encoded(picture: Picture, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def _is_plain(path: str | os.PathLike[str]) -> bool:
-    """Whether a decoder that knows neither EXIF nor profiles sees the same picture; only the header is read."""
+# Of formats that a SavedModel of this package decodes. It turns JPEGs as their EXIF data says, but not PNGs.
+_ALIKE = {"JPEG": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")}
+
+
+def _is_read_alike(path: str | os.PathLike[str]) -> bool:
+    """Whether the decoder of an exported model sees what is seen here; only the header is read."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-            colors = image.mode in ("RGB", "L") and not image.has_transparency_data
+        with Image.open(path, formats=tuple(_ALIKE)) as image:
             images.check_size(image.height, image.width, "", "")
-            return upright and colors and "icc_profile" not in image.info
+            if image.format == "PNG" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                return False
+            return image.mode in _ALIKE[image.format or ""] and "icc_profile" not in image.info
     except Exception:  # whatever is wrong with the file: `images.load` says it well
         return False
