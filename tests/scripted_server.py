@@ -26,7 +26,7 @@ from tensorflow_serving.apis import (  # isort: skip
 class ScriptedServer(
     prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer
 ):
-    """Serves a model "invert", versions 3 and 7; 7 has the label "canary".
+    """Serves models "invert" and "mix", which takes a style; versions 3 and 7, which has the label "canary".
 
     Attributes:
         port: of 127.0.0.1.
@@ -83,18 +83,20 @@ class ScriptedServer(
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"Metadata field {request.metadata_field}")
         signatures = metadata_pb2.SignatureDefMap()
         signatures.signature_def["__saved_model_init_op"].method_name = ""
-        signatures.signature_def["serving_default"].CopyFrom(
-            meta_graph_pb2.SignatureDef(
-                inputs={
-                    "content": _info(tf.float32, [None, None, None, 3]),
-                    "style": _info(tf.float32, None),
-                    "steps": _info(tf.int32, []),
-                },
-                outputs={"image": _info(tf.float32, [None, None, None, 3])},
-                method_name="tensorflow/serving/predict",
-                defaults={"steps": tf.make_tensor_proto(100, tf.int32)},
-            )
-        )
+        for name, ending, info in (
+            ("serving_default", "", _info(tf.float32, None)),
+            ("serving_uint8", "", _info(tf.uint8, [None, None, None, 3])),
+            ("serving_bytes", "_bytes", _info(tf.string, [None])),
+        ):
+            new = signatures.signature_def[name]
+            new.method_name = "tensorflow/serving/predict"
+            new.outputs[f"image{ending}"].CopyFrom(info)
+            keys = ("content", "style") if request.model_spec.name == "mix" else ("image",)
+            for key in keys:
+                new.inputs[f"{key}{ending}"].CopyFrom(info)
+            if len(keys) > 1:
+                new.inputs["steps"].CopyFrom(_info(tf.int32, []))
+                new.defaults["steps"].CopyFrom(tf.make_tensor_proto(100, tf.int32))
         response = metadata_pb2.GetModelMetadataResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = self._version(request)
@@ -109,7 +111,7 @@ class ScriptedServer(
                 step(request, context)
             else:
                 context.abort(*step)
-        if request.model_spec.name != "invert":
+        if request.model_spec.name not in ("invert", "mix"):
             context.abort(
                 grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({request.model_spec.name})"
             )

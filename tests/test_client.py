@@ -215,17 +215,26 @@ def test_status(use, server):
 
 
 def test_metadata(use):
-    found = use(lambda client: client.metadata(), version=3)
-    assert (found.model, found.version, list(found.signatures)) == ("invert", 3, ["serving_default"])
-    signature = found.signatures["serving_default"]
-    described = {name: (info.dtype, info.shape) for name, info in signature.inputs.items()}
-    assert described == {
-        "content": ("float32", (None, None, None, 3)),
-        "steps": ("int32", ()),
-        "style": ("float32", None),
+    found = use(lambda client: client.metadata(), model="mix", version=3)
+    names = ["serving_bytes", "serving_default", "serving_uint8"]
+    assert (found.model, found.version, list(found.signatures)) == ("mix", 3, names)
+    described = {
+        name: {key: (info.dtype, info.shape) for key, info in signature.inputs.items()}
+        for name, signature in found.signatures.items()
     }
-    assert {name: info.dtype for name, info in signature.outputs.items()} == {"image": "float32"}
-    assert signature.defaults == {"steps": 100}
+    pixels = ("uint8", (None, None, None, 3))
+    assert described == {
+        "serving_bytes": {
+            "content_bytes": ("string", (None,)),
+            "steps": ("int32", ()),
+            "style_bytes": ("string", (None,)),
+        },
+        "serving_default": {"content": ("float32", None), "steps": ("int32", ()), "style": ("float32", None)},
+        "serving_uint8": {"content": pixels, "steps": ("int32", ()), "style": pixels},
+    }
+    outputs = {key: info.dtype for key, info in found.signatures["serving_bytes"].outputs.items()}
+    assert outputs == {"image_bytes": "string"}
+    assert [signature.defaults for signature in found.signatures.values()] == [{"steps": 100}] * 3
 
 
 # When things go wrong

@@ -37,8 +37,13 @@ def photographs(tmp_path):
     return folder
 
 
-def predict(capsys, server, *arguments):
-    return command(capsys, "predict", *arguments, "--server", server.address, "--model", "invert")
+def predict(capsys, server, *arguments, model="invert"):
+    return command(capsys, "predict", *arguments, "--server", server.address, "--model", model)
+
+
+def predicted(server):
+    """The Predict requests."""
+    return [request for request in server.requests if hasattr(request, "inputs")]
 
 
 def test_one_picture(server, photographs, tmp_path, capsys):
@@ -58,7 +63,7 @@ def test_a_folder_goes_to_a_directory(server, photographs, tmp_path, capsys):
     assert list(summary["failed"]) == [str(photographs / "broken.png")]
     assert err.startswith(f"keras-style: {photographs / 'broken.png'}: contents[0]: ")
     assert err.count("\n") == 1
-    assert {request.model_spec.version.value for request in server.requests} == {3}
+    assert {request.model_spec.version.value for request in predicted(server)} == {3}
     for name in ("one.png", "two.jpg", "three.webp"):
         expected = 1 - images.load(photographs / name)
         answer = images.load(tmp_path / "out" / f"{name.partition('.')[0]}.png")
@@ -67,8 +72,8 @@ def test_a_folder_goes_to_a_directory(server, photographs, tmp_path, capsys):
 
 def test_a_style(server, photographs, tmp_path, capsys):
     options = ["--style", photographs / "two.jpg", "--steps", 5, "--label", "canary"]
-    assert predict(capsys, server, photographs / "one.png", "-o", tmp_path / "out.webp", *options)[0] == 0
-    request = server.requests[0]
+    assert predict(capsys, server, photographs / "one.png", "-o", tmp_path / "out.webp", *options, model="mix")[0] == 0
+    (request,) = predicted(server)
     assert sorted(request.inputs) == ["content_bytes", "steps", "style_bytes"]
     assert request.model_spec.version_label == "canary"
     assert Image.open(tmp_path / "out.webp").format == "WEBP"
@@ -84,27 +89,32 @@ def test_status(server, capsys):
 
 
 def test_metadata(server, capsys):
-    status, out, _ = predict(capsys, server, "--metadata")
+    status, out, _ = predict(capsys, server, "--metadata", model="mix")
     assert status == 0
-    assert out.splitlines() == [
-        "invert 7",
+    assert out.splitlines()[:10] == [
+        "mix 7",
+        "  serving_bytes",
+        "    in  content_bytes: string (any)",
+        "    in  steps: int32 (), 100 by default",
+        "    in  style_bytes: string (any)",
+        "    out image_bytes: string (any)",
         "  serving_default",
-        "    in  content: float32 (any, any, any, 3)",
+        "    in  content: float32 any shape",
         "    in  steps: int32 (), 100 by default",
         "    in  style: float32 any shape",
-        "    out image: float32 (any, any, any, 3)",
     ]
     found = json.loads(predict(capsys, server, "--metadata", "--json")[1])
-    assert found["signatures"]["serving_default"]["inputs"]["content"]["shape"] == [None, None, None, 3]
+    assert found["signatures"]["serving_uint8"]["inputs"]["image"]["shape"] == [None, None, None, 3]
 
 
 def test_a_server_that_is_lost_ends_it(server, photographs, tmp_path, capsys):
+    server.script.append(lambda request, context: None)  # the first request, for the metadata, is answered
     server.script.extend([(grpc.StatusCode.UNAVAILABLE, "gone")] * 9)
     options = ["--retries", 0, "--concurrency", 1]
     status, out, err = predict(capsys, server, photographs, "-o", tmp_path / "out", *options)
     assert (status, out) == (2, "")
     assert re.fullmatch(r"keras-style: localhost:\d+, model invert: UNAVAILABLE: gone\n", err)
-    assert len(server.requests) == 1
+    assert len(predicted(server)) == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -128,14 +138,26 @@ def test_a_server_that_is_lost_ends_it(server, photographs, tmp_path, capsys):
         (["photographs", "-o", "out", "--style", "none.png"], "style: no such file: none.png"),
         (["photographs", "-o", "out", "--tls-key", "none.key"], "a key without a certificate"),
         (["photographs", "-o", "out", "--tls-ca", "none.pem"], "tls: ca: no such file: none.pem"),
-        (["photographs/one.png", "-o", "out.png", "--label", "x"], "Unrecognized servable version label: x"),
+        (["photographs", "-o", "out", "--label", "x"], "Unrecognized servable version label: x"),
+        (
+            ["photographs", "-o", "out", "--signature", "x"],
+            "has no signature x; expected one of serving_bytes, serving_d",
+        ),
+        (
+            ["photographs", "-o", "out", "--style", "photographs/one.png"],
+            "model invert takes no style, but image_bytes",
+        ),
+        (["photographs", "-o", "out", "--model", "mix"], "model mix takes a content and a style; expected --style"),
+        (["photographs", "-o", "out", "--model", "none"], "NOT_FOUND: Servable not found for request: Latest(none)"),
     ],
 )
 def test_mistakes_write_nothing(arguments, message, server, photographs, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    status, out, err = predict(capsys, server, *arguments)
+    model = [] if "--model" in arguments else ["--model", "invert"]
+    status, out, err = command(capsys, "predict", *arguments, "--server", server.address, *model)
     assert (status, out) == (2, "")
     assert message in err
+    assert not predicted(server)
     assert err.count("\n") == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["photographs"]
 

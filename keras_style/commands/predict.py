@@ -86,7 +86,21 @@ def predict(
         if metadata:
             return _show_metadata(client, as_json)
         answers = client.stylize_many(sources, style, steps=steps, concurrency=concurrency)
+        _check_signature(client, signature or "serving_bytes", style)
         return _save(answers, sources, targets, quality, as_json, make=targets[0].parent == output)
+
+
+def _check_signature(client: "StyleClient", name: str, style: Path | None) -> None:
+    """Find out once what is wrong with model, version, label, signature or style, and not with every picture."""
+    found = client.metadata()
+    if name not in found.signatures:
+        known = ", ".join(found.signatures)
+        raise InputError(f"model {client.model} has no signature {name}; expected one of {known}")
+    takes_style = any(key.startswith("style") for key in found.signatures[name].inputs)
+    if takes_style and style is None:
+        raise InputError(f"model {client.model} takes a content and a style; expected --style")
+    if style is not None and not takes_style:
+        raise InputError(f"model {client.model} takes no style, but {', '.join(found.signatures[name].inputs)}")
 
 
 def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, as_json: bool, make: bool) -> int:
