@@ -33,3 +33,45 @@ class BackendError(StyleError, RuntimeError):
 
 class CheckpointError(StyleError, ValueError):
     """A checkpoint cannot be read or belongs to other arguments."""
+
+
+class ServingError(StyleError):
+    """A server did not answer a request with a result.
+
+    Attributes:
+        server: its address.
+        model: the model that was asked for.
+        code: name of the gRPC status code, such as "INTERNAL"; empty where the answer itself was not understood.
+        details: the server's own text.
+    """
+
+    def __init__(self, message: str, server: str = "", model: str = "", code: str = "", details: str = "") -> None:
+        super().__init__(message)
+        self.server, self.model, self.code, self.details = server, model, code, details
+
+
+class ServerUnavailableError(ServingError, ConnectionError):
+    """No server answers there, or one that takes no requests for the moment (UNAVAILABLE)."""
+
+
+class DeadlineError(ServingError, TimeoutError):
+    """There was no answer in time (DEADLINE_EXCEEDED)."""
+
+
+class RefusedError(ServingError, ValueError):
+    """The model cannot take this: a picture, a signature, a label.
+
+    INVALID_ARGUMENT, FAILED_PRECONDITION or OUT_OF_RANGE.
+    """
+
+
+class UnknownModelError(ServingError, LookupError):
+    """The server has no such model, or none of its versions is loaded (NOT_FOUND)."""
+
+
+class ExhaustedError(ServingError):
+    """A message is too large, or a queue or memory is full (RESOURCE_EXHAUSTED)."""
+
+
+class AccessError(ServingError, PermissionError):
+    """The server wants to know who asks, or refuses who does (UNAUTHENTICATED, PERMISSION_DENIED)."""

@@ -463,7 +463,7 @@ def save(array: np.ndarray, path: str | os.PathLike[str], *, quality: int = 95) 
         InputError: as `check_writable` and `encode`, or the disk refuses the file.
     """
     check_writable(path)
-    data = encode(array, _format_of(path), quality)
+    data = encode(array, format_of(path), quality)
     try:
         atomic.write_bytes(path, data)
     except OSError as error:
@@ -481,7 +481,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         MissingFileError: its directory does not exist.
         InputError: the suffix is none of .png, .jpg, .jpeg and .webp, or the file or its directory cannot be written.
     """
-    _format_of(path)
+    format_of(path)
     target = Path(os.path.realpath(path))  # where a symbolic link leads is where the file goes
     try:
         target.parent.stat()
@@ -512,7 +512,8 @@ def _not_writable(path: str | os.PathLike[str], error: OSError) -> InputError:
     return InputError(f"{path} cannot be written: {error.strerror or error}")
 
 
-def _format_of(path: str | os.PathLike[str]) -> str:
+def format_of(path: str | os.PathLike[str]) -> str:
+    """What `encode` calls the format of a path's suffix; InputError where it is none of .png, .jpg, .jpeg, .webp."""
     suffix = Path(path).suffix
     if suffix.lower() not in _WRITABLE:
         raise InputError(f"{path} has the suffix {suffix!r}; expected one of {', '.join(_WRITABLE)}")

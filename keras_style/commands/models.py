@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from keras_style import checks, images, preset
-from keras_style.choices import DIRECTIONS, PICTURES
-from keras_style.errors import InputError, MissingFileError
+from keras_style.choices import DIRECTIONS
+from keras_style.commands import files
 
 
 def train(
@@ -57,8 +57,8 @@ def translate(
     checks.choice("direction", direction, DIRECTIONS)
     checks.whole("batch_size", batch_size, 1, 10**6)
     checks.whole("quality", quality, 1, 100)
-    sources = [file for given in pictures for file in _files(given)]
-    targets = _targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
+    sources = files.sources(pictures)
+    targets = files.targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
     started = time.perf_counter()
     from keras_style.models.sources import open_generator
     from keras_style.models.translation import translate
@@ -94,28 +94,3 @@ def presets(
         print(f"{name}: {summary}")
     if not found:
         print("none is shipped; a directory or hf://USER/MODEL is a preset, too", file=sys.stderr)
-
-
-def _files(given: Path) -> list[Path]:
-    if given.is_dir():
-        found = sorted(file for file in given.iterdir() if file.suffix.lower() in PICTURES and file.name[0] != ".")
-        if not found:
-            raise InputError(f"{given} holds no picture; expected files that end in {', '.join(PICTURES)}")
-        return found
-    if not given.is_file():
-        raise MissingFileError(f"no such file or folder: {given}")
-    return [given]
-
-
-def _targets(sources: list[Path], output: Path, single: bool) -> list[Path]:
-    """Where each picture goes: the file itself, or a PNG of its name in a directory."""
-    if single and output.suffix and not output.is_dir():
-        images.check_writable(output)
-        return [output]
-    if not output.is_dir() and (output.exists() or output.suffix.lower() in PICTURES or not output.parent.is_dir()):
-        raise InputError(f"output is {output}; expected a directory for {len(sources)} pictures, whose parent exists")
-    targets = [output / f"{source.stem}.png" for source in sources]
-    twice = {target.name for target in targets if targets.count(target) > 1}
-    if twice:
-        raise InputError(f"several pictures would be written to {', '.join(sorted(twice))}; expected different names")
-    return targets

@@ -1,0 +1,154 @@
+"""The command that asks a server."""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from keras_style import checks
+from keras_style.commands import files
+from keras_style.errors import AccessError, InputError, ServerUnavailableError, StyleError, UnknownModelError
+
+if TYPE_CHECKING:
+    from keras_style.serving.client import StyleClient
+
+_HOPELESS = (ServerUnavailableError, UnknownModelError, AccessError)  # the next picture would fare no better
+
+
+def predict(
+    model: Annotated[str, typer.Option("--model", "-m", help="Its name on the server.", show_default=False)],
+    pictures: Annotated[
+        list[Path] | None, typer.Argument(help="Pictures, or folders of them.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The picture, or a directory for several.", show_default=False),
+    ] = None,
+    server: Annotated[str, typer.Option("--server", "-s", help="HOST:PORT of gRPC.")] = "localhost:8500",
+    version: Annotated[int | None, typer.Option(help="Of the model. [default: the server's choice]")] = None,
+    label: Annotated[str | None, typer.Option(help="A version by its label, such as stable.")] = None,
+    signature: Annotated[str | None, typer.Option(help="The one to call. [default: serving_bytes]")] = None,
+    style: Annotated[Path | None, typer.Option(help="The painting, for an exported optimization.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Of the optimization. [default: as exported]")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for a picture, with all tries.")] = 120.0,
+    retries: Annotated[int, typer.Option(help="0 to 4 more tries where the server is unavailable.")] = 4,
+    wait: Annotated[float, typer.Option(help="Seconds to wait first, until the model is ready.")] = 0.0,
+    concurrency: Annotated[int, typer.Option(help="Pictures that are under way at once.")] = 4,
+    max_message: Annotated[int, typer.Option(help="MiB of a request and of an answer.")] = 256,
+    tls: Annotated[bool, typer.Option("--tls", help="Encrypt; implied by the other TLS options.")] = False,
+    tls_ca: Annotated[Path | None, typer.Option(help="PEM file of who vouches for the server.")] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="PEM file of the client's own certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
+    tls_server_name: Annotated[str | None, typer.Option(help="The name in the server's certificate.")] = None,
+    quality: Annotated[int, typer.Option(help="Of JPEG and WebP that are coded here, 1 to 100.")] = 95,
+    status: Annotated[bool, typer.Option("--status", help="Print the model's versions and their states.")] = False,
+    metadata: Annotated[bool, typer.Option("--metadata", help="Print the model's signatures.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Send pictures to TensorFlow Serving or `keras-style serve`, and save what a model there makes of them."""
+    if (status or metadata) == bool(pictures) or (status and metadata):
+        raise InputError("expected pictures, or --status, or --metadata: one of the three")
+    if bool(pictures) != bool(output):
+        raise InputError("expected --output with pictures, and pictures with --output")
+    checks.whole("quality", quality, 1, 100)
+    checks.whole("concurrency", concurrency, 1, 10_000)
+    checks.whole("max_message", max_message, 1, 2047)
+    sources = files.sources(pictures or [])
+    targets = []
+    if pictures and output:
+        targets = files.targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or it has a line of its own to say before ours
+    from keras_style.serving.client import StyleClient
+    from keras_style.serving.tls import TLS
+
+    encrypted = tls or any(each is not None for each in (tls_ca, tls_certificate, tls_key, tls_server_name))
+    client = StyleClient(
+        server,
+        model,
+        version=version,
+        label=label,
+        signature=signature,
+        deadline=timeout,
+        retries=retries,
+        max_message_bytes=max_message * 2**20,
+        tls=TLS(tls_ca, tls_certificate, tls_key, tls_server_name) if encrypted else None,
+    )
+    with client:
+        if wait:
+            client.wait(wait)
+        if status:
+            return _show_status(client, as_json)
+        if metadata:
+            return _show_metadata(client, as_json)
+        answers = client.stylize_many(sources, style, steps=steps, concurrency=concurrency)
+        _check_signature(client, signature or "serving_bytes", style)
+        return _save(answers, sources, targets, quality, as_json, make=targets[0].parent == output)
+
+
+def _check_signature(client: "StyleClient", name: str, style: Path | None) -> None:
+    """Find out once what is wrong with model, version, label, signature or style, and not with every picture."""
+    found = client.metadata()
+    if name not in found.signatures:
+        known = ", ".join(found.signatures)
+        raise InputError(f"model {client.model} has no signature {name}; expected one of {known}")
+    takes_style = any(key.startswith("style") for key in found.signatures[name].inputs)
+    if takes_style and style is None:
+        raise InputError(f"model {client.model} takes a content and a style; expected --style")
+    if style is not None and not takes_style:
+        raise InputError(f"model {client.model} takes no style, but {', '.join(found.signatures[name].inputs)}")
+
+
+def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, as_json: bool, make: bool) -> int:
+    started = time.perf_counter()
+    failed: dict[str, str] = {}
+    outputs = []
+    for source, target, answer in zip(sources, targets, answers, strict=True):
+        if isinstance(answer, StyleError):
+            if len(sources) == 1 or isinstance(answer, _HOPELESS):
+                raise answer
+            failed[str(source)] = " ".join(str(answer).split())
+            print(f"keras-style: {source}: {failed[str(source)]}", file=sys.stderr)
+            continue
+        if make:
+            target.parent.mkdir(exist_ok=True)
+        answer.save(target, quality=quality)
+        outputs.append(str(target))
+        if not as_json:
+            width, height = answer.size
+            print(f"{target}: {width} x {height} pixels, version {answer.version}", flush=True)
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps({"outputs": outputs, "failed": failed, "seconds": seconds}, indent=2))
+    return 1 if failed else 0
+
+
+def _show_status(client: "StyleClient", as_json: bool) -> int:
+    versions = client.status()
+    if as_json:
+        print(json.dumps([dataclasses.asdict(each) for each in versions], indent=2))
+    else:
+        for each in versions:
+            print(f"{client.model} {each.version}: {each.state}{each.error and f': {each.error}'}")
+    return 0
+
+
+def _show_metadata(client: "StyleClient", as_json: bool) -> int:
+    found = client.metadata()
+    if as_json:
+        print(json.dumps(dataclasses.asdict(found), indent=2))
+        return 0
+    print(f"{found.model} {found.version}")
+    for name, signature in found.signatures.items():
+        print(f"  {name}")
+        for way, tensors in (("in", signature.inputs), ("out", signature.outputs)):
+            for key, tensor in tensors.items():
+                sides = "any shape" if tensor.shape is None else [side or "any" for side in tensor.shape]
+                shape = sides if isinstance(sides, str) else f"({', '.join(map(str, sides))})"
+                default = f", {signature.defaults[key]} by default" if way == "in" and key in signature.defaults else ""
+                print(f"    {way:3} {key}: {tensor.dtype} {shape}{default}")
+    return 0

@@ -1,0 +1,142 @@
+"""`StyleClient` for asyncio."""
+
+import asyncio
+import collections
+import os
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import Any
+
+import grpc.aio
+
+from keras_style import checks
+from keras_style.errors import StyleError
+from keras_style.serving.answer import StyledPicture
+from keras_style.serving.endpoint import NOT_READY, READY_WITHIN, Endpoint
+from keras_style.serving.metadata import ModelMetadata, VersionStatus, read_metadata, read_status
+from keras_style.serving.pictures import Picture
+
+
+class AsyncStyleClient(Endpoint):
+    """`StyleClient` for asyncio: the same arguments, methods and errors; the methods are awaited.
+
+    A client belongs to the event loop that it was used in first, and other loops are refused. Pictures are read and
+    coded in threads, not in the loop; a style for many of them is read at once. Use it in an `async with` statement, or
+    `close` it.
+
+    Example:
+        >>> async with keras_style.serving.AsyncStyleClient("localhost:8500", model="a2b") as client:
+        ...     (await client.stylize("photo.jpg")).save("out.png")
+    """
+
+    async def stylize(
+        self, content: Picture, style: Picture | None = None, *, steps: int | None = None
+    ) -> StyledPicture:
+        """As `StyleClient.stylize`."""
+        return await self._predict(content, style, steps)
+
+    def stylize_many(
+        self,
+        contents: Iterable[Picture] | AsyncIterable[Picture],
+        style: Picture | None = None,
+        *,
+        steps: int | None = None,
+        concurrency: int = 4,
+        return_exceptions: bool = True,
+    ) -> AsyncIterator[StyledPicture | StyleError]:
+        """As `StyleClient.stylize_many`, for `async for`; `contents` may come from an asynchronous iterable, too."""
+        style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
+        return self._stream(contents, style, steps, concurrency, return_exceptions)
+
+    async def _stream(
+        self,
+        contents: Iterable[Picture] | AsyncIterable[Picture],
+        style: Picture | None,
+        steps: int | None,
+        concurrency: int,
+        go_on: bool,
+    ) -> AsyncIterator[StyledPicture | StyleError]:
+        under_way: collections.deque[asyncio.Task] = collections.deque()
+        index = 0
+        try:
+            async for content in _asynchronous(contents):
+                call = self._predict(content, style, steps, f"contents[{index}]")
+                under_way.append(asyncio.create_task(call))
+                index += 1
+                if len(under_way) == concurrency:
+                    yield await _settled(under_way.popleft(), go_on)
+            while under_way:
+                yield await _settled(under_way.popleft(), go_on)
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def status(self) -> list[VersionStatus]:
+        """As `StyleClient.status`."""
+        return read_status(await self._call("status", self.status_request(), self.deadline))
+
+    async def metadata(self) -> ModelMetadata:
+        """As `StyleClient.metadata`."""
+        return read_metadata(await self._call("metadata", self.metadata_request(), self.deadline))
+
+    async def ready(self) -> bool:
+        """As `StyleClient.ready`."""
+        try:
+            await self._call("metadata", self.metadata_request(), READY_WITHIN)
+        except NOT_READY:
+            return False
+        return True
+
+    async def wait(self, seconds: float = 60.0) -> None:
+        """As `StyleClient.wait`."""
+        until = time.monotonic() + checks.number("seconds", seconds)
+        while True:
+            try:
+                await self._call("metadata", self.metadata_request(), READY_WITHIN)
+                return
+            except NOT_READY as error:
+                if time.monotonic() >= until:
+                    raise self.not_ready(seconds, error) from error
+            await asyncio.sleep(0.2)
+
+    async def close(self) -> None:
+        """Give the connection up; requests that are under way are cancelled."""
+        channel, self._channel, self._place = self._channel, None, None
+        if channel is not None:
+            await channel.close()
+
+    async def __aenter__(self) -> "AsyncStyleClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _predict(
+        self, content: Picture, style: Picture | None, steps: int | None, name: str = ""
+    ) -> StyledPicture:
+        request = await asyncio.to_thread(self.predict_request, content, style, steps, name)
+        return self.styled(await self._call("predict", request, self.deadline))
+
+    async def _call(self, method: str, request: Any, timeout: float | None) -> Any:
+        run = self.method(method, grpc.aio, (os.getpid(), asyncio.get_running_loop()))
+        with self.explained():
+            return await run(request, timeout=timeout)
+
+
+async def _asynchronous(contents: Iterable[Picture] | AsyncIterable[Picture]) -> AsyncIterator[Picture]:
+    if isinstance(contents, AsyncIterable):
+        async for content in contents:
+            yield content
+    else:
+        for content in contents:
+            yield content
+
+
+async def _settled(task: asyncio.Task, go_on: bool) -> StyledPicture | StyleError:
+    try:
+        return await task
+    except StyleError as error:
+        if not go_on:
+            raise
+        return error

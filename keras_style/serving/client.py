@@ -1,0 +1,189 @@
+"""A client for pictures, of TensorFlow Serving and of whatever else speaks its protocol."""
+
+import collections
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import grpc
+
+from keras_style import checks
+from keras_style.errors import StyleError
+from keras_style.serving.answer import StyledPicture
+from keras_style.serving.endpoint import NOT_READY, READY_WITHIN, Endpoint
+from keras_style.serving.metadata import ModelMetadata, VersionStatus, read_metadata, read_status
+from keras_style.serving.pictures import Picture
+
+
+class StyleClient(Endpoint):
+    """Pictures through a model on a server.
+
+    It loads no TensorFlow. Threads may share a client. It connects when it is used first; a process that is forked
+    after that needs a client of its own (gRPC does not survive a fork), and is told so. Use it in a `with` statement,
+    or `close` it; a closed client connects anew when it is used again.
+
+    Args:
+        server: "HOST:PORT" of gRPC, as in "localhost:8500". Of a name with several addresses all are used in turn.
+        model: its name there.
+        version: a number; by default the server's choice, the highest version that is loaded.
+        label: a version by its label, such as "stable", instead.
+        signature: the one to call. By default a request goes to the one that fits its pictures: `serving_bytes` for
+            bytes and paths, `serving_uint8` for PIL images and uint8 arrays, `serving_default` for float arrays; of a
+            content and a style the one that loses nothing of either. The pictures are converted to what a named one
+            takes: encoded files if the name ends in `_bytes`, 8-bit pixels if in `_uint8`, and else float pixels.
+        deadline: seconds for a request with all its tries; None waits as long as it takes.
+        retries: 0 to 4 more tries where the server is UNAVAILABLE, after about 0.5, 1, 2 and 4 s, each within 20 % of
+            that at random; never for another error, since it would come again.
+        max_message_bytes: of a request and of an answer.
+        tls: `TLS(...)` for an encrypted connection.
+
+    Raises:
+        InputError: an argument is not as above. Methods may raise an error below `keras_style.errors.ServingError`.
+
+    Example:
+        >>> client = keras_style.serving.StyleClient("localhost:8500", model="a2b")
+        >>> client.stylize("photo.jpg").save("out.png")
+    """
+
+    def stylize(self, content: Picture, style: Picture | None = None, *, steps: int | None = None) -> StyledPicture:
+        """Send one picture, and wait for what the model makes of it.
+
+        Args:
+            content: the bytes of an image file, which are sent as they are; a path; a PIL image; or an array
+                (H, W, 3), uint8 or floating point in [0, 1].
+            style: the painting, for an exported optimization method; likewise.
+            steps: of the optimization; as many as it was exported with by default.
+
+        Raises:
+            MissingFileError, InputError: an argument is not as above.
+            ServingError: there is no answer.
+        """
+        return self.styled(self._call("predict", self.predict_request(content, style, steps), self.deadline))
+
+    def stylize_many(
+        self,
+        contents: Iterable[Picture],
+        style: Picture | None = None,
+        *,
+        steps: int | None = None,
+        concurrency: int = 4,
+        return_exceptions: bool = True,
+    ) -> Iterator[StyledPicture | StyleError]:
+        """Send many pictures, several at a time; the answers come in the order of the pictures.
+
+        No more than `concurrency` pictures and answers are in memory: a picture is taken from `contents` when there is
+        room for it. Leaving the loop cancels what is under way.
+
+        Args:
+            contents: pictures as in `stylize`; any iterable, also an endless one.
+            style: one painting for all of them.
+            steps: as in `stylize`.
+            concurrency: how many requests are under way at once.
+            return_exceptions: yield the error of a picture in its place, and go on. If False, it is raised.
+
+        Raises:
+            MissingFileError, InputError: `style` or another argument is not as above.
+
+        Example:
+            >>> for path, answer in zip(paths, client.stylize_many(paths), strict=True):
+            ...     if isinstance(answer, keras_style.errors.StyleError):
+            ...         print(path, answer)
+            ...     else:
+            ...         answer.save(f"out/{path.stem}.png")
+        """
+        style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
+        return self._stream(contents, style, steps, concurrency, return_exceptions)
+
+    def _stream(
+        self, contents: Iterable[Picture], style: Picture | None, steps: int | None, concurrency: int, go_on: bool
+    ) -> Iterator[StyledPicture | StyleError]:
+        under_way: collections.deque[Any] = collections.deque()
+        try:
+            for index, content in enumerate(contents):
+                under_way.append(self._sent(content, style, steps, f"contents[{index}]"))
+                if len(under_way) == concurrency:
+                    yield self._settled(under_way.popleft(), go_on)
+            while under_way:
+                yield self._settled(under_way.popleft(), go_on)
+        finally:
+            for call in under_way:
+                if isinstance(call, grpc.Future):
+                    call.cancel()
+
+    def _sent(self, content: Picture, style: Picture | None, steps: int | None, name: str) -> Any:
+        """A call that is under way, or what kept it from being sent."""
+        try:
+            request = self.predict_request(content, style, steps, name)
+        except StyleError as error:
+            return error
+        return self._method("predict").future(request, timeout=self.deadline)
+
+    def _settled(self, call: Any, go_on: bool) -> StyledPicture | StyleError:
+        try:
+            if isinstance(call, StyleError):
+                raise call
+            with self.explained():
+                return self.styled(call.result())
+        except StyleError as error:
+            if not go_on:
+                raise
+            return error
+
+    def status(self) -> list[VersionStatus]:
+        """The versions of the model that the server knows, and their states; one if `version` was given.
+
+        A label is not looked at: TensorFlow Serving does not, either.
+        """
+        return read_status(self._call("status", self.status_request(), self.deadline))
+
+    def metadata(self) -> ModelMetadata:
+        """The signatures of the version that would answer: names, types and shapes of inputs and outputs."""
+        return read_metadata(self._call("metadata", self.metadata_request(), self.deadline))
+
+    def ready(self) -> bool:
+        """Whether the model, in the version or label of this client, would be run now; within 2 seconds."""
+        try:
+            self._call("metadata", self.metadata_request(), READY_WITHIN)
+        except NOT_READY:
+            return False
+        return True
+
+    def wait(self, seconds: float = 60.0) -> None:
+        """Return as soon as the model is ready.
+
+        Args:
+            seconds: how long to wait at most.
+
+        Raises:
+            DeadlineError: it was not, with the last reason.
+        """
+        until = time.monotonic() + checks.number("seconds", seconds)
+        while True:
+            try:
+                self._call("metadata", self.metadata_request(), READY_WITHIN)
+                return
+            except NOT_READY as error:
+                if time.monotonic() >= until:
+                    raise self.not_ready(seconds, error) from error
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        """Give the connection up; requests of other threads that are under way fail as CANCELLED."""
+        channel, place = self._channel, self._place
+        self._channel = self._place = None
+        if channel is not None and place == os.getpid():  # a fork's copy would wait forever
+            channel.close()
+
+    def __enter__(self) -> "StyleClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _call(self, method: str, request: Any, timeout: float | None) -> Any:
+        with self.explained():
+            return self._method(method)(request, timeout=timeout)
+
+    def _method(self, name: str) -> Any:
+        return self.method(name, grpc, os.getpid())

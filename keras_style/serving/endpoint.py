@@ -1,0 +1,278 @@
+"""A model on a server: what is sent there and what the answers mean. Whatever is not input and output."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+
+from keras_style import checks
+from keras_style.errors import (
+    DeadlineError,
+    InputError,
+    RefusedError,
+    ServerUnavailableError,
+    ServingError,
+    UnknownModelError,
+)
+from keras_style.serving import messages, pictures, tensors
+from keras_style.serving.answer import StyledPicture
+from keras_style.serving.failures import explained
+from keras_style.serving.pictures import Picture
+from keras_style.serving.tls import TLS
+
+# {name: (path, request, response)}
+METHODS = {
+    "predict": ("/tensorflow.serving.PredictionService/Predict", "PredictRequest", "PredictResponse"),
+    "metadata": (
+        "/tensorflow.serving.PredictionService/GetModelMetadata",
+        "GetModelMetadataRequest",
+        "GetModelMetadataResponse",
+    ),
+    "status": ("/tensorflow.serving.ModelService/GetModelStatus", "GetModelStatusRequest", "GetModelStatusResponse"),
+}
+DEADLINE = 120.0
+RETRIES = 4
+MAX_MESSAGE_BYTES = 256 * 2**20  # float32 RGB of 22 megapixels; gRPC's own limit of 4 MiB is reached at 591 x 591
+NOT_READY = (ServerUnavailableError, DeadlineError, UnknownModelError, RefusedError)  # refused: an unknown label
+READY_WITHIN = 2.0  # seconds for a server to say that it is ready: it only looks into a table
+_connecting = threading.Lock()
+_SIGNATURES = {pictures.BYTES: "serving_bytes", pictures.UINT8: "serving_uint8", pictures.FLOAT: "serving_default"}
+
+
+class Endpoint:
+    """A model on a server; what the two clients share. Its arguments are those of `StyleClient`."""
+
+    def __init__(
+        self,
+        server: str,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        deadline: float | None = DEADLINE,
+        retries: int = RETRIES,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        tls: TLS | None = None,
+    ) -> None:
+        self.server = _address(server)
+        self.model = _name("model", model)
+        if version is not None and label is not None:
+            raise InputError(f"version {version} and label {label!r}; expected one of them, or neither")
+        self.version = None if version is None else checks.whole("version", version, 0, 2**63 - 1)
+        self.label = None if label is None else _name("label", label)
+        self.signature = None if signature is None else _name("signature", signature)
+        self.deadline = None if deadline is None else checks.number("deadline", deadline, 0.001)
+        self.retries = checks.whole("retries", retries, 0, 4)
+        self.max_message_bytes = checks.whole("max_message_bytes", max_message_bytes, 1024, 2**31 - 1)
+        if tls is not None and not isinstance(tls, TLS):
+            raise InputError(f"tls is {tls!r}; expected keras_style.serving.TLS(...) or None")
+        self.tls = tls
+
+        self._channel: Any = None
+        self._place: Any = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.server!r}, {self.model!r})"
+
+    # How to connect
+
+    def method(self, name: str, grpc_or_aio: Any, place: Any) -> Any:
+        """One of `METHODS`, to be called with a request; all go over one channel, which connects when it is used.
+
+        Args:
+            name: a key of `METHODS`.
+            grpc_or_aio: the module, `grpc` or `grpc.aio`.
+            place: what must not change from one use of a channel to the next, such as the process.
+
+        Raises:
+            MissingFileError, InputError: a file of `tls` is not there, or is no PEM file.
+            ServingError: the place has changed.
+        """
+        channel = self._channel
+        if channel is None:
+            with _connecting:
+                if self._channel is None:
+                    self._place, self._channel = place, self._opened(grpc_or_aio)
+                channel = self._channel
+        if self._place != place:
+            raise self.error("this client is connected in another process or event loop; expected one client for each")
+        path, _, response = METHODS[name]
+        return channel.unary_unary(
+            path,
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=messages.message(response).FromString,
+        )
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn an error of gRPC into one of this package."""
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise explained(error, self.server, self.model) from error
+        except grpc.FutureCancelledError as error:
+            raise self.error("CANCELLED: the client was closed") from error
+
+    def _opened(self, grpc_or_aio: Any) -> Any:
+        if self.tls is None:
+            return grpc_or_aio.insecure_channel(self.server, options=self._options())
+        return grpc_or_aio.secure_channel(self.server, self.tls.credentials(), options=self._options())
+
+    def _options(self) -> list[tuple[str, Any]]:
+        method: dict[str, Any] = {"name": [{}]}  # every method
+        if self.retries:
+            method["retryPolicy"] = {
+                "maxAttempts": self.retries + 1,  # gRPC itself allows at most 5, and adds the jitter
+                "initialBackoff": "0.5s",
+                "maxBackoff": "4s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            }
+        service = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [method]}
+        options: list[tuple[str, Any]] = [
+            ("grpc.service_config", json.dumps(service)),
+            ("grpc.max_send_message_length", self.max_message_bytes),
+            ("grpc.max_receive_message_length", self.max_message_bytes),
+            # What does not fit in there is not tried again, and the default, 256 KiB, is less than a photograph.
+            ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
+        ]
+        if self.tls is not None and self.tls.server_name is not None:
+            options.append(("grpc.ssl_target_name_override", self.tls.server_name))
+        return options
+
+    # What to send
+
+    def predict_request(self, content: Picture, style: Picture | None, steps: int | None, name: str = "") -> Any:
+        """PredictRequest for one picture, or for a content and a style.
+
+        Args:
+            content: the picture.
+            style: the painting, for an exported Stylizer.
+            steps: of the optimization; as many as were exported by default.
+            name: how errors call the picture; "image", or "content" if there is a style, by default.
+
+        Raises:
+            MissingFileError, InputError: a picture cannot be read, or steps without a style.
+        """
+        _check_steps(steps, style)
+        given = {"image": (content, name or "image")}
+        if style is not None:
+            given = {"content": (content, name or "content"), "style": (style, "style")}
+        form = self._form(given)
+        request = messages.message("PredictRequest")()
+        self._name_model(request)
+        request.model_spec.signature_name = self.signature or _SIGNATURES[form]
+        for key, (picture, called) in given.items():
+            key = f"{key}_bytes" if form == pictures.BYTES else key
+            tensors.fill(request.inputs[key], pictures.payload(picture, form, called))
+        if steps is not None:
+            tensors.fill(request.inputs["steps"], np.asarray(steps, np.int32))
+        return request
+
+    def style_of_many(
+        self, contents: Any, style: Picture | None, steps: int | None, concurrency: int, return_exceptions: bool
+    ) -> Picture | None:
+        """The style that many pictures share, read once.
+
+        Args: those of `StyleClient.stylize_many`.
+
+        Raises:
+            MissingFileError, InputError: one of them is wrong; the pictures themselves are looked at one by one, later.
+        """
+        checks.whole("concurrency", concurrency, 1, 10_000)
+        checks.truth("return_exceptions", return_exceptions)
+        if pictures.is_one(contents):
+            raise InputError(f"contents is one picture, a {type(contents).__name__}; expected several, or stylize")
+        _check_steps(steps, style)
+        if style is None:
+            return None
+        form = pictures.form(style, "style")
+        checked = pictures.payload(style, form, "style")
+        return checked if isinstance(checked, bytes) else style
+
+    def status_request(self) -> Any:
+        """GetModelStatusRequest: of one version, or of all."""
+        request = messages.message("GetModelStatusRequest")()
+        request.model_spec.name = self.model
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        return request
+
+    def metadata_request(self) -> Any:
+        """GetModelMetadataRequest of the version that would answer."""
+        request = messages.message("GetModelMetadataRequest")(metadata_field=["signature_def"])
+        self._name_model(request)
+        return request
+
+    def _name_model(self, request: Any) -> None:
+        request.model_spec.name = self.model
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        if self.label is not None:
+            request.model_spec.version_label = self.label
+
+    def _form(self, given: dict[str, tuple[Picture, str]]) -> str:
+        needed = max((pictures.form(*each) for each in given.values()), key=pictures.FORMS.index)
+        if self.signature is None:
+            return needed
+        ending = self.signature.rpartition("_")[2]
+        return ending if ending in (pictures.BYTES, pictures.UINT8) else pictures.FLOAT
+
+    # What came back
+
+    def styled(self, response: Any) -> StyledPicture:
+        """The picture in a PredictResponse.
+
+        Raises:
+            ServingError: it does not hold one picture.
+        """
+        common = (response.model_spec.version.value, response.model_spec.signature_name)
+        outputs = response.outputs
+        with contextlib.suppress(ValueError):  # not one of a batch, or not a tensor
+            if "image_bytes" in outputs:
+                (data,) = tensors.from_proto(outputs["image_bytes"])
+                return StyledPicture(bytes(data), None, *common)
+            if "image" in outputs:
+                (pixels,) = tensors.from_proto(outputs["image"])
+                if np.ndim(pixels) == 3:
+                    return StyledPicture(None, np.asarray(pixels), *common)
+        came = ", ".join(f"{key} {_described(tensor)}" for key, tensor in sorted(outputs.items())) or "nothing"
+        raise self.error(f"answered {came}; expected one picture as image or image_bytes")
+
+    def error(self, text: str) -> ServingError:
+        """An error that no status code of gRPC stands for."""
+        return ServingError(f"{self.server}, model {self.model}: {text}", self.server, self.model)
+
+    def not_ready(self, seconds: float, error: ServingError) -> DeadlineError:
+        """The error of whoever waited in vain."""
+        return DeadlineError(
+            f"not ready after {seconds:g} s: {error}", self.server, self.model, error.code, error.details
+        )
+
+
+def _check_steps(steps: int | None, style: Picture | None) -> None:
+    if steps is not None:
+        checks.whole("steps", steps, 1, 10**6)
+        if style is None:
+            raise InputError(f"steps is {steps} without a style; expected both, for an exported optimization")
+
+
+def _described(tensor: Any) -> str:
+    return f"(type {tensor.dtype}, shape {[dim.size for dim in tensor.tensor_shape.dim]})"
+
+
+def _address(server: str) -> str:
+    if not isinstance(server, str) or not server.strip() or server.startswith(("http://", "https://")):
+        raise InputError(f"server is {server!r}; expected HOST:PORT of gRPC, such as localhost:8500")
+    return server
+
+
+def _name(kind: str, value: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{kind} is {value!r}; expected its name")
+    return value

@@ -1,0 +1,58 @@
+"""Arrays and bytes <-> the protocol's tensors."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_style.serving import messages
+
+_DTYPES: dict[int, np.dtype[Any]] = {
+    messages.FLOAT: np.dtype("<f4"),
+    messages.INT32: np.dtype("<i4"),
+    messages.UINT8: np.dtype("u1"),
+}
+_NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
+_VALUES = {messages.FLOAT: "float_val", messages.INT32: "int_val", messages.UINT8: "int_val"}
+
+
+def fill(tensor: Any, value: np.ndarray | bytes) -> None:
+    """Make an empty TensorProto one of an array, or of a batch of one string.
+
+    Args:
+        tensor: the message.
+        value: float32, int32 or uint8 of any shape; or the bytes of a file.
+    """
+    if isinstance(value, bytes):
+        tensor.dtype = messages.STRING
+        tensor.tensor_shape.dim.add(size=1)
+        tensor.string_val.append(value)
+        return
+    dtype = value.dtype.newbyteorder("<")
+    tensor.dtype = _NUMBERS[dtype]
+    tensor.tensor_shape.SetInParent()  # of a scalar there is nothing else to say
+    for side in value.shape:
+        tensor.tensor_shape.dim.add(size=side)
+    tensor.tensor_content = np.ascontiguousarray(value, dtype).tobytes()
+
+
+def from_proto(tensor: Any) -> np.ndarray | list[bytes]:
+    """The array of a tensor of numbers, or the strings of one of strings.
+
+    A server may send the numbers as bytes or one by one, and leave out the end where the last number repeats.
+
+    Raises:
+        ValueError: another type, or more or fewer numbers than the shape holds.
+    """
+    if tensor.dtype == messages.STRING:
+        return list(tensor.string_val)
+    if tensor.dtype not in _DTYPES:
+        raise ValueError(f"a tensor of type number {tensor.dtype}")
+    dtype = _DTYPES[tensor.dtype]
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    if tensor.tensor_content:
+        return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
+    values = np.array(getattr(tensor, _VALUES[tensor.dtype]), dtype)
+    missing = int(np.prod(shape)) - values.size
+    if missing > 0 and values.size:
+        values = np.pad(values, (0, missing), mode="edge")
+    return values.reshape(shape)
