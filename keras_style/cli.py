@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from keras_style import api, checks, config, images, recipes, texture
-from keras_style.commands import models
+from keras_style.commands import models, serve
 from keras_style.errors import InputError, StyleError
 from keras_style.optimize.iterate import Iterate
 from keras_style.result import TransferResult
@@ -285,3 +285,4 @@ app.command("texture")(_with_options(_texture, texture.synthesize_texture))
 app.command("train")(_interruptible(models.train))
 app.command("translate")(_interruptible(models.translate))
 app.command("presets")(models.presets)
+app.command("serve")(serve.serve)
