@@ -47,6 +47,18 @@ def painting_file(painting, tmp_path_factory) -> Path:
     return _save(painting, tmp_path_factory.mktemp("images") / "painting.png")
 
 
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory) -> Path:
+    """SavedModels for servers: `all` with many signatures, and `times_1`, `times_2`, `times_3`."""
+    import served
+
+    folder = tmp_path_factory.mktemp("saved")
+    served.save(folder / "all")
+    for factor in (1, 2, 3):
+        served.save_tiny(folder / f"times_{factor}", factor)
+    return folder
+
+
 def _frozen(image: np.ndarray) -> np.ndarray:
     """Read-only, since every test sees the same array."""
     image.flags.writeable = False

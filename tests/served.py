@@ -24,7 +24,7 @@ class Model(tf.Module):
 
     def __init__(self, factor: float) -> None:
         super().__init__()
-        self.factor = tf.Variable(factor)
+        self.factor = tf.Variable(float(factor))
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="image")])
     def images(self, image):
@@ -113,7 +113,7 @@ def _edit(path: Path, change: Any) -> None:
 class Tiny(tf.Module):
     def __init__(self, factor: float) -> None:
         super().__init__()
-        self.factor = tf.Variable(factor)
+        self.factor = tf.Variable(float(factor))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def __call__(self, x):

@@ -56,8 +56,8 @@ def _feeds(signature: Any, request: Any, max_bytes: int) -> dict[str, np.ndarray
         if alias not in given:
             raise invalid(
                 f"Signature input alias: {alias}(feed name: {feed}) not found in request and no default value "
-                f"provided. Inputs expected to be in the request {{{_joined(request.inputs)}}}, or default input alias set: "
-                f"{_joined(signature.defaults)}"
+                f"provided. Inputs expected to be in the request {{{_joined(request.inputs)}}}, or default input alias "
+                f"set: {_joined(signature.defaults)}"
             )
         try:
             feeds[feed] = tensors.decode(given[alias], max_bytes)

@@ -150,10 +150,8 @@ class Versions:
             del self._held[version.number]
             if not version.tried:
                 self._report(version.number, State.END)
-        wanted = self._next_wanted
-        # A version that is on its way out must be gone before it can come back.
-        if wanted is not None and not any(not v.wanted and v.number in wanted for v in self._held.values()):
-            self._next_wanted = None
+        wanted, self._next_wanted = self._next_wanted, None
+        if wanted is not None:
             for version in self._held.values():
                 version.wanted = version.number in wanted
             for number, path in wanted.items():
@@ -188,7 +186,9 @@ class Versions:
                 problem = status.of(error)
             log.error("%s version %d cannot be loaded: %s", self.name, version.number, " ".join(str(problem).split()))
             if attempt > self._retries or self._is_unwanted_after(version, self._retry_seconds):
-                self._report(version.number, State.END, problem)
+                with self._changed:
+                    version.wanted = not self._was_unwanted(version)  # what comes back is another version
+                    self._report(version.number, State.END, problem)
                 return
         with self._changed:
             if not self._was_unwanted(version):
