@@ -343,7 +343,7 @@ def test_more_than_run_and_wait_are_refused_at_once(server):
         assert client.states("many") == {7: 30, 3: 30}  # what runs no model is answered meanwhile
         assert time.perf_counter() - started < 5
         assert {each.code() for each in running} == {grpc.StatusCode.DEADLINE_EXCEEDED}
-        while "" != (said := outcome(slow, client, 1)):  # the server's own deadlines are not over yet
+        while said := outcome(slow, client, 1):  # the server's own deadlines are not over yet
             assert said == "RESOURCE_EXHAUSTED" and time.perf_counter() - started < 40
             time.sleep(0.2)
 

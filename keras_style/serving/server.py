@@ -1,5 +1,6 @@
 """The embedded server: TensorFlow Serving's protocol, from Python, for development, tests and small machines."""
 
+import gc
 import logging
 import os
 import signal
@@ -121,6 +122,7 @@ class Server:
             for number in usual:
                 signal.signal(number, ask)
             self.start()
+            gc.freeze()  # or each version that goes would have the collector look at all of TensorFlow
             self._stopping.wait()
         finally:
             self.stop()

@@ -96,6 +96,8 @@ class Services:
                     request = _parsed(kind, next(requests, None))
                     response = self._answer(api, request, answer, deadline)
                     data = response.SerializeToString()
+            except grpc.RpcError:  # gRPC has answered already: the message was too large, or the client is gone
+                return b""
             except Exception as error:
                 _refuse(context, error)
             if api != "MultiInference":

@@ -216,7 +216,8 @@ class Versions:
         assert loaded is not None
         loaded.close()
         del loaded
-        gc.collect()  # a graph refers to itself, and holds the weights
+        if not self._closing:
+            gc.collect()  # a graph refers to itself, and holds the weights
         log.info("%s version %d is unloaded", self.name, version.number)
         self._report(version.number, State.END)
 
