@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import workers
 
+from keras_style.serving import Server  # before TensorFlow, which others import, too
+
 NETWORKS = [("resnet_9", 64), ("resnet_6", 24)]
 
 
@@ -80,10 +82,10 @@ def race(generator: str, filters: int, size: int, repeats: int) -> dict[str, flo
 
 def client(address: str) -> Any:
     """A function from an array to an array, by way of the server."""
-    import keras_style  # noqa: F401  # before TensorFlow, which the API imports
     import grpc
-    import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    from keras_style.runtime import tf
 
     stub = prediction_service_pb2_grpc.PredictionServiceStub(
         grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)])
@@ -107,8 +109,6 @@ def work(name: str) -> None:
 
 
 def serve(models: str) -> None:
-    from keras_style.serving import Server
-
     with Server(models, port=0) as server:
         print(json.dumps(server.address), flush=True)
         sys.stdin.read()
@@ -133,16 +133,19 @@ def call_directly(generator: str, filters: int, models: str) -> None:
 
 
 def export(generator: str, filters: int, version: Path) -> None:
+    """Weights are constants, as in an exported generator."""
     from keras_style.models.resnet_generator import ResNetGenerator
-    from keras_style.runtime import tf
+    from keras_style.runtime import keras, tf
 
     network = ResNetGenerator(int(generator.removeprefix("resnet_")), filters)
+    weights = network.get_weights()
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="image")])
     def stylize(image):
-        return {"image": (network(image * 2 - 1) + 1) / 2}
+        with keras.StatelessScope([*zip(network.weights, map(tf.constant, weights), strict=True)]):
+            return {"image": (network(image * 2 - 1) + 1) / 2}
 
-    tf.saved_model.save(network, str(version), {"serving_default": stylize})
+    tf.saved_model.save(tf.Module(), str(version), {"serving_default": stylize})
 
 
 if __name__ == "__main__":
