@@ -659,7 +659,7 @@ def test_ovmsclient(server):
     client = ovmsclient.make_grpc_client(server.address)
     x = picture()
     np.testing.assert_array_equal(client.predict({"image": x}, "many", model_version=7), x)
-    assert client.get_model_status("many", 7)[7] == {"state": "AVAILABLE", "error_code": 0, "error_message": "OK"}
+    assert client.get_model_status("many", 7)[7] == {"state": "AVAILABLE", "error_code": 0, "error_message": ""}
     found = client.get_model_metadata("many", model_version=7)
     assert found["inputs"]["image"] == {"shape": [-1, -1, -1, 3], "dtype": "DT_FLOAT"}
     with pytest.raises(ovmsclient.tfs_compat.base.errors.ModelNotFoundError):

@@ -222,27 +222,6 @@ def test_bad_arguments_are_one_line(capsys, monkeypatch, tmp_path, arguments, me
     assert (status, out) == (2, "") and message in err and err.count("\n") == 1
 
 
-# The end
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_a_signal_lets_requests_end_and_takes_no_more(models, number):
-    with process(models, "--health") as (server, address, lines):
-        with Client(address) as client:
-            watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
-            assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-            begun = client.prediction.Predict.future(request("many", {"steps": np.int32(30_000)}, "slow"), 60)
-            time.sleep(0.5)
-            server.send_signal(number)
-            assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
-            time.sleep(0.3)
-            assert refusal(client.states, "many")[0] == "UNAVAILABLE"
-            assert not begun.done() or begun.exception() is None
-            assert begun.result().model_spec.version.value == 1
-        assert server.wait(30) == 0
-    assert "Traceback" not in "".join(lines) and "no longer listens" in lines[-2]
-
-
 def test_a_model_that_does_not_load_ends_the_command(capsys, tmp_path):
     (tmp_path / "bad" / "1").mkdir(parents=True)
     status, out, err = command(capsys, "serve", tmp_path, "--port", 0, "--load-retries", 0, "--quiet")
@@ -334,3 +313,33 @@ def test_bad_files_for_tls(authority, models, tmp_path, changes, message):
     with pytest.raises(InputError) as error:
         Server(models, port=0, ssl_config=file).start()
     assert message in str(error.value)
+
+
+# The end
+
+
+def check_end(server, address, lines, number):
+    with Client(address) as client:
+        watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        begun = client.prediction.Predict.future(request("many", {"steps": np.int32(30_000)}, "slow"), 60)
+        time.sleep(0.5)
+        server.send_signal(number)
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        time.sleep(0.3)
+        assert refusal(client.states, "many")[0] == "UNAVAILABLE"
+        assert begun.result().model_spec.version.value == 1
+    assert server.wait(30) == 0
+    assert not [line for line in lines if "Traceback" in line]
+    assert [line for line in lines if "no longer listens" in line]
+
+
+@pytest.mark.slow
+def test_ctrl_c_lets_requests_end_and_takes_no_more(models):
+    with process(models, "--health") as running:
+        check_end(*running, signal.SIGINT)
+
+
+def test_sigterm_lets_requests_end_and_takes_no_more(running):
+    """The last test: the others have the same process."""
+    check_end(*running, signal.SIGTERM)
