@@ -11,7 +11,7 @@ from keras_style.version import __version__
 environment.prepare()
 
 if TYPE_CHECKING:
-    from keras_style import backbones, data, layers, losses, models, training
+    from keras_style import backbones, data, layers, losses, models, serving, training
     from keras_style.api import methods, transfer
     from keras_style.backbones import Backbone
     from keras_style.optimize.image_optimizer import ImageOptimizer
@@ -38,6 +38,7 @@ __all__ = [
     "methods",
     "models",
     "presets",
+    "serving",
     "synthesize_texture",
     "training",
     "transfer",
@@ -60,6 +61,7 @@ __getattr__, __dir__ = lazy.attributes(
         "methods": "keras_style.api",
         "models": "keras_style.models",
         "presets": "keras_style.preset",
+        "serving": "keras_style.serving",
         "synthesize_texture": "keras_style.texture",
         "training": "keras_style.training",
         "transfer": "keras_style.api",

@@ -215,9 +215,38 @@ def test_startup_waits_for_a_version(saved, tmp_path):
     starting.start()
     time.sleep(0.3)
     assert starting.is_alive() and not server.address
+    publish(saved / "times_2", tmp_path / "m" / "1")
+    starting.join(60)
+    with Client(server.address) as client:
+        assert times(client) == 2
+    server.stop()
+
+
+def test_startup_can_be_given_up(tmp_path):
+    (tmp_path / "m").mkdir()
+    file = tmp_path / "models.config"
+    file.write_text(listed(entry("m", tmp_path / "m")))
+    server = serve(config=file)
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    time.sleep(0.3)
     server.stop()
     starting.join(30)
     assert not starting.is_alive() and not server.address
+
+
+def test_what_does_not_end_within_the_grace_is_cancelled(saved, tmp_path):
+    publish(saved / "all", tmp_path / "m" / "1")
+    server = serve(tmp_path, grace_seconds=0.3).start()
+    with Client(server.address) as client:
+        endless = client.prediction.Predict.future(served.request("m", {"steps": np.int32(10**9)}, "slow"))
+        time.sleep(0.5)
+        started = time.perf_counter()
+        server.stop()
+        assert time.perf_counter() - started < 10
+        assert isinstance(endless.exception(), grpc.RpcError)
+    # It does not go on behind the scenes, either.
+    wait_for(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("versions of")], 20)
 
 
 @pytest.mark.parametrize(

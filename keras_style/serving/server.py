@@ -19,7 +19,7 @@ from keras_style.serving.embedded.settings import MEBIBYTE, Settings
 log = logging.getLogger("keras_style.serving")
 
 _SPARE_THREADS = 16  # for status, metadata, reload and health, which never wait for a model
-_GIVE_UP_SECONDS = 5.0  # for models to unload at the end
+_UNLOAD_SECONDS = 1.0  # at the end, when no request is left that gRPC knows of
 
 
 class Server:
@@ -148,7 +148,7 @@ class Server:
             settings.load_retry_seconds,
             settings.labels_ahead,
         )
-        self._parts.append(lambda: models.close(_GIVE_UP_SECONDS))
+        self._parts.append(lambda: models.close(_UNLOAD_SECONDS))
         source = _Source(settings, models)
         source.start(lambda: not self._stopping.is_set())
         if self._stopping.is_set():
@@ -191,6 +191,8 @@ class Server:
 
         self._parts.append(end)
         log.info("listening on %s, %s", self.address, "TLS" if credentials else "without TLS")
+        if credentials is None and not settings.is_local():
+            log.warning("everybody who reaches %s may use the models and replace them", self.address)
 
     def _start_monitoring(self, metrics: Any, settings: Settings) -> None:
         from keras_style.serving.embedded.monitoring import PATH, Monitoring

@@ -169,10 +169,11 @@ class Models:
                         break
             return found
 
-        with self.changed:
-            while len(reached()) < len(names) and go_on():
-                self.changed.wait(0.5)
-            ended = [(name, number, self.reports(name)[number]) for name, number in reached().items()]
+        while len(reached()) < len(names) and go_on():
+            with self.changed:
+                self.changed.wait(0.2)
+            self.poll()  # before the port is open nobody else does
+        ended = [(name, number, self.reports(name)[number]) for name, number in reached().items()]
         failed = [end for end in ended if end[2].state == State.END]
         if failed:
             listed = "".join(
@@ -211,11 +212,12 @@ class Models:
         self._complaints[name] = text
 
     def close(self, seconds: float) -> None:
-        """Unload everything, and wait for it so long."""
+        """Unload everything; what still runs after so many seconds is cancelled."""
         for versions in self._versions.values():
             versions.close()
         for versions in self._versions.values():
             versions.join(seconds)
+            versions.cancel()
 
 
 def of_folders(folders: Mapping[str, Path]) -> Any:

@@ -71,6 +71,10 @@ class Settings:
             if each.type is bool:
                 checks.truth(each.name, getattr(self, each.name))
 
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the server."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
 
 def _existing(name: str, value: Any) -> Path:
     if not isinstance(value, str | os.PathLike):

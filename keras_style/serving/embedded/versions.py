@@ -21,6 +21,8 @@ from keras_style.serving.embedded.status import StatusError
 
 log = logging.getLogger("keras_style.serving")
 
+_CANCEL_SECONDS = 5.0  # until the operations that run have noticed
+
 
 class State(enum.IntEnum):
     """get_model_status.proto."""
@@ -81,6 +83,7 @@ class Versions:
         self._reports: dict[int, Report] = {}
         self._next_wanted: Mapping[int, Path] | None = None
         self._closing = False
+        self._cancelling = False
         self._thread = threading.Thread(target=self._work, name=f"versions of {name}", daemon=True)
         self._thread.start()
 
@@ -104,8 +107,15 @@ class Versions:
             self._next_wanted = {}
             self._changed.notify_all()
 
-    def join(self, seconds: float | None = None) -> None:
+    def join(self, seconds: float) -> None:
         self._thread.join(seconds)
+
+    def cancel(self) -> None:
+        """Unload without waiting for requests, which end with an error."""
+        with self._changed:
+            self._cancelling = True
+            self._changed.notify_all()
+        self._thread.join(_CANCEL_SECONDS)
 
     def reports(self) -> dict[int, Report]:
         """Of every version that was ever seen, the highest first."""
@@ -128,7 +138,9 @@ class Versions:
 
     def release(self, number: int) -> None:
         with self._changed:
-            version = self._held[number]
+            version = self._held.get(number)
+            if version is None:  # it was cancelled
+                return
             version.uses -= 1
             if not version.uses and version.loaded is None:
                 self._changed.notify_all()
@@ -212,7 +224,7 @@ class Versions:
         self._report(version.number, State.UNLOADING)
         with self._changed:
             loaded, version.loaded = version.loaded, None
-            self._changed.wait_for(lambda: not version.uses)
+            self._changed.wait_for(lambda: not version.uses or self._cancelling)
         assert loaded is not None
         loaded.close()
         del loaded
