@@ -1,10 +1,10 @@
-"""Text files that TensorFlow Serving takes: the models to serve, and the certificates."""
+"""Text files that TensorFlow Serving takes."""
 
 import os
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from keras_style.errors import InputError, MissingFileError
@@ -28,19 +28,3 @@ def read(path: str | os.PathLike[str], message: Message) -> Any:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise InputError(f"{path} is not the text of a {kind}: {error}") from None
-
-
-def ssl_config() -> Any:
-    """An empty SSLConfig, which tensorflow-serving-api lacks (tensorflow_serving/config/ssl_config.proto)."""
-    field = descriptor_pb2.FieldDescriptorProto
-    message = descriptor_pb2.DescriptorProto(name="SSLConfig")
-    for number, name in enumerate(("server_key", "server_cert", "custom_ca", "client_verify"), 1):
-        kind = field.TYPE_BOOL if name == "client_verify" else field.TYPE_STRING
-        message.field.add(name=name, number=number, type=kind, label=field.LABEL_OPTIONAL)
-    pool = descriptor_pool.DescriptorPool()  # of its own: another module may describe the same message
-    pool.Add(
-        descriptor_pb2.FileDescriptorProto(
-            name="ssl_config.proto", package="tensorflow.serving", syntax="proto3", message_type=[message]
-        )
-    )
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.SSLConfig"))()
