@@ -348,6 +348,24 @@ def test_more_than_run_and_wait_are_refused_at_once(server):
             time.sleep(0.2)
 
 
+def test_clients_that_send_nothing_keep_nobody_waiting(server):
+    """They have a place each, but not a turn."""
+    over = threading.Event()
+
+    def nothing():
+        over.wait(60)
+        yield from ()
+
+    with Client(server.address) as client:
+        silent = client.channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+        calls = [silent.future(nothing()) for _ in range(2)]
+        time.sleep(0.3)
+        for _ in range(3):
+            slow(client, 1, 20.0)
+        over.set()
+        assert [refusal(call.result, 30) for call in calls] == 2 * [("INTERNAL", "Failed to parse the request")]
+
+
 def outcome(call, *arguments) -> str:
     """The code with which a call is refused, or nothing."""
     try:

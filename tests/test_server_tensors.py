@@ -117,7 +117,7 @@ def test_as_many_run_and_wait_as_were_asked_for():
     most = []
 
     def run():
-        with gate.admitted(None):
+        with gate.place(), gate.turn(None):
             inside.append(1)
             most.append(len(inside))
             let_go.wait(30)
@@ -127,28 +127,30 @@ def test_as_many_run_and_wait_as_were_asked_for():
     for thread in threads:
         thread.start()
     started = time.perf_counter()
-    while True:
-        try:
-            with gate.admitted(time.monotonic() + 0.01):
-                pass
-        except status.StatusError as error:
-            if error.code.name == "RESOURCE_EXHAUSTED":
-                break
+    while refused(gate) is None:
         assert time.perf_counter() - started < 20
-    assert not gate.is_empty()
+    assert refused(gate) == "RESOURCE_EXHAUSTED" and not gate.is_empty() and len(most) == 2
     let_go.set()
     for thread in threads:
         thread.join()
-    assert max(most) == 2 and len(most) == 5 and gate.is_empty()
+    assert max(most) == 2 and len(most) == 5 and gate.is_empty() and refused(gate) is None
+
+
+def refused(gate) -> str | None:
+    try:
+        with gate.place():
+            return None
+    except status.StatusError as error:
+        return error.code.name
 
 
 def test_the_deadline_comes_while_it_waits():
     gate = Gate(1, 1)
-    with gate.admitted(None):
-        with pytest.raises(status.StatusError) as error, gate.admitted(time.monotonic() + 0.05):
+    with gate.turn(None):
+        with pytest.raises(status.StatusError) as error, gate.turn(time.monotonic() + 0.05):
             pass
         assert error.value.code.name == "DEADLINE_EXCEEDED"
-    with gate.admitted(None):  # nothing was lost
+    with gate.turn(time.monotonic() + 5):  # nothing was lost
         pass
 
 

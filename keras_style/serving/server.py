@@ -36,7 +36,8 @@ class Server:
         max_running: requests that run at once; as many as there are cores by default.
         max_waiting: requests that wait for these; any more are refused at once with RESOURCE_EXHAUSTED.
         max_message_mebibytes: of a request, and of a tensor in it once unpacked, in 2**20 bytes. TensorFlow Serving
-            takes 2 GiB; here memory is bounded by this times `max_running`, some copies of it, and the models.
+            takes 2 GiB; here memory is bounded by the models, this times `max_waiting`, and a few times this times
+            `max_running`.
         tensor_content: answer with `tensor_content` rather than typed fields such as `float_val`.
         intra_op_threads, inter_op_threads: of TensorFlow; 0: it decides. They hold for the process, and must be
             given before TensorFlow is loaded.

@@ -82,7 +82,7 @@ class Services:
         """A method that runs a model.
 
         It is declared as one that takes a stream of messages, which looks the same on the wire: so a request is read
-        when it may run, and one that waits, or is refused because too many wait, takes no memory.
+        only when it has a place.
         """
 
         def handle(requests: Iterator[bytes], context: Context) -> bytes:
@@ -90,19 +90,21 @@ class Services:
             remaining = context.time_remaining()
             deadline = None if remaining is None or remaining > _FOREVER else time.monotonic() + remaining
             try:
-                with self.gate.admitted(deadline):
-                    if not context.is_active():  # the client went away while it waited
-                        return b""
-                    request = _parsed(kind, next(requests, None))
-                    response = self._answer(api, request, answer, deadline)
-                    data = response.SerializeToString()
+                with self.gate.place():
+                    data = next(requests, None)
+                    with self.gate.turn(deadline):
+                        if not context.is_active():  # the client went away while it waited
+                            return b""
+                        request = _parsed(kind, data)
+                        response = self._answer(api, request, answer, deadline)
+                        answered: bytes = response.SerializeToString()
             except grpc.RpcError:  # gRPC has answered already: the message was too large, or the client is gone
                 return b""
             except Exception as error:
                 _refuse(context, error)
             if api != "MultiInference":
                 self.metrics.request_latency.add(1e6 * (time.perf_counter() - started), _name(request), api, "GRPC")
-            return data
+            return answered
 
         return grpc.stream_unary_rpc_method_handler(handle)
 
