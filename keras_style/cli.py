@@ -16,6 +16,7 @@ import typer
 
 from keras_style import api, checks, config, images, recipes, texture
 from keras_style.commands import models
+from keras_style.commands.export import export
 from keras_style.errors import InputError, StyleError
 from keras_style.optimize.iterate import Iterate
 from keras_style.result import TransferResult
@@ -285,3 +286,4 @@ app.command("texture")(_with_options(_texture, texture.synthesize_texture))
 app.command("train")(_interruptible(models.train))
 app.command("translate")(_interruptible(models.translate))
 app.command("presets")(models.presets)
+app.command("export")(_interruptible(export))

@@ -33,3 +33,7 @@ class BackendError(StyleError, RuntimeError):
 
 class CheckpointError(StyleError, ValueError):
     """A checkpoint cannot be read or belongs to other arguments."""
+
+
+class ExportError(StyleError, RuntimeError):
+    """What was exported cannot run, or answers otherwise than what it was made from."""

@@ -1,0 +1,53 @@
+"""Run a SavedModel as TensorFlow Serving does: by the C++ loader and a session, without Keras and keras_style.
+
+    python session_runner.py SAVED_MODEL REQUESTS.npz ANSWERS.npz
+
+REQUESTS holds arrays NUMBER/SIGNATURE/INPUT, an image file as its bytes; ANSWERS gets NUMBER/OUTPUT. This file is run,
+never imported, and imports nothing of the package.
+"""
+
+import sys
+
+
+class Absent:
+    """Makes packages look as if they were not installed."""
+
+    names = ("keras", "keras_style", "tf_keras")
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def main(folder, requests, answers):
+    sys.meta_path.insert(0, Absent())
+    import numpy as np
+    import tensorflow.compat.v1 as tf
+
+    results = {}
+    with tf.Graph().as_default(), tf.Session() as session:
+        signatures = tf.saved_model.load(session, ["serve"], folder).signature_def
+        given = {}
+        with np.load(requests) as arrays:
+            for key, value in arrays.items():
+                number, signature, name = key.split("/")
+                given.setdefault((number, signature), {})[name] = value
+        for (number, signature), inputs in given.items():
+            one = signatures[signature]
+            is_file = {name: info.dtype == tf.string.as_datatype_enum for name, info in one.inputs.items()}
+            feeds = {
+                one.inputs[name].name: np.array([value.tobytes()], object) if is_file[name] else value
+                for name, value in inputs.items()
+            }
+            fetched = session.run({name: info.name for name, info in one.outputs.items()}, feeds)
+            for name, value in fetched.items():
+                answer = np.frombuffer(value[0], np.uint8) if value.dtype == object else value
+                results[f"{number}/{name}"] = answer
+    loaded = sorted({name.partition(".")[0] for name in sys.modules} & set(Absent.names))
+    if loaded:
+        raise ImportError(f"{loaded} were imported")
+    np.savez(answers, **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
