@@ -60,11 +60,11 @@ def generator_endpoints(
         image = _checked_tensor(image, "image", shape, limits if size is None else None)
         return translate(_to_float(image, "image"))
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
     def floats(image: Any) -> dict[str, Any]:
         return {"image": tensors(image, tf.float32)}
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])
     def eight_bits(image: Any) -> dict[str, Any]:
         return {"image": to_uint8(tensors(image, tf.uint8))}
 
@@ -76,7 +76,7 @@ def generator_endpoints(
         images = _each(lambda data: _resized(decode(data, "image_bytes", limits), size), image_bytes, fitted)
         return _each(encoding.encode, translate(images))
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
     def files(image_bytes: Any) -> dict[str, Any]:
         image_bytes = _checked_files(image_bytes, "image_bytes")
         return {"image_bytes": one_by_one(image_bytes) if size is None else at_once(image_bytes)}
@@ -117,17 +117,17 @@ def pair_endpoints(
         result = tf.TensorSpec((None, None, 3), tf.float32)
         return _each(lambda pair: stylize(pair[0], pair[1], steps), pairs, result)
 
-    @tf.function(input_signature=[images_of("content", tf.float32), images_of("style", tf.float32), of_steps])
+    @tf.function(autograph=False, input_signature=[images_of("content", tf.float32), images_of("style", tf.float32), of_steps])
     def floats(content: Any, style: Any, steps: Any = default) -> dict[str, Any]:
         return {"image": tensors(content, style, steps)}
 
-    @tf.function(input_signature=[images_of("content", tf.uint8), images_of("style", tf.uint8), of_steps])
+    @tf.function(autograph=False, input_signature=[images_of("content", tf.uint8), images_of("style", tf.uint8), of_steps])
     def eight_bits(content: Any, style: Any, steps: Any = default) -> dict[str, Any]:
         return {"image": to_uint8(tensors(content, style, steps))}
 
     strings = [tf.TensorSpec((None,), tf.string, name=name) for name in ("content_bytes", "style_bytes")]
 
-    @tf.function(input_signature=[*strings, of_steps])
+    @tf.function(autograph=False, input_signature=[*strings, of_steps])
     def files(content_bytes: Any, style_bytes: Any, steps: Any = default) -> dict[str, Any]:
         content_bytes = _checked_files(content_bytes, "content_bytes")
         content_bytes = _as_many(content_bytes, style_bytes, "content_bytes", "style_bytes")

@@ -81,7 +81,7 @@ def export_saved_model(
         >>> keras_style.export_saved_model(keras_style.Stylizer(size=256, steps=100), "models/gatys")
     """
     checks.choice("direction", direction, DIRECTIONS)
-    fixed = _checked_size(size)
+    fixed = checked_size(size)
     checks.choice("output_format", output_format, ("png", "jpeg"))
     quality = checks.whole("quality", quality, 1, 100)
     limits = Limits(
@@ -160,7 +160,7 @@ def _environment() -> dict[str, Any]:
     }
 
 
-def _checked_size(size: Any) -> tuple[int, int] | None:
+def checked_size(size: Any) -> tuple[int, int] | None:
     if size is None:
         return None
     sides = size if isinstance(size, list | tuple) else (size, size)

@@ -34,7 +34,7 @@ def generator_graph(generator: Any) -> Any:
     # As constants, oneDNN lays the weights out for its fastest convolution, and a server need not restore anything.
     weights = [variable.numpy() for variable in network.weights]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
     def translate(images: Any) -> Any:
         height, width = (tf.shape(images)[axis] for axis in (1, 2))
         extended = images
@@ -60,7 +60,7 @@ def _check_shape(generator: Any, side: int) -> None:
 
 def _reflected(side: Any, multiple: int, minimum: int) -> Any:
     """Indices of the pixels of an extended side; beyond a full reflection they turn again, as NumPy does it."""
-    extended = -(-tf.maximum(side, minimum) // multiple) * multiple
+    extended = (tf.maximum(side, minimum) + multiple - 1) // multiple * multiple
     period = tf.maximum(2 * (side - 1), 1)
     place = tf.range(extended) % period
     return tf.minimum(place, period - place) % tf.maximum(side, 1)
