@@ -76,6 +76,9 @@ def _png(data: Any, name: str, check: Check) -> Any:
         lambda: _unit(tf.io.decode_png(data, channels=4)),
     )
     alpha = image[..., 3:]
+    # To pixels of less than 8 bits without alpha, the decoder adds the largest number of that many bits, not 255.
+    filler = tf.cast(tf.bitwise.left_shift(tf.constant(1, tf.int64), head[24]) - 1, tf.float32) / 255
+    alpha = tf.where((head[24] < 8) & tf.reduce_all(alpha == filler), 1.0, alpha)
     return image[..., :3] * alpha + (1 - alpha)
 
 

@@ -54,7 +54,8 @@ def generator_endpoints(
     Returns:
         A `tf.function` for each name of a signature.
     """
-    shape = (None, *(size or (None, None)), 3)
+    height, width = size or (None, None)
+    shape = (None, height, width, 3)
 
     def tensors(image: Any, dtype: Any) -> Any:
         image = _checked_tensor(image, "image", shape, limits if size is None else None)
@@ -72,7 +73,7 @@ def generator_endpoints(
         return _each(lambda data: encoding.encode(translate(decode(data, "image_bytes", limits)[None])[0]), image_bytes)
 
     def at_once(image_bytes: Any) -> Any:
-        fitted = tf.TensorSpec((*size, 3), tf.float32)
+        fitted = tf.TensorSpec((height, width, 3), tf.float32)
         images = _each(lambda data: _resized(decode(data, "image_bytes", limits), size), image_bytes, fitted)
         return _each(encoding.encode, translate(images))
 
@@ -117,11 +118,15 @@ def pair_endpoints(
         result = tf.TensorSpec((None, None, 3), tf.float32)
         return _each(lambda pair: stylize(pair[0], pair[1], steps), pairs, result)
 
-    @tf.function(autograph=False, input_signature=[images_of("content", tf.float32), images_of("style", tf.float32), of_steps])
+    @tf.function(
+        autograph=False, input_signature=[images_of("content", tf.float32), images_of("style", tf.float32), of_steps]
+    )
     def floats(content: Any, style: Any, steps: Any = default) -> dict[str, Any]:
         return {"image": tensors(content, style, steps)}
 
-    @tf.function(autograph=False, input_signature=[images_of("content", tf.uint8), images_of("style", tf.uint8), of_steps])
+    @tf.function(
+        autograph=False, input_signature=[images_of("content", tf.uint8), images_of("style", tf.uint8), of_steps]
+    )
     def eight_bits(content: Any, style: Any, steps: Any = default) -> dict[str, Any]:
         return {"image": to_uint8(tensors(content, style, steps))}
 

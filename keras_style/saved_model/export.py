@@ -15,7 +15,7 @@ from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.saved_model.limits import MAX_BYTES, MAX_PIXELS, Limits
 from keras_style.saved_model.sources import Source, open_source
-from keras_style.saved_model.versions import publish
+from keras_style.saved_model.versions import check_new, publish
 from keras_style.version import __version__
 
 METADATA = "keras_style.json"
@@ -92,6 +92,7 @@ def export_saved_model(
     if pictures and not verify:
         raise InputError("pictures without verify; expected both")
     directory = Path(directory)
+    check_new(directory, version)
     source = open_source(model, direction)
     if fixed is not None and not source.is_generator:
         raise InputError("size with a Stylizer; its own size says how large it paints, expected none")

@@ -6,7 +6,6 @@ import numpy as np
 
 from keras_style.errors import InputError
 from keras_style.runtime import keras, tf
-from keras_style.saved_model.fast_network import fast_network
 
 
 def generator_graph(generator: Any) -> Any:
@@ -30,9 +29,8 @@ def generator_graph(generator: Any) -> Any:
         raise InputError(f"generator takes images of {generator.channels} channels; expected one of RGB images")
     multiple, minimum = getattr(generator, "multiple", 1), getattr(generator, "minimum", 1)
     _check_shape(generator, -(-max(minimum, 16) // multiple) * multiple)
-    network = fast_network(generator)
-    # As constants, oneDNN lays the weights out for its fastest convolution, and a server need not restore anything.
-    weights = [variable.numpy() for variable in network.weights]
+    # As constants: with anything else for a filter, oneDNN takes a convolution that is several times slower.
+    weights = [variable.numpy() for variable in generator.weights]
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
     def translate(images: Any) -> Any:
@@ -40,9 +38,9 @@ def generator_graph(generator: Any) -> Any:
         extended = images
         for axis, side in ((1, height), (2, width)):
             extended = tf.gather(extended, _reflected(side, multiple, minimum), axis=axis)
-        constants = [(variable, tf.constant(value)) for variable, value in zip(network.weights, weights, strict=True)]
+        constants = [(variable, tf.constant(value)) for variable, value in zip(generator.weights, weights, strict=True)]
         with keras.StatelessScope(constants):
-            answer = network(extended * 2 - 1, training=False)
+            answer = generator(extended * 2 - 1, training=False)
         cropped = tf.cast(answer, tf.float32)[:, :height, :width]
         return tf.ensure_shape(tf.clip_by_value(cropped / 2 + 0.5, 0, 1), (None, None, None, 3))
 

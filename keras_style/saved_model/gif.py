@@ -47,7 +47,11 @@ def first_frame(data: Any) -> tuple[Any, Any, Any, Any]:
 
     start = 13 + table(at(10))
     position, in_blocks, frame = tf.while_loop(
-        is_open, step, (start, tf.constant(False), tf.constant(-1)), parallel_iterations=1, maximum_iterations=_MAX_BLOCKS
+        is_open,
+        step,
+        (start, tf.constant(False), tf.constant(-1)),
+        parallel_iterations=1,
+        maximum_iterations=_MAX_BLOCKS,
     )
     cut = tf.strings.join([tf.strings.substr(data, 0, tf.minimum(position, end)), _TRAILER])
     height, width = (at(frame + low) + 256 * at(frame + low + 1) for low in (7, 5))

@@ -13,6 +13,10 @@ def refuse_unless(condition: Any, message: list[Any], tensor: Any) -> Any:
         message: texts and scalars that make one sentence.
         tensor: what is passed on.
     """
-    parts = [part if isinstance(part, str) else tf.strings.as_string(part) for part in message]
+    parts = [part if isinstance(part, str) else _text(part) for part in message]
     with tf.control_dependencies([tf.debugging.Assert(condition, [tf.strings.join(parts)])]):
         return tf.identity(tensor)
+
+
+def _text(value: Any) -> Any:
+    return tf.strings.as_string(value, shortest=value.dtype.is_floating)

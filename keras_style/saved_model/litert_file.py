@@ -33,7 +33,7 @@ def export_litert(
     Example:
         >>> keras_style.saved_model.export_litert(gan.generator_a2b, "a2b.tflite", size=(256, 384))
     """
-    sides = checked_size(SIZE if size is None else size)
+    sides = checked_size(size) or (SIZE, SIZE)
     source = check_file(path, model, direction)
     try:
         from ai_edge_litert.interpreter import Interpreter

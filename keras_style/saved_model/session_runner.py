@@ -8,7 +8,6 @@ never imported, and imports nothing of the package.
 
 import sys
 
-
 ABSENT = ("keras", "keras_style", "tf_keras")
 
 
@@ -25,7 +24,7 @@ class Without:
         return getattr(self.finder, name)
 
 
-def main(folder, requests, answers):
+def main(folder, requests, answers):  # type: ignore[no-untyped-def]
     sys.meta_path[:] = map(Without, sys.meta_path)
     import numpy as np
     import tensorflow.compat.v1 as tf

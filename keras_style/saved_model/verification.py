@@ -128,10 +128,10 @@ def _of_generator(
         if size is not None:  # the graph resizes the file
             picture = images.resize(eight_bits.astype(np.float32) / 255, *size)
             eight_bits = np.asarray(images.to_pil(picture))
-        yield {"serving_default/image": picture[None]}, translate(generator, picture)
-        from_8_bits = translate(generator, eight_bits)
+        expected, from_8_bits = translate(generator, picture), translate(generator, eight_bits)
+        yield {"serving_default/image": picture[None]}, expected
         yield {"serving_uint8/image": eight_bits[None]}, from_8_bits
-        yield {"serving_bytes/image_bytes": file}, from_8_bits
+        yield {"serving_bytes/image_bytes": file}, from_8_bits if size is None else expected
 
 
 def _of_stylizer(
@@ -140,7 +140,7 @@ def _of_stylizer(
     if len(pictures) % 2:
         raise InputError(f"{len(pictures)} pictures for a Stylizer; expected a content, a style, and so on in turn")
     pictures = pictures or [_synthetic(seed, *sides) for seed, sides in enumerate(_SIZES[:2])]
-    steps = np.int32(STEPS)
+    steps = np.array(STEPS, np.int32)
     short = dataclasses.replace(stylizer, steps=STEPS)
     for content, style in zip(pictures[::2], pictures[1::2], strict=True):
         eight_bits = [np.asarray(images.to_pil(picture)) for picture in (content, style)]
@@ -152,7 +152,7 @@ def _of_stylizer(
             ("serving_uint8", [picture[None] for picture in eight_bits], ""),
             ("serving_bytes", files, "_bytes"),
         ):
-            named = {f"content{suffix}": pair[0], f"style{suffix}": pair[1], "steps": steps}
+            named: dict[str, Any] = {f"content{suffix}": pair[0], f"style{suffix}": pair[1], "steps": steps}
             yield {f"{signature}/{name}": value for name, value in named.items()}, expected
 
 

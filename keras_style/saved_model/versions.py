@@ -6,17 +6,13 @@ written under a name that is none, brought to the disk, and renamed.
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows, where only age tells what was left behind
-    fcntl = None  # type: ignore[assignment]
 
 from keras_style import checks
 from keras_style.errors import InputError, MissingFileError, StyleError
@@ -43,7 +39,7 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
     integer for a name, and the next call takes it away. Several processes may publish at once.
 
     Args:
-        directory: of the model. It is made; its parent must exist.
+        directory: of the model, which is made; its parent must exist.
         version: its number; None means the largest there is, plus one.
         write: fills an empty directory, whose name will change.
 
@@ -55,12 +51,9 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
         InputError: the version exists, or the disk refuses.
     """
     directory = Path(directory)
-    if version is not None:
-        version = checks.whole("version", version, 1, LARGEST)
+    check_new(directory, version)
     try:
         directory.mkdir(exist_ok=True)
-        if version is not None and version in versions(directory):
-            raise _exists(directory, version)
         _remove_leftovers(directory)
         with _unfinished(directory) as (folder, unlock):
             write(folder)
@@ -70,9 +63,21 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
     except StyleError:  # some are OSErrors, too
         raise
     except OSError as error:
-        if not directory.parent.is_dir():
-            raise MissingFileError(f"no such directory: {directory.parent}; expected one to make a model in") from error
         raise InputError(f"{directory} cannot be written: {error.strerror or error}") from error
+
+
+def check_new(directory: Path, version: int | None) -> None:
+    """Make sure that `publish` can make this version, before the long work that fills it.
+
+    Raises:
+        MissingFileError, InputError: as `publish`.
+    """
+    if version is not None and checks.whole("version", version, 1, LARGEST) in (
+        versions(directory) if directory.is_dir() else ()
+    ):
+        raise _exists(directory, version)
+    if not directory.parent.is_dir():
+        raise MissingFileError(f"no such directory: {directory.parent}; expected one to make {directory.name} in")
 
 
 def _exists(directory: Path, version: int) -> InputError:
@@ -86,8 +91,7 @@ def _unfinished(directory: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     folder.mkdir()
     try:
         with open(folder / f"{_LOCK}.new", "xb") as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
             os.rename(lock.name, folder / _LOCK)  # nobody finds it before it is locked
             # The lock is no part of the version; without it the folder is young enough for a moment more.
             yield folder, (folder / _LOCK).unlink
@@ -107,8 +111,6 @@ def _is_left(folder: Path) -> bool:
     try:
         age = time.time() - folder.stat().st_mtime
         with open(folder / _LOCK, "rb+") as lock:
-            if fcntl is None:
-                return age > LEFTOVER_SECONDS
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
     except BlockingIOError:
@@ -146,8 +148,6 @@ def _to_disk(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -37,7 +37,7 @@ def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: i
 def example(spec: Any, side: int) -> np.ndarray:
     """A value for an input: one smooth picture, or a single step."""
     if spec.dtype == tf.int32:
-        return np.int32(1)
+        return np.array(1, np.int32)
     height, width = spec.shape[1:3] if spec.shape.rank == 4 else (side, side)
     picture = _picture(height or side, width or side)
     if spec.dtype == tf.string:
