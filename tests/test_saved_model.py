@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import picture_files as files
 import pytest
+from gans import tiny
 from picture_files import encoded, pixels
 from served import Served
 
 import keras_style
 from keras_style import images
 from keras_style.errors import ExportError, InputError, MissingFileError
-from keras_style.models.cyclegan import CycleGAN
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.translation import translate
 from keras_style.models.unet_generator import UNetGenerator
@@ -225,8 +225,8 @@ class TestBesideTheGraph:
             "image_bytes": {"dtype": "string", "shape": [None]}
         }
 
-    def test_the_card_of_a_preset_comes_along(self, tmp_path):
-        gan = CycleGAN("resnet_6", filters=2, discriminator="pixel", image_size=16, pool_size=2, seed=1)
+    def test_the_card_of_a_preset_comes_along(self, tmp_path, without_graph):
+        gan = tiny()
         preset = gan.save_to_preset(tmp_path / "noise", "noise to noise")
         made = keras_style.export_saved_model(str(preset), tmp_path / "b2a", 5, direction="b2a", warmup=False)
         assert made == tmp_path / "b2a" / "5"
@@ -234,11 +234,14 @@ class TestBesideTheGraph:
         metadata = json.loads((made / "keras_style.json").read_text())
         assert metadata["card"]["summary"] == "noise to noise"
         assert metadata["direction"] == "b2a"
-        image = picture(17, 18)
-        np.testing.assert_allclose(
-            Served(made)(image=image[None])["image"][0], translate(gan.generator_b2a, image), atol=1e-5
-        )
         assert metadata["weights_sha256"] == weights_digest(each.numpy() for each in gan.generator_b2a.weights)
+
+
+@pytest.fixture
+def without_graph(monkeypatch):
+    """Exports write everything but the graph, whose tracing takes seconds."""
+    monkeypatch.setattr("keras_style.saved_model.export._signatures", lambda *_: {})
+    monkeypatch.setattr("keras_style.saved_model.export._save", lambda *_: None)
 
 
 @pytest.fixture
@@ -260,6 +263,7 @@ def here(monkeypatch):
 
 
 class TestVerification:
+    @pytest.mark.slow  # the command's test does it, too
     def test_in_a_process_without_keras(self, version, generator):
         result = verify(version, generator, [pixels(37, 50), pixels(41, 23)])
         assert result.pictures == 2
@@ -278,6 +282,7 @@ class TestVerification:
         with pytest.raises(MissingFileError, match="no exported version"):
             verify(tmp_path, generator)
 
+    @pytest.mark.slow
     def test_a_graph_that_does_not_run(self, tmp_path, version, generator):
         broken = tmp_path / "broken"
         shutil.copytree(version, broken)
@@ -285,15 +290,22 @@ class TestVerification:
         with pytest.raises(ExportError, match="broken does not run by itself: "):
             verify(broken, generator)
 
-    def test_what_differs_is_not_published(self, generator, tmp_path, monkeypatch):
+    def test_what_differs_is_not_published(self, generator, tmp_path, without_graph, monkeypatch):
         def fails(*_):
             raise ExportError("differs")
 
         monkeypatch.setattr("keras_style.saved_model.verification.verify", fails)
-        monkeypatch.setattr("keras_style.saved_model.export._save", lambda *_: None)
         with pytest.raises(ExportError):
             keras_style.export_saved_model(generator, tmp_path / "model", verify=True, warmup=False)
         assert list((tmp_path / "model").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_every_shipped_preset_is_exported_and_verified(tmp_path, direction):
+    pictures = sorted(Path("examples/content").iterdir())[:2]
+    for name in keras_style.presets():
+        keras_style.export_saved_model(name, tmp_path / name, direction=direction, verify=True, pictures=pictures)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ never imported, and imports nothing of the package.
 """
 
 import sys
+from typing import Any
 
 ABSENT = ("keras", "keras_style", "tf_keras")
 
@@ -14,25 +15,25 @@ ABSENT = ("keras", "keras_style", "tf_keras")
 class Without:
     """An import finder to which some packages are not installed."""
 
-    def __init__(self, finder):
+    def __init__(self, finder: Any) -> None:
         self.finder = finder
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         return None if name.partition(".")[0] in ABSENT else self.finder.find_spec(name, path, target)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.finder, name)
 
 
-def main(folder, requests, answers):  # type: ignore[no-untyped-def]
+def main(folder: str, requests: str, answers: str) -> None:
     sys.meta_path[:] = map(Without, sys.meta_path)
     import numpy as np
     import tensorflow.compat.v1 as tf
 
-    results = {}
+    results: dict[str, Any] = {}
+    given: dict[tuple[str, str], dict[str, Any]] = {}
     with tf.Graph().as_default(), tf.Session() as session:
         signatures = tf.saved_model.load(session, ["serve"], folder).signature_def
-        given = {}
         with np.load(requests) as arrays:
             for key, value in arrays.items():
                 number, signature, name = key.split("/")
