@@ -32,12 +32,13 @@ format: $(VENV)/.tested
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py $(SHEETS)
 
-# Seconds per step against PyTorch, of every method, of the matting Laplacian, and of CycleGAN.
+# Seconds per step against PyTorch, of every method, of the matting Laplacian, of CycleGAN, and of exported generators.
 benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/matting.py
 	$(BIN)/python benchmarks/cyclegan.py
+	$(BIN)/python benchmarks/serving.py
 
 # Training data that anybody can have: satellite images and shaded relief, from a package.
 satellite: $(VENV)/.installed

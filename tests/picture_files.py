@@ -23,16 +23,16 @@ def encoded(image: Image.Image | np.ndarray, format: str, **options: Any) -> byt
     return buffer.getvalue()
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and has a few bytes of data."""
+def png_header(width: int, height: int, before: bytes = b"") -> bytes:
+    """A PNG that claims a size and has a few bytes of data, and perhaps a chunk before its header."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )
+    chunks = {b"abCd": before, b"IHDR": header, b"IDAT": zlib.compress(bytes(1000)), b"IEND": b""}
+    written = [chunk(kind, data) for kind, data in chunks.items() if data or kind == b"IEND"]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
 
 
 def jpeg_header(width: int, height: int) -> bytes:

@@ -133,6 +133,7 @@ class TestGif:
         (encoded(pixels(64, 65), "GIF"), "65 x 64 pixels"),
         (encoded(pixels(64, 65), "BMP"), "65 x 64 pixels"),
         (files.png_header(0, 5), "0 x 5 pixels"),
+        (files.png_header(50_000, 50_000, bytes([0, 0, 0, 8]) * 3), "a PNG that does not start with its header"),
         (files.bmp_header(-5, 5), "-5 x 5 pixels"),
         (files.bmp_header(8, 8, bits=4), "a BMP of 4 bits, compression 0"),
         (files.bmp_header(8, 8, bits=8, compression=1), "a BMP of 8 bits, compression 1"),

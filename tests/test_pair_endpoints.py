@@ -10,7 +10,7 @@ from served import Served
 
 from keras_style import images
 from keras_style.runtime import tf
-from keras_style.saved_model.endpoints import Encoding, pair_endpoints
+from keras_style.saved_model.endpoints import Encoding, describe, pair_endpoints
 from keras_style.saved_model.limits import Limits
 from keras_style.saved_model.warmup import FILE, write_warmup
 
@@ -30,9 +30,13 @@ def expected(content, style, steps=STEPS):
 
 
 @pytest.fixture(scope="module")
-def version(tmp_path_factory):
+def signatures():
+    return pair_endpoints(blend, STEPS, Limits(max_pixels=4000, max_steps=90), Encoding())
+
+
+@pytest.fixture(scope="module")
+def version(signatures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "1"
-    signatures = pair_endpoints(blend, STEPS, Limits(max_pixels=4000, max_steps=90), Encoding())
     module = tf.Module()
     module.functions = list(signatures.values())
     tf.saved_model.save(module, str(folder), signatures=signatures)
@@ -47,6 +51,14 @@ def served(version):
 
 CONTENTS = np.stack([pixels(20, 31, seed=seed) for seed in range(2)])
 STYLES = np.stack([pixels(17, 12, seed=seed) for seed in (5, 6)])
+
+
+def test_described_in_json(signatures):
+    any_size = {"dtype": "uint8", "shape": [None, None, None, 3]}
+    assert describe(signatures["serving_uint8"]) == {
+        "inputs": {"content": any_size, "style": any_size, "steps": {"dtype": "int32", "shape": []}},
+        "outputs": {"image": any_size},
+    }
 
 
 def test_names_and_the_default_number_of_steps(served):

@@ -218,7 +218,7 @@ class TestBesideTheGraph:
     def test_metadata(self, version, generator):
         metadata = json.loads((version / "keras_style.json").read_text())
         assert metadata["kind"] == "generator"
-        assert metadata["limits"] == {"max_pixels": MAX_PIXELS, "max_bytes": 100_000}
+        assert metadata["limits"] == {"max_pixels": MAX_PIXELS, "max_bytes": 100_000, "max_steps": 1000}
         assert metadata["versions"]["keras_style"] == keras_style.__version__
         assert metadata["weights_sha256"] == weights_digest(variable.numpy() for variable in generator.weights)
         assert metadata["signatures"]["serving_bytes"]["inputs"] == {

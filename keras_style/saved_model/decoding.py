@@ -16,6 +16,8 @@ FORMATS = "JPEG, PNG, GIF or BMP"
 _HEAD = 64  # bytes: more than the headers of PNG and BMP
 _PNG_GRAY = 0
 
+Check = Callable[[Any, Any, Any], Any]  # of height, width and the file, which it returns
+
 
 def decode(data: Any, name: str, limits: Limits) -> Any:
     """An image file as float32 RGB (H, W, 3) in [0, 1].
@@ -51,9 +53,6 @@ def decode(data: Any, name: str, limits: Limits) -> Any:
     return tf.ensure_shape(image, (None, None, 3))
 
 
-Check = Callable[[Any, Any, Any], Any]
-
-
 def _jpeg(data: Any, name: str, check: Check) -> Any:
     shape = tf.image.extract_jpeg_shape(data)  # from the header
     data = check(shape[0], shape[1], data)
@@ -67,6 +66,9 @@ def _jpeg(data: Any, name: str, check: Check) -> Any:
 
 def _png(data: Any, name: str, check: Check) -> Any:
     head = _head(data)
+    # A chunk before the header would put other numbers where its size is looked for.
+    is_first = tf.reduce_all(head[12:16] == tf.constant(list(b"IHDR"), tf.int64))
+    data = refuse_unless(is_first, [f"{name}: a PNG that does not start with its header"], data)
     data = check(_big_endian(head, 20), _big_endian(head, 16), data)
     # Pillow, too, reads deep color with 8 bits, and gray alone with 16.
     deep = (head[24] == 16) & (head[25] == _PNG_GRAY)

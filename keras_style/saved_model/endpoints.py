@@ -10,7 +10,6 @@ from keras_style.saved_model.graph_checks import refuse_unless
 from keras_style.saved_model.limits import Limits
 
 DEFAULT, BYTES, UINT8 = "serving_default", "serving_bytes", "serving_uint8"
-FORMATS = ("png", "jpeg")
 Size = tuple[int, int]
 
 
@@ -57,17 +56,17 @@ def generator_endpoints(
     height, width = size or (None, None)
     shape = (None, height, width, 3)
 
-    def tensors(image: Any, dtype: Any) -> Any:
+    def tensors(image: Any) -> Any:
         image = _checked_tensor(image, "image", shape, limits if size is None else None)
         return translate(_to_float(image, "image"))
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
     def floats(image: Any) -> dict[str, Any]:
-        return {"image": tensors(image, tf.float32)}
+        return {"image": tensors(image)}
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])
     def eight_bits(image: Any) -> dict[str, Any]:
-        return {"image": to_uint8(tensors(image, tf.uint8))}
+        return {"image": to_uint8(tensors(image))}
 
     def one_by_one(image_bytes: Any) -> Any:
         return _each(lambda data: encoding.encode(translate(decode(data, "image_bytes", limits)[None])[0]), image_bytes)

@@ -1,5 +1,6 @@
 """A model as a SavedModel that TensorFlow Serving runs."""
 
+import dataclasses
 import datetime
 import json
 import os
@@ -109,7 +110,7 @@ def export_saved_model(
         **_environment(),
         "signatures": {name: describe(signature) for name, signature in signatures.items()},
         "size": fixed,
-        "limits": {"max_pixels": limits.max_pixels, "max_bytes": limits.max_bytes},
+        "limits": dataclasses.asdict(limits),
         "output": {"format": output_format, "quality": quality if output_format == "jpeg" else None},
     }
 

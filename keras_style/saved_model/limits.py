@@ -17,7 +17,7 @@ class Limits:
     Args:
         max_pixels: height times width of an encoded image, or of all images of a tensor together.
         max_bytes: of an encoded image.
-        max_steps: of an optimization.
+        max_steps: of an optimization; one that is exported with more takes its own number.
     """
 
     max_pixels: int = MAX_PIXELS

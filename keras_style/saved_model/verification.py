@@ -35,7 +35,7 @@ class Verification:
 
     Args:
         differences: the largest of each signature, in [0, 1]; for JPEG the largest mean.
-        pictures: how many were compared.
+        pictures: how many were compared; of a Stylizer, how many pairs.
     """
 
     differences: Mapping[str, float]
@@ -100,7 +100,7 @@ def verify(
                 f"{directory}: {signature} differs from Keras by {difference:.3g}; expected at most {allowed:.3g}"
             )
         differences[signature] = max(differences.get(signature, 0.0), difference)
-    return Verification(differences, len(loaded) or len(_SIZES))
+    return Verification(differences, len(compared) // len(differences))
 
 
 _SIZES = ((37, 50), (64, 64), (83, 45))
