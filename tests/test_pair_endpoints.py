@@ -12,7 +12,9 @@ from keras_style import images
 from keras_style.runtime import tf
 from keras_style.saved_model.endpoints import Encoding, describe, pair_endpoints
 from keras_style.saved_model.limits import Limits
+from keras_style.saved_model.sources import least_steps
 from keras_style.saved_model.warmup import FILE, write_warmup
+from keras_style.stylizer import Stylizer
 
 STEPS = 7
 
@@ -40,7 +42,7 @@ def version(signatures, tmp_path_factory):
     module = tf.Module()
     module.functions = list(signatures.values())
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    write_warmup(folder, "blend", signatures, 32)
+    write_warmup(folder, "blend", signatures, 32, steps=4)
     return folder
 
 
@@ -117,11 +119,16 @@ def test_invalid_argument(served, signature, inputs, message):
         served(signature, **inputs)
 
 
-def test_warm_up_takes_one_step(version, served):
+def test_warm_up_takes_as_few_steps_as_it_is_told(version, served):
     from tensorflow_serving.apis import prediction_log_pb2
 
     for record in tf.compat.v1.io.tf_record_iterator(str(version / FILE)):
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-        assert inputs["steps"] == 1
+        assert inputs["steps"] == 4
         served(request.model_spec.signature_name, **inputs)
+
+
+def test_the_least_steps_are_one_for_each_scale_and_pass():
+    assert least_steps(Stylizer(size=512, scales=[128, 256, 512])) == 3
+    assert least_steps(Stylizer(size=256, scales=1)) == 1

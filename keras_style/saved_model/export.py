@@ -15,7 +15,7 @@ from keras_style.choices import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.saved_model.limits import MAX_BYTES, MAX_PIXELS, Limits
-from keras_style.saved_model.sources import Source, open_source
+from keras_style.saved_model.sources import Source, least_steps, open_source
 from keras_style.saved_model.versions import check_new, publish
 from keras_style.version import __version__
 
@@ -104,6 +104,7 @@ def export_saved_model(
     encoding = Encoding(output_format, quality)
     signatures = _signatures(source, limits, encoding, fixed)
     side = min(WARMUP_SIDE, int(limits.max_pixels**0.5))
+    steps = 1 if source.is_generator else least_steps(source.model)
     metadata = {
         "name": directory.resolve().name,
         **source.description,
@@ -117,7 +118,7 @@ def export_saved_model(
     def write(folder: Path) -> None:
         _save(folder, signatures)
         if warmup:
-            write_warmup(folder, metadata["name"], signatures, side)
+            write_warmup(folder, metadata["name"], signatures, side, steps)
         (folder / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
         if verify:
             from keras_style.saved_model.verification import verify as compare

@@ -12,6 +12,7 @@ import numpy as np
 from keras_style import preset
 from keras_style.choices import DIRECTIONS
 from keras_style.errors import InputError, StyleError
+from keras_style.optimize.schedule import schedule
 from keras_style.stylizer import Stylizer, backbone_digest
 
 
@@ -81,6 +82,12 @@ def _of_stylizer(stylizer: Stylizer) -> dict[str, Any]:
         "steps": variant.steps,
         "weights": backbone_digest(variant.backbone),
     }
+
+
+def least_steps(stylizer: Stylizer) -> int:
+    """One for each scale and pass, of a square picture."""
+    variant = stylizer._variant
+    return len(schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes))
 
 
 def weights_digest(arrays: Iterable[np.ndarray]) -> str:

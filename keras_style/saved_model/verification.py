@@ -17,14 +17,14 @@ import numpy as np
 from keras_style import images
 from keras_style.errors import ExportError, InputError, MissingFileError
 from keras_style.images import ImageLike
-from keras_style.saved_model.sources import open_source
+from keras_style.saved_model.sources import least_steps, open_source
 
 RUNNER = Path(__file__).with_name("session_runner.py")
 LEVEL = 1 / 255
 # Largest differences of values in [0, 1]. An optimization multiplies the last digits with every step.
 TOLERANCE = {"generator": 1e-5, "stylizer": 1e-4}
 JPEG_TOLERANCE = LEVEL  # of the mean: a level more before the encoder can be several in single pixels after it
-STEPS = 3  # of an optimization that is compared
+STEPS = 3  # of an optimization that is compared, unless it has more scales
 
 Requests = dict[str, np.ndarray]
 
@@ -140,8 +140,9 @@ def _of_stylizer(
     if len(pictures) % 2:
         raise InputError(f"{len(pictures)} pictures for a Stylizer; expected a content, a style, and so on in turn")
     pictures = pictures or [_synthetic(seed, *sides) for seed, sides in enumerate(_SIZES[:2])]
-    steps = np.array(STEPS, np.int32)
-    short = dataclasses.replace(stylizer, steps=STEPS)
+    count = max(STEPS, least_steps(stylizer))
+    steps = np.array(count, np.int32)
+    short = dataclasses.replace(stylizer, steps=count)
     for content, style in zip(pictures[::2], pictures[1::2], strict=True):
         eight_bits = [np.asarray(images.to_pil(picture)) for picture in (content, style)]
         files = [np.frombuffer(images.encode(picture, "png"), np.uint8) for picture in (content, style)]

@@ -12,7 +12,7 @@ from keras_style.runtime import tf
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: int) -> None:
+def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: int, steps: int) -> None:
     """Write a record for each signature.
 
     Args:
@@ -20,6 +20,7 @@ def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: i
         name: of the model; a server does not compare it.
         signatures: `tf.function`s by name, of `keras_style.saved_model.endpoints`.
         side: of the pictures, in pixels, where a signature leaves their size open.
+        steps: of an optimization: a record that fails keeps the version from being loaded.
     """
     from tensorflow_serving.apis import prediction_log_pb2
 
@@ -30,14 +31,14 @@ def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: i
             request = log.predict_log.request
             request.model_spec.name, request.model_spec.signature_name = name, signature
             for spec in function.input_signature:
-                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(example(spec, side)))
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(_example(spec, side, steps)))
             writer.write(log.SerializeToString())
 
 
-def example(spec: Any, side: int) -> np.ndarray:
-    """A value for an input: one smooth picture, or a single step."""
+def _example(spec: Any, side: int, steps: int) -> np.ndarray:
+    """A value for an input: one smooth picture, or the number of steps."""
     if spec.dtype == tf.int32:
-        return np.array(1, np.int32)
+        return np.array(steps, np.int32)
     height, width = spec.shape[1:3] if spec.shape.rank == 4 else (side, side)
     picture = _picture(height or side, width or side)
     if spec.dtype == tf.string:
