@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,7 +104,8 @@ def export_saved_model(
 
     encoding = Encoding(output_format, quality)
     signatures = _signatures(source, limits, encoding, fixed)
-    side = min(WARMUP_SIDE, int(limits.max_pixels**0.5))
+    # A request that the limits refuse would keep the version from being loaded; a PNG takes 3 bytes a pixel at most.
+    side = min(WARMUP_SIDE, math.isqrt(limits.max_pixels), math.isqrt(max(limits.max_bytes - 4096, 4) // 4))
     steps = 1 if source.is_generator else least_steps(source.model)
     metadata = {
         "name": directory.resolve().name,
@@ -145,7 +147,7 @@ def _save(folder: Path, signatures: dict[str, Any]) -> None:
     from keras_style.runtime import tf
 
     module = tf.Module()
-    module.signatures_ = list(signatures.values())  # or they would be collected while they are saved
+    module.functions = list(signatures.values())  # or they would be collected while they are saved
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
