@@ -10,7 +10,7 @@ from keras_style.runtime import tf
 LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
 
-def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype) -> LossesAndGradient:
+def losses_and_gradient(losses: Losses, shape: tuple[int | None, ...], dtype: np.dtype) -> LossesAndGradient:
     """`losses` of images and step, with the gradient of their sum, to be called inside a `tf.function`.
 
     TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
@@ -19,7 +19,7 @@ def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype)
 
     Args:
         losses: the objective of images (B, H, W, 3).
-        shape: (B, H, W, 3).
+        shape: (B, H, W, 3); None where it is known only when the graph runs.
         dtype: float32 or float64.
     """
 
