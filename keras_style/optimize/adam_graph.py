@@ -1,18 +1,20 @@
 """Adam on pixels inside a graph: the steps of `keras.optimizers.Adam`, without a variable."""
 
+from collections.abc import Mapping
+
 from keras_style.optimize.gradient import LossesAndGradient
-from keras_style.runtime import keras, tf
+from keras_style.runtime import tf
 
 
 def adam_graph(
-    adam: keras.optimizers.Adam, evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor
+    numbers: Mapping[str, float], evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor
 ) -> tf.Tensor:
     """Take `steps` steps from `image`, clipping to [0, 1] after each, to be called inside a `tf.function`.
 
     A served graph answers several requests at once, so that it can have no variables, as Keras's optimizers do.
 
     Args:
-        adam: whose learning rate, betas and epsilon are taken.
+        numbers: "learning_rate", "beta_1", "beta_2" and "epsilon".
         evaluate: what `losses_and_gradient` made.
         image: (B, H, W, 3), where to start, of any size.
         steps: scalar, how many steps.
@@ -22,9 +24,8 @@ def adam_graph(
 
     Reference: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, in the form before section 2.1.
     """
-    config = adam.get_config()
     dtype = image.dtype
-    rate, beta_1, beta_2 = (tf.constant(config[name], dtype) for name in ("learning_rate", "beta_1", "beta_2"))
+    rate, beta_1, beta_2 = (tf.constant(numbers[name], dtype) for name in ("learning_rate", "beta_1", "beta_2"))
     steps = tf.cast(steps, tf.int64)
 
     def step(
@@ -34,9 +35,9 @@ def adam_graph(
         # The order of Keras's operations, so that the two differ in no bit that the gradient does not differ in.
         power_1, power_2 = beta_1 ** tf.cast(number, dtype), beta_2 ** tf.cast(number, dtype)
         alpha = rate * tf.sqrt(1 - power_2) / (1 - power_1)
-        momentum += (gradient - momentum) * (1 - config["beta_1"])
-        velocity += (tf.square(gradient) - velocity) * (1 - config["beta_2"])
-        image -= momentum * alpha / (tf.sqrt(velocity) + config["epsilon"])
+        momentum += (gradient - momentum) * (1 - numbers["beta_1"])
+        velocity += (tf.square(gradient) - velocity) * (1 - numbers["beta_2"])
+        image -= momentum * alpha / (tf.sqrt(velocity) + numbers["epsilon"])
         return number + 1, tf.clip_by_value(image, 0, 1), momentum, velocity
 
     return tf.while_loop(

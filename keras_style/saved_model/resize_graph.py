@@ -13,8 +13,8 @@ def fitted_size(
     """`images.fitted_size`: (height, width) scaled so that the longer is `long_side`, int32 as all of them are."""
     sides = tf.cast(tf.stack([height, width]), tf.int64)
     longest = tf.reduce_max(sides)
-    scaled = tf.maximum(1, (2 * sides * tf.cast(long_side, tf.int64) + longest) // (2 * longest))
-    return tuple(tf.unstack(tf.cast(scaled, tf.int32)))
+    scaled = (2 * sides * tf.cast(long_side, tf.int64) + longest) // (2 * longest)
+    return tuple(tf.unstack(tf.maximum(1, tf.cast(scaled, tf.int32))))
 
 
 def scaled_alike(

@@ -75,31 +75,38 @@ def stylizer_graph(stylizer: Stylizer) -> StylizerGraph:
     schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes)  # refuses what fits no size
     backbone = load_backbone(variant, stylizer.pooling)
     optimizer = ImageOptimizer(backbone, Objective(stylizer._blend.terms(), variant.balance), variant.optimizer)
-    if optimizer.optimizer != "lbfgs" and not _is_plain_adam(optimizer.optimizer):
-        raise InputError(
-            f"the optimizer is {type(optimizer.optimizer).__name__} as configured; an export runs 'adam', 'lbfgs', or "
-            "a keras.optimizers.Adam of which only a constant learning_rate, beta_1, beta_2 and epsilon are set"
-        )
+    adam = None if optimizer.optimizer == "lbfgs" else _numbers_of_adam(optimizer.optimizer)
     image = tf.TensorSpec([None, None, 3], tf.float32)
     signature = [image, image, tf.TensorSpec([], tf.int32)]
-    painter = _Painter(stylizer, optimizer)
+    painter = _Painter(stylizer, optimizer, adam)
     return StylizerGraph(variant.steps, tf.function(painter.paint, signature, autograph=False))
 
 
-def _is_plain_adam(optimizer: keras.Optimizer) -> bool:
+def _numbers_of_adam(optimizer: keras.Optimizer) -> dict[str, float]:
     config = optimizer.get_config()
-    if type(optimizer) is not keras.optimizers.Adam or not isinstance(config["learning_rate"], float):
-        return False
-    numbers = {name: config[name] for name in ("learning_rate", "beta_1", "beta_2", "epsilon", "name")}
-    return config == keras.optimizers.Adam(**numbers).get_config()
+    if type(optimizer) is keras.optimizers.Adam and isinstance(config["learning_rate"], float):
+        numbers = {name: config[name] for name in ("learning_rate", "beta_1", "beta_2", "epsilon")}
+        if keras.optimizers.Adam(**numbers, name=config["name"]).get_config() == config:
+            return numbers
+    raise InputError(
+        f"the optimizer is {type(optimizer).__name__} as configured; an export runs 'adam', 'lbfgs', or "
+        "a keras.optimizers.Adam of which only a constant learning_rate, beta_1, beta_2 and epsilon are set"
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class _Painter:
-    """What `Stylizer` and `CoarseToFine` do in Python, in tensors, in the same order."""
+    """What `Stylizer` and `CoarseToFine` do in Python, in tensors, in the same order.
+
+    Attributes:
+        stylizer: whose numbers are taken.
+        optimizer: its network, objective and optimizer.
+        adam: the numbers of Adam; None: L-BFGS-B.
+    """
 
     stylizer: Stylizer
     optimizer: ImageOptimizer
+    adam: Mapping[str, float] | None
 
     def paint(self, content: tf.Tensor, style: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         variant, size = self.stylizer._variant, self.stylizer.size
@@ -202,10 +209,9 @@ class _Painter:
         )[1]
 
     def _minimize(self, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        optimizer = self.optimizer.optimizer
-        if optimizer == "lbfgs":
+        if self.adam is None:
             return lbfgs_graph(evaluate, start, steps)
-        return adam_graph(optimizer, evaluate, start, steps)
+        return adam_graph(self.adam, evaluate, start, steps)
 
     def _extend(self, image: tf.Tensor) -> tf.Tensor:
         bleed = self.stylizer._variant.bleed
