@@ -7,6 +7,10 @@ import numpy as np
 from keras_style.optimize.objective import Losses
 from keras_style.runtime import tf
 
+# Of a function that no graph optimizer is to touch: inlined, it would be optimized with its caller; and a session, as in
+# TF Serving, optimizes all functions of its graph but those of tf.data, which have optimizers of their own.
+AS_WRITTEN = {"_noinline": True, "_tf_data_function": True}
+
 LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
 
@@ -26,7 +30,7 @@ def losses_and_gradient(losses: Losses, shape: tuple[int | None, ...], dtype: np
     @tf.function(
         autograph=False,
         input_signature=[tf.TensorSpec(shape, dtype), tf.TensorSpec([], tf.int64)],
-        experimental_attributes={"_noinline": True},  # inlined, it would be optimized with its caller
+        experimental_attributes=AS_WRITTEN,
     )
     def traced(images: tf.Tensor, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:

@@ -12,7 +12,7 @@ from keras_style.choices import INITS
 from keras_style.errors import InputError
 from keras_style.images import MIN_SIDE
 from keras_style.optimize.adam_graph import adam_graph
-from keras_style.optimize.gradient import LossesAndGradient, losses_and_gradient
+from keras_style.optimize.gradient import AS_WRITTEN, LossesAndGradient, losses_and_gradient
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.lbfgs_graph import lbfgs_graph
 from keras_style.optimize.objective import Features, Objective
@@ -241,7 +241,7 @@ def _once(backbone: Backbone, layers: Sequence[str]) -> Features:
     @tf.function(
         autograph=False,
         input_signature=[tf.TensorSpec(_BATCH, tf.float32)],
-        experimental_attributes={"_noinline": True},
+        experimental_attributes=AS_WRITTEN,
     )
     def traced(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return backbone(images, layers)
