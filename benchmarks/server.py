@@ -115,11 +115,12 @@ def serve(models: str) -> None:
 
 
 def call_directly(generator: str, filters: int, models: str) -> None:
+    from keras_style.models.resnet_generator import ResNetGenerator
+    from keras_style.saved_model import export_saved_model
     from keras_style.serving.embedded.loaded import Loaded
 
-    version = Path(models, "generator", "1")
-    export(generator, filters, version)
-    loaded = Loaded(version)
+    network = ResNetGenerator(int(generator.removeprefix("resnet_")), filters)
+    loaded = Loaded(export_saved_model(network, Path(models, "generator"), warmup=False))
     signature = loaded.signatures["serving_default"]
     feed, fetch = signature.inputs["image"].name, signature.outputs["image"].name
     print("null", flush=True)
@@ -130,22 +131,6 @@ def call_directly(generator: str, filters: int, models: str) -> None:
         seconds = time.perf_counter() - started
         values = answer.ravel()[:: answer.size // 100].tolist()
         print(json.dumps(seconds if line.strip() == "time" else values), flush=True)
-
-
-def export(generator: str, filters: int, version: Path) -> None:
-    """Weights are constants, as in an exported generator."""
-    from keras_style.models.resnet_generator import ResNetGenerator
-    from keras_style.runtime import keras, tf
-
-    network = ResNetGenerator(int(generator.removeprefix("resnet_")), filters)
-    weights = network.get_weights()
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="image")])
-    def stylize(image):
-        with keras.StatelessScope([*zip(network.weights, map(tf.constant, weights), strict=True)]):
-            return {"image": (network(image * 2 - 1) + 1) / 2}
-
-    tf.saved_model.save(tf.Module(), str(version), {"serving_default": stylize})
 
 
 if __name__ == "__main__":

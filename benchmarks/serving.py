@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import workers
-from cyclegan import pictures, torch_generator, torch_images, weights
+from cyclegan import pictures, weights
 from workers import ask, processor
 
 CONTENDERS = {
@@ -167,16 +167,10 @@ def onnx(name: str, folder: Path, blocks: int, filters: int) -> Step:
 
 
 def eager(name: str, folder: Path, blocks: int, filters: int) -> Step:
-    import torch
+    import torch_cyclegan
 
-    generator = torch_generator(name, blocks, filters, 0).eval()
-
-    @torch.inference_mode()
-    def translate(picture: np.ndarray) -> np.ndarray:
-        answer = generator(torch_images(name, picture))[0]
-        return (answer.permute(1, 2, 0) / 2 + 0.5).clamp(0, 1).numpy()
-
-    return translate
+    generator = torch_cyclegan.generator(name, blocks, filters, weights, 0).eval()
+    return lambda picture: torch_cyclegan.translate(generator, name, picture)
 
 
 if __name__ == "__main__":
