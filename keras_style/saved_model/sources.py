@@ -100,10 +100,10 @@ def weights_digest(arrays: Iterable[np.ndarray]) -> str:
 
 
 def _card(model: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The description of a preset; None of anything else."""
+    """The description of a preset with the text of its card; None of anything else."""
     if Path(model).is_dir() and not Path(model, preset.DESCRIPTION).is_file():
         return None
     try:
-        return preset.load(os.fspath(model))[0]
+        return {**preset.load(os.fspath(model))[0], "card": preset.card(os.fspath(model))}
     except StyleError:
         return None
