@@ -14,8 +14,9 @@ demo: $(VENV)/.installed
 	    --output outputs/demo.png
 	@echo "The picture: $(CURDIR)/outputs/demo.png"
 
+# Two processes: much of the time is spent in building graphs, which takes one core.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.tested
 	$(BIN)/pytest -m slow
