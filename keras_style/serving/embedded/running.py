@@ -82,7 +82,7 @@ class Running:
             ],
         )
         services = Services(
-            models, gate, metrics, settings.max_message_mebibytes * MEBIBYTE, settings.tensor_content, source.forget
+            models, gate, metrics, settings.max_message_mebibytes * MEBIBYTE, settings.tensor_content, source.take
         )
         server.add_generic_rpc_handlers(services.handlers())
         end_health = health.add(server) if settings.health else lambda: None

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -44,7 +44,7 @@ class Services:
         metrics: what is counted.
         max_tensor_bytes: that an input may take when it is unpacked.
         as_content: answers carry `tensor_content`.
-        reloaded: called when a client has replaced the configuration.
+        reload: replaces the configuration by a client's; asks its second argument whether to go on waiting.
     """
 
     models: Models
@@ -52,7 +52,7 @@ class Services:
     metrics: Metrics
     max_tensor_bytes: int
     as_content: bool
-    reloaded: Callable[[], None] = field(default=lambda: None)
+    reload: Callable[[Any, Callable[[], bool]], None]
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """What `grpc.Server.add_generic_rpc_handlers` takes."""
@@ -131,11 +131,10 @@ class Services:
                 "currently supported"
             )
         try:
-            self.models.reload(request.config, context.is_active)
+            self.reload(request.config, context.is_active)
         except StatusError as error:
             log.error("ReloadConfig failed: %s", error)
             raise
-        self.reloaded()
         response = model_management_pb2.ReloadConfigResponse()
         response.status.SetInParent()
         for name, value in self.metrics.first_values(request.metric_names).items():

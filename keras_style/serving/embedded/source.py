@@ -1,5 +1,6 @@
 """Where the list of models comes from: a directory, a file, or the last client that sent another one."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ class Source:
         self._settings = settings
         self._models = served
         self._directory = settings.models
+        self._choosing = threading.Lock()
         self._folders_seen: dict[str, Path] = {}
 
     def start(self, go_on: Callable[[], bool]) -> None:
@@ -25,20 +27,27 @@ class Source:
 
     def look(self) -> None:
         """For new versions, and in a directory for new models."""
-        if self._directory:
-            folders = disk.models(self._directory)
-            if not all(self._models.is_configured(name) for name in folders):
-                # What was served goes on, also without a version for the moment.
-                self._folders_seen = {**self._folders_seen, **folders}
-                self._models.reload(models.of_folders(self._folders_seen), lambda: False)
+        with self._choosing:
+            if self._directory:
+                folders = disk.models(self._directory)
+                if not all(self._models.is_configured(name) for name in folders):
+                    # What was served goes on, also without a version for the moment.
+                    self._folders_seen = {**self._folders_seen, **folders}
+                    self._models.reload(models.of_folders(self._folders_seen), lambda: False)
         self._models.poll()
 
     def read_again(self) -> None:
         self._models.reload(self._file(), lambda: False)
 
-    def forget(self) -> None:
-        """A client's list counts from now on, not the directory."""
-        self._directory = None
+    def take(self, config: Any, go_on: Callable[[], bool]) -> None:
+        """A client's list, which counts from now on, not the directory; as `Models.reload`."""
+        with self._choosing:  # or a look into the directory, under way, would bring its models back
+            directory, self._directory = self._directory, None
+        try:
+            self._models.reload(config, go_on)
+        except BaseException:
+            self._directory = directory
+            raise
 
     def _file(self) -> Any:
         assert self._settings.config is not None
