@@ -30,8 +30,8 @@ def translate(
     Each picture is extended by reflection, at the bottom and on the right, to the next size that the generator takes,
     and the result is cropped back. Pictures of one extended size go through it together, `batch_size` at a time.
 
-    A stream of mixed sizes costs nothing extra without XLA: the generator is traced once for all sizes and calls, and
-    once more for batches, until its weights change. With `jit_compile=True` every extended size is compiled, which
+    A stream of mixed sizes costs nothing extra without XLA: the generator is traced once for all sizes and calls,
+    until its weights change. With `jit_compile=True` every extended size is compiled, which
     takes as long as dozens of pictures.
 
     Args:
@@ -57,8 +57,8 @@ def translate(
     jit_compile = checks.truth("jit_compile", jit_compile)
     if getattr(generator, "channels", 3) != 3:
         raise InputError(f"generator takes images of {generator.channels} channels; expected one of RGB images")
-    # Single pictures are normalized faster.
-    run = _function(generator, jit_compile, batch=1 if batch_size == 1 else None)
+    # Of any number, as in an export: one that is known to be 1 is normalized by another operation, 1e-4 away.
+    run = _function(generator, jit_compile, batch=None)
     multiple = getattr(generator, "multiple", 1)
     if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
         pictures = [load(image, name=f"images[{index}]") for index, image in enumerate(images)]
