@@ -104,6 +104,8 @@ def _card(model: str | os.PathLike[str]) -> dict[str, Any] | None:
     if Path(model).is_dir() and not Path(model, preset.DESCRIPTION).is_file():
         return None
     try:
-        return {**preset.load(os.fspath(model))[0], "card": preset.card(os.fspath(model))}
+        description, files = preset.load(os.fspath(model))
     except StyleError:
         return None
+    card = files.get(preset.CARD)
+    return {**description, "card": card.read_text(encoding="utf-8") if card else ""}
