@@ -51,7 +51,9 @@ Answers = dict[str, tuple[float, list[float]]]  # of each contender: seconds, an
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", choices=PARTS, nargs="+", default=PARTS)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="steps at 256 pixels; more at fewer, which take less time"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256], help="sides of the images trained on")
     parser.add_argument("--filters", type=int, default=32, help="of the first convolutions in training")
     parser.add_argument("--translate-size", type=int, default=256, help="side of the picture translated")
@@ -77,7 +79,7 @@ def main() -> None:
         print(f'compile(jit_compile="auto") is {report["train"]["auto_is"]}')
         for size in given.sizes:
             title = f"train, {size} x {size}, {blocks(size)} blocks, {given.filters} filters"
-            seconds = race("train", size, given.filters, given.rounds)
+            seconds = race("train", size, given.filters, given.rounds * max(1, 256 // size))
             report["train"]["sizes"][size] = rated(title, seconds, "pairs_per_second")
     size, filters = given.translate_size, given.translate_filters
     if "translate" in given.parts:

@@ -44,6 +44,17 @@ def truth(name: str, value: Any) -> bool:
     return value
 
 
+def sides(name: str, value: Any) -> tuple[int, int] | None:
+    """(height, width) in pixels, of one side or of both; None for None; otherwise InputError."""
+    if value is None:
+        return None
+    both = value if isinstance(value, list | tuple) else (value, value)
+    if len(both) != 2:
+        raise InputError(f"{name} is {_short(value)}; expected a side in pixels, or (height, width)")
+    height, width = (whole(name, side, 1, 2**15) for side in both)
+    return height, width
+
+
 def scales(value: Any) -> int | list[int]:
     """A count of scales, or a list of long sides, as ints; otherwise InputError."""
     if isinstance(value, list | tuple):

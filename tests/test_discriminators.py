@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_style.errors import InputError
+from keras_style.models.networks import DISCRIMINATORS
 from keras_style.models.patch_discriminator import PatchDiscriminator
 from keras_style.runtime import keras, tf
 from tests.oracles import torch_networks
@@ -34,10 +35,10 @@ def test_geometry_is_pytorchs(size, layers):
     np.testing.assert_allclose(discriminator(images), np.transpose(expected, (0, 2, 3, 1)), atol=1e-4)
 
 
-@pytest.mark.parametrize(("layers", "field"), [(0, 1), (1, 16), (2, 34), (3, 70)])
-def test_a_score_sees_its_patch(layers, field):
+@pytest.mark.parametrize(("name", "field"), [("pixel", 1), ("patch_16", 16), ("patch_34", 34), ("patch_70", 70)])
+def test_a_score_sees_its_patch(name, field):
     # Without normalization, through which every pixel would reach every score.
-    whole = PatchDiscriminator(2, layers, seed=0).network
+    whole = DISCRIMINATORS[name](filters=2, seed=0).network
     x = whole.inputs[0]
     for layer in whole.layers[1:]:
         x = x if layer.name.endswith("_norm") else layer(x)

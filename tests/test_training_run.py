@@ -163,6 +163,17 @@ def test_numerics_can_be_chosen(generator, numerics, settings, tmp_path):
     assert bool(result.gan.jit_compile) == numerics.get("jit_compile", False)
 
 
+def test_a_training_begins_with_the_generators_of_another(settings, whole, tmp_path):
+    model = {**settings["model"], "generator": None, "start": str(whole.directory), "discriminator": "patch_16"}
+    chosen = {**settings, "model": model, "training": {"epochs": 1, "learning_rate": 1e-9}}
+    result = train(chosen, directory=tmp_path / "run", verbose=0)
+    for direction in ("a2b", "b2a"):
+        before, after = (values(getattr(gan, f"generator_{direction}").weights) for gan in (whole.gan, result.gan))
+        np.testing.assert_allclose(np.concatenate(after, None), np.concatenate(before, None), atol=1e-7)
+    again = train(result.directory / "config.yaml", directory=result.directory, verbose=0)
+    assert again.epoch == 1
+
+
 def test_events_for_tensorboard(whole):
     found = events(whole.directory)
     assert found[0].file_version == "brain.Event:2"
@@ -336,6 +347,22 @@ def test_nothing_is_written_for_a_bad_configuration(changes, says, settings, tmp
     with pytest.raises(InputError, match=says):
         train(changed, directory=tmp_path / "run", verbose=0)
     assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        ("missing", r"missing.*expected one of .*satellite_to_relief"),
+        ("generator_a2b.keras", r"model.start is .*; expected a preset or the directory of a run, with two generators"),
+    ],
+)
+def test_generators_to_begin_with_are_those_of_a_run(start, says, settings, whole, tmp_path):
+    model = {**settings["model"], "generator": None, "start": str(whole.directory / start)}
+    with pytest.raises(InputError, match=says):
+        train({**settings, "model": model}, directory=tmp_path / "run")
+    with pytest.raises(InputError, match=r"model.start with model.generator='tiny'; expected one of the two"):
+        train({**settings, "model": {**settings["model"], "start": "x"}}, directory=tmp_path / "run")
+    assert not any(tmp_path.iterdir())
 
 
 def test_without_a_directory_it_goes_by_the_name_of_the_file(settings, tmp_path, monkeypatch, capfd):

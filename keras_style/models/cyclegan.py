@@ -48,8 +48,8 @@ class CycleGAN(keras.Model):
             the place of transposed convolutions, "unet_256", "unet_128"; a Keras model, which becomes G, and F is its
             clone with weights of its own; or a pair (G, F).
         filters: of the first convolution of each named network; 64 in the paper.
-        discriminator: "patch_70" (each score judges 70 x 70 pixels), "pixel"; a Keras model, which becomes D_A, or a
-            pair (D_A, D_B).
+        discriminator: "patch_70" (each score judges 70 x 70 pixels), "patch_34" and "patch_16" for smaller images,
+            "pixel"; a Keras model, which becomes D_A, or a pair (D_A, D_B).
         image_size: side in pixels, or (height, width), of the images trained on, which the pools hold. None: `fit`
             takes it from the data.
         pool_size: images that each pool holds; 50 in the paper. 0: none.
@@ -87,7 +87,7 @@ class CycleGAN(keras.Model):
     ) -> None:
         super().__init__(name=name, **kwargs)
         self.filters = checks.whole("filters", filters, 1, 10**5)
-        self.image_size = _sides(image_size)
+        self.image_size = checks.sides("image_size", image_size)
         self.seed = checks.whole("seed", seed, 0, 2**32 - 1)
         seeds = [int(number) for number in np.random.SeedSequence(self.seed).generate_state(7)]
         options = {"filters": self.filters, "dtype": self.dtype_policy}
@@ -520,13 +520,3 @@ def _wide(values: tf.Tensor) -> tf.Tensor:
 
 def _distance(x: Images, y: Images) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(_wide(x) - _wide(y)))
-
-
-def _sides(given: int | Sequence[int] | None) -> tuple[int, int] | None:
-    if given is None:
-        return None
-    sides = given if isinstance(given, list | tuple) else (given, given)
-    if len(sides) != 2:
-        raise InputError(f"image_size is {given!r}; expected a side in pixels, or (height, width)")
-    height, width = (checks.whole("image_size", side, 1, 2**14) for side in sides)
-    return height, width

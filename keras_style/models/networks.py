@@ -21,6 +21,8 @@ GENERATORS: dict[str, Callable[..., keras.Model]] = {
 }
 DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
     "patch_70": lambda **options: PatchDiscriminator(layers=3, **options),
+    "patch_34": lambda **options: PatchDiscriminator(layers=2, **options),
+    "patch_16": lambda **options: PatchDiscriminator(layers=1, **options),
     "pixel": lambda **options: PatchDiscriminator(layers=0, **options),
 }
 

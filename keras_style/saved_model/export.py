@@ -83,7 +83,7 @@ def export_saved_model(
         >>> keras_style.export_saved_model(keras_style.Stylizer(size=256, steps=100), "models/gatys")
     """
     checks.choice("direction", direction, DIRECTIONS)
-    fixed = checked_size(size)
+    fixed = checks.sides("size", size)
     checks.choice("output_format", output_format, ("png", "jpeg"))
     quality = checks.whole("quality", quality, 1, 100)
     limits = Limits(
@@ -163,13 +163,3 @@ def _environment() -> dict[str, Any]:
         },
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-
-
-def checked_size(size: Any) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    sides = size if isinstance(size, list | tuple) else (size, size)
-    if len(sides) != 2:
-        raise InputError(f"size is {size!r}; expected one number or (height, width)")
-    height, width = (checks.whole("size", side, 1, 2**15) for side in sides)
-    return height, width

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from keras_style import checks
 from keras_style.errors import InputError
-from keras_style.saved_model.export import checked_size
 from keras_style.saved_model.onnx_file import check_file, compare, write_file
 
 SIZE = 256  # pixels
@@ -33,7 +33,7 @@ def export_litert(
     Example:
         >>> keras_style.saved_model.export_litert(gan.generator_a2b, "a2b.tflite", size=(256, 384))
     """
-    sides = checked_size(size) or (SIZE, SIZE)
+    sides = checks.sides("size", size) or (SIZE, SIZE)
     source = check_file(path, model, direction)
     try:
         from ai_edge_litert.interpreter import Interpreter

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import atomic
+from keras_style import atomic, checks
 from keras_style.errors import ExportError, InputError, MissingFileError
-from keras_style.saved_model.export import checked_size
 from keras_style.saved_model.sources import open_source
 
 OPSET = 18
@@ -37,7 +36,7 @@ def export_onnx(
     Example:
         >>> keras_style.saved_model.export_onnx(gan.generator_a2b, "a2b.onnx")
     """
-    sides = checked_size(size)
+    sides = checks.sides("size", size)
     source = check_file(path, model, direction)
     try:
         import onnxruntime

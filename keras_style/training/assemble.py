@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_style import data
+from keras_style.choices import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.models.cyclegan import CycleGAN
+from keras_style.models.sources import open_generator
 from keras_style.runtime import keras
 from keras_style.training import config, held_out, optimizers
 from keras_style.training.csv_log import CSVLog
@@ -40,12 +42,25 @@ def images(given: config.Config) -> "Unpaired":
 def model(given: config.Config) -> CycleGAN:
     """The networks, compiled."""
     training = given.training
-    gan = CycleGAN(**_arguments(given, "model"), **_set(seed=training.seed, dtype=training.precision))
+    options = _arguments(given, "model")
+    if given.model.start is not None:
+        if given.model.generator is not None:
+            raise InputError(f"model.start with model.generator={given.model.generator!r}; expected one of the two")
+        options["generator"] = _trained(given.model.start)
+    gan = CycleGAN(**options, **_set(seed=training.seed, dtype=training.precision))
     gan.compile(**_arguments(given, "loss"), **_set(jit_compile=training.jit_compile))
     if training.learning_rate is not None:
         for optimizer in optimizers.of(gan).values():
             optimizer.learning_rate = training.learning_rate
     return gan
+
+
+def _trained(source: str) -> list[keras.Model]:
+    """Both generators of a run or of a preset."""
+    generators = [] if Path(source).is_file() else [open_generator(source, direction) for direction in DIRECTIONS]
+    if not all(generator.trainable_variables for generator in generators) or not generators:
+        raise InputError(f"model.start is {source!r}; expected a preset or the directory of a run, with two generators")
+    return generators
 
 
 def callbacks(given: config.Config, directory: Path, size: int | None) -> list[keras.callbacks.Callback]:
@@ -92,6 +107,8 @@ def resolved(given: config.Config, prepared: "Unpaired", gan: CycleGAN) -> dict[
                 plain[section][name] = list(default) if isinstance(default, tuple) else default
     if plain["data"]["preprocess"] not in ("crop", "none"):  # which do not resize
         plain["data"]["load_size"] = prepared.settings["load_size"]
+    if given.model.start is not None:
+        plain["model"]["generator"] = None
     rates = [optimizers.initial_rate(each) for each in optimizers.of(gan).values()]
     plain["training"] |= {
         "decay_start": decay_start(given.training),

@@ -54,8 +54,13 @@ class Data(Section):
 
 
 class Model(Section):
-    """`keras_style.models.CycleGAN`."""
+    """`keras_style.models.CycleGAN`.
 
+    start: a preset or the directory of a run, whose generators the training begins with, in the place of `generator`;
+    the discriminators begin anew, with `filters`.
+    """
+
+    start: str | None = None
     generator: str | None = None
     filters: int | None = None
     discriminator: str | None = None
