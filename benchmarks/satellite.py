@@ -1,8 +1,8 @@
 """CycleGAN beside its PyTorch original, and the shipped preset: satellite pictures and shaded relief, pixel by pixel.
 
     make satellite
-    keras-style train configs/cyclegan/satellite_to_relief.yaml --directory runs/satellite --set training.epochs=12
-    python benchmarks/satellite.py runs/satellite
+    keras-style train configs/cyclegan/satellite_to_relief.yaml
+    python benchmarks/satellite.py runs/satellite_to_relief
 
 "curves": trains the original's networks (transposed convolutions) by its recipe, of the run's width and for as many
 steps, on the same folders: pictures enlarged and cropped at random, pools of 50, Adam, linear decay. After every epoch
@@ -52,11 +52,12 @@ def main() -> None:
         report["torch"], report["torch_seconds"] = original(settings, folders, truth, given.seed)
         rows = list(csv.DictReader((given.run / "log.csv").open()))
         report["steps"] = len(rows) * max(len(folders["train_a"]), len(folders["train_b"]))
-        report["keras_style"] = [{key: round(float(row[key]), 5) for key in KEYS} for row in rows]
+        # The run may measure every second epoch only.
+        report["keras_style"] = [{key: round(float(row[key]), 5) if row[key] else None for key in KEYS} for row in rows]
         report["keras_style_at_the_end"] = score(ours(given.run), truth)
         print("epoch   keras_style / PyTorch")
         for epoch, (one, other) in enumerate(zip(report["keras_style"], report["torch"], strict=True), start=1):
-            print(f"{epoch:5d}   " + "   ".join(f"{key} {one[key]:.4f} / {other[key]:.4f}" for key in KEYS))
+            print(f"{epoch:5d}   " + "   ".join(f"{key} {one[key]} / {other[key]}" for key in KEYS))
     if "preset" in given.parts:
         report["preset"] = score(ours("satellite_to_relief"), truth)
     for name, scores in {**report["baselines"], "preset": report.get("preset")}.items():
