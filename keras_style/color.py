@@ -13,10 +13,10 @@ from keras_style.errors import InputError
 YIQ_LUMINANCE = (0.299, 0.587, 0.114)  # NTSC 1953, the Y of YIQ
 
 # Standard deviation, a fortieth of an 8-bit level: a flatter style holds rounding noise, which must not be amplified.
-_FLAT = 1e-4
+FLAT = 1e-4
 
 # eps of match_color in github.com/leongatys/NeuralImageSynthesis, ExampleNotebooks/ScaleControl.ipynb
-_RIDGE = 1e-5
+RIDGE = 1e-5
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ def luminance_pair(content: np.ndarray, style: np.ndarray) -> tuple[np.ndarray, 
     content_gray, style_gray = luminance(content), luminance(style)
     mean_c, deviation_c = content_gray.mean(dtype=np.float64), content_gray.std(dtype=np.float64)
     mean_s, deviation_s = style_gray.mean(dtype=np.float64), style_gray.std(dtype=np.float64)
-    matched = deviation_c / max(deviation_s, _FLAT) * (style_gray - mean_s) + mean_c
+    matched = deviation_c / max(deviation_s, FLAT) * (style_gray - mean_s) + mean_c
     return _three_channels(_clipped(content_gray, content.dtype)), _three_channels(_clipped(matched, style.dtype))
 
 
@@ -123,7 +123,7 @@ def _moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pixels = image.reshape(-1, 3).astype(np.float64)
     mean = pixels.mean(axis=0)
     centered = pixels - mean
-    return mean, centered.T @ centered / len(pixels) + _RIDGE * np.eye(3)
+    return mean, centered.T @ centered / len(pixels) + RIDGE * np.eye(3)
 
 
 def _power(symmetric: np.ndarray, exponent: float) -> np.ndarray:

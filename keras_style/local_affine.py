@@ -56,7 +56,7 @@ def smooth(
             f"the picture has shape {picture.shape} and the photograph {photograph.shape}; expected equal shapes"
         )
     if radius is None:
-        radius = max(1, round(RADIUS / LONG_SIDE * max(picture.shape[:2])))
+        radius = default_radius(max(picture.shape[:2]))
     side = 2 * checks.whole("radius", radius, 1, 10**6) + 1
     epsilon = checks.number("epsilon", epsilon, low=1e-9)  # far above what float64 leaves of a flat window's covariance
     inside = _box(np.ones(picture.shape[:2]), side)
@@ -72,6 +72,11 @@ def smooth(
     constants = mean_value - _applied(slopes, mean_color)
     smoothed = _applied(mean(slopes), colors) + mean(constants)
     return smoothed.clip(0, 1).astype(picture.dtype, copy=False)
+
+
+def default_radius(long_side: int) -> int:
+    """The radius for a picture of that long side, in pixels."""
+    return max(1, round(RADIUS / LONG_SIDE * long_side))
 
 
 def _box(image: np.ndarray, side: int) -> np.ndarray:

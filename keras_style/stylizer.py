@@ -283,19 +283,24 @@ def build_optimizer(
         targets: the images by which a network is normalized.
         wrap: of `ImageOptimizer`.
     """
-    from keras_style import backbones
     from keras_style.optimize.image_optimizer import ImageOptimizer
     from keras_style.optimize.objective import Objective
 
     variant = blend.variant
-    backbone: Backbone = variant.backbone
-    if isinstance(variant.backbone, str):
-        backbone = backbones.get(variant.backbone, pooling=variant.pooling)
-    elif pooling is not None:
-        backbone = replace(backbone, pooling=pooling)
+    backbone = load_backbone(variant, pooling)
     if variant.normalized_backbone:
         backbone = backbone.normalized(targets)
     return ImageOptimizer(backbone, Objective(blend.terms(), variant.balance), variant.optimizer, wrap)
+
+
+def load_backbone(variant: Variant, pooling: str | None) -> "Backbone":
+    """The backbone of a variant as it was published, with `pooling` as the user gave it."""
+    from keras_style import backbones
+
+    if isinstance(variant.backbone, str):
+        return backbones.get(variant.backbone, pooling=variant.pooling)
+    backbone: Backbone = variant.backbone
+    return backbone if pooling is None else replace(backbone, pooling=pooling)
 
 
 def known_layers(backbone: "str | Backbone") -> Sequence[str]:

@@ -7,10 +7,14 @@ import numpy as np
 from keras_style.optimize.objective import Losses
 from keras_style.runtime import tf
 
+# Of a function that no graph optimizer is to touch: inlined, it would be optimized with its caller; and a session, as in
+# TF Serving, optimizes all functions of its graph but those of tf.data, which have optimizers of their own.
+AS_WRITTEN = {"_noinline": True, "_tf_data_function": True}
+
 LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
 
-def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype) -> LossesAndGradient:
+def losses_and_gradient(losses: Losses, shape: tuple[int | None, ...], dtype: np.dtype) -> LossesAndGradient:
     """`losses` of images and step, with the gradient of their sum, to be called inside a `tf.function`.
 
     TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
@@ -19,14 +23,14 @@ def losses_and_gradient(losses: Losses, shape: tuple[int, ...], dtype: np.dtype)
 
     Args:
         losses: the objective of images (B, H, W, 3).
-        shape: (B, H, W, 3).
+        shape: (B, H, W, 3); None where it is known only when the graph runs.
         dtype: float32 or float64.
     """
 
     @tf.function(
         autograph=False,
         input_signature=[tf.TensorSpec(shape, dtype), tf.TensorSpec([], tf.int64)],
-        experimental_attributes={"_noinline": True},  # inlined, it would be optimized with its caller
+        experimental_attributes=AS_WRITTEN,
     )
     def traced(images: tf.Tensor, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:

@@ -1,6 +1,6 @@
 """The objective: losses on layers, each with a weight and a target, added up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from keras_style.masks import Regions
 from keras_style.runtime import tf
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]
 
 TARGETS = ("content", "style", None)
 
@@ -102,6 +103,7 @@ class Objective:
         content_regions: Regions | None = None,
         style_regions: Sequence[Regions] = (),
         edge: int = 0,
+        target_features: Features | None = None,
     ) -> Losses:
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
 
@@ -118,6 +120,8 @@ class Objective:
             style_regions: the same regions in each style.
             edge: without regions, positions along the border of every layer that style terms leave out, on both sides:
                 features there are as much of zero padding as of the picture.
+            target_features: what content and style go through instead of the backbone: a function of images and
+                layers, which gives the same features.
 
         Returns:
             A function from images (B, H, W, 3) and the number of the step, from which random losses draw, to
@@ -131,11 +135,12 @@ class Objective:
         sources = {"content": [] if content is None else [content], "style": list(style)}
         blend = checks.shares("blend", blend, len(style)) if style else []
         features = {}
+        see = target_features or backbone
         for target in ("content", "style"):
             needed = {term.layer for term in self.terms if term.target == target}
             if needed and not sources[target]:
                 raise InputError(f"the objective compares with the {target} image; none was given")
-            features[target] = [backbone(tf.convert_to_tensor(image), needed) for image in sources[target] if needed]
+            features[target] = [see(tf.convert_to_tensor(image), needed) for image in sources[target] if needed]
 
         summands = []
         for term in self.terms:
