@@ -22,8 +22,8 @@ class FeatureLoss(keras.losses.Loss):
     positions inside.
 
     Attributes:
-        adds_up: what adds up over parts of an image, so that it can be larger than memory: "statistics", whose sums over
-            the parts are those of the whole; "distance", that of each part times its `share`; None: neither.
+        adds_up: what adds up over parts of an image, so that it can be larger than memory: "statistics", whose sums
+            over the parts are those of the whole; "distance", that of each part times its `share`; None: neither.
         looks_ahead: positions to the right and below that the statistics of a position need.
 
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017: style as a distance between distributions.

@@ -186,7 +186,9 @@ def _predicted(
     to_high, *_ = _cubic(point, high)
     step_steeper = tf.where(bracketed, to_high, farthest)
 
-    step = tf.where(higher, step_higher, tf.where(turned, step_turned, tf.where(flatter, step_flatter, step_steeper)))
+    step = tf.where(
+        higher, step_higher, tf.where(turned, step_turned, tf.where(flatter, step_flatter, step_steeper))
+    )
     new_high = _either(higher, point, _either(turned, low, high))
     return _either(higher, low, point), new_high, step, bracketed | higher | turned
 

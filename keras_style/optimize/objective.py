@@ -191,11 +191,11 @@ class Objective:
                 places.append((term, None, [without_edge(image.shape, times, edge) for image in style]))
                 continue
             for region, weights in content_regions.items():
-                inside = _at_layer(weights, times, region, f"the content at {term.layer}")
-                of_styles = [
+                within = _at_layer(weights, times, region, f"the content at {term.layer}")
+                of_styles: list[np.ndarray | None] = [
                     _at_layer(each[region], times, region, f"the style at {term.layer}") for each in style_regions
                 ]
-                places.append((term, inside, of_styles))
+                places.append((term, within, of_styles))
 
         taken: dict[str, list[list[Statistics]]] = {}  # of each target's images, those of each place in turn
         for target, images in sources.items():
@@ -266,7 +266,7 @@ class Summand:
 
 
 def without_edge(shape: Sequence[int], poolings: int, edge: int) -> np.ndarray | None:
-    """A mask (1, H', W') of a layer of images (B, H, W, 3): all positions but those along the border, or None for all."""
+    """A mask (1, H', W') of a layer of images (B, H, W, 3): the positions away from the border; None if all count."""
     if not edge:
         return None
     mask = np.zeros((1, *(side >> poolings for side in shape[1:3])), np.float32)

@@ -80,10 +80,14 @@ def tiled_losses_and_gradient(
     check(objective)
     cut = tiling(objective, backbone, pixels)
     at_once = [term for term in objective.terms if not term.loss.adds_up]
+    whole = None
+    if at_once:
+        losses = Objective(at_once).bind(backbone, content, style, blend, content_regions, style_regions, edge)
+        whole = tf.function(losses_and_gradient(losses, shape, dtype), autograph=False)
+        if len(at_once) == len(objective.terms):
+            return whole
     pointwise = [term for term in objective.terms if term.loss.adds_up == "distance"]
     summed = [term for term in objective.terms if term.loss.adds_up == "statistics"]
-    if pointwise and content is None:
-        raise InputError("the objective compares with the content image; none was given")
 
     of_sums = (
         Objective(summed).summands(
@@ -103,16 +107,16 @@ def tiled_losses_and_gradient(
         (each.term.loss, each.term.layer, _mask(each, shape, backbone.poolings(each.term.layer))) for each in of_sums
     ]
     sums = _Sums(backbone, cut, shape, dtype, wanted)
-    kept = _features(backbone, cut, content, {term.layer for term in pointwise}) if pointwise else {}
+    kept = {}
+    if pointwise:
+        if content is None:
+            raise InputError("the objective compares with the content image; none was given")
+        kept = _features(backbone, cut, content, {term.layer for term in pointwise})
     fixed = [
         _Pointwise.towards(term, kept[term.layer], cut, backbone.poolings(term.layer), shape) for term in pointwise
     ]
     finish = _finish(of_sums)
-    pull = _pull(backbone, sums, fixed) if summed or pointwise else None
-    whole = None
-    if at_once:
-        losses = Objective(at_once).bind(backbone, content, style, blend, content_regions, style_regions, edge)
-        whole = tf.function(losses_and_gradient(losses, shape, dtype), autograph=False)
+    pull = _pull(backbone, sums, fixed)
 
     def evaluate(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         values: dict[str, Any] = dict.fromkeys(objective.names, 0.0)
@@ -128,7 +132,7 @@ def tiled_losses_and_gradient(
             gradient += slope.numpy()
         found, slopes = finish(sums(images))
         add(found)
-        for tile in sums.tiles if pull else ():
+        for tile in sums.tiles:
             bounds = [tf.constant(tile.bounds(each.poolings)) for each in fixed]
             targets = [each.target(tile) for each in fixed]
             found, slope = pull(tile.seen(images), sums.bounds(tile), sums.masks(tile), slopes, bounds, targets)
@@ -163,7 +167,8 @@ class _Sums:
         self.kinds: Any = []  # a tf.TensorSpec for each of the statistics
         if wanted:
             self._graph = _graph(self._of_window, [self.window, *self.signature])
-            self.kinds = self._graph.get_concrete_function().structured_outputs
+            found = self._graph.get_concrete_function().structured_outputs
+            self.kinds = tf.nest.map_structure(tf.TensorSpec.from_tensor, found)
 
     def __call__(self, images: tf.Tensor) -> list[Statistics]:
         """The statistics of images (B, H, W, 3), of each that is wanted."""

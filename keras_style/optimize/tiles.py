@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -127,10 +128,7 @@ class Tiling:
         length = rounded(-(-(side + (number - 1) * lost) // number), up=True)
         starts = [min(index * (length - lost), side - length) for index in range(number)]
         cuts = [0, *(start + margin for start in starts[1:]), side]
-        return [
-            Span(start, start + length, *own)
-            for start, own in zip(starts, zip(cuts, cuts[1:], strict=False), strict=True)
-        ]
+        return [Span(start, start + length, *own) for start, own in zip(starts, pairwise(cuts), strict=True)]
 
     def window(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the windows of an image, in pixels."""
