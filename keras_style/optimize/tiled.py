@@ -80,43 +80,30 @@ def tiled_losses_and_gradient(
     check(objective)
     cut = tiling(objective, backbone, pixels)
     at_once = [term for term in objective.terms if not term.loss.adds_up]
-    whole = None
-    if at_once:
-        losses = Objective(at_once).bind(backbone, content, style, blend, content_regions, style_regions, edge)
-        whole = tf.function(losses_and_gradient(losses, shape, dtype), autograph=False)
-        if len(at_once) == len(objective.terms):
-            return whole
     pointwise = [term for term in objective.terms if term.loss.adds_up == "distance"]
     summed = [term for term in objective.terms if term.loss.adds_up == "statistics"]
+    targets = (content, style, blend, content_regions, style_regions, edge)
+    whole = None
+    if at_once:
+        bound = Objective(at_once).bind(backbone, *targets)
+        whole = tf.function(losses_and_gradient(bound, shape, dtype), autograph=False)
+        if len(at_once) == len(objective.terms):
+            return whole
 
-    of_sums = (
-        Objective(summed).summands(
-            backbone.poolings,
-            lambda image, wanted: _Sums(backbone, cut, image.shape, dtype, wanted)(tf.constant(image)),
-            content,
-            style,
-            blend,
-            content_regions,
-            style_regions,
-            edge,
-        )
-        if summed
-        else []
-    )
-    wanted = [
-        (each.term.loss, each.term.layer, _mask(each, shape, backbone.poolings(each.term.layer))) for each in of_sums
-    ]
-    sums = _Sums(backbone, cut, shape, dtype, wanted)
-    kept = {}
+    network = _Network(backbone, {term.layer for term in summed + pointwise}, cut, np.dtype(dtype))
+    of_sums = Objective(summed).summands(backbone.poolings, network.statistics, *targets) if summed else []
+    fixed = []
     if pointwise:
         if content is None:
             raise InputError("the objective compares with the content image; none was given")
-        kept = _features(backbone, cut, content, {term.layer for term in pointwise})
-    fixed = [
-        _Pointwise.towards(term, kept[term.layer], cut, backbone.poolings(term.layer), shape) for term in pointwise
-    ]
+        kept = network.features(content, {term.layer for term in pointwise})
+        fixed = [_Pointwise.towards(term, kept[term.layer], network, shape) for term in pointwise]
+    sums = _Sums(
+        network,
+        [(each.term.loss, each.term.layer, _mask(each, shape, backbone.poolings(each.term.layer))) for each in of_sums],
+    )
     finish = _finish(of_sums)
-    pull = _pull(backbone, sums, fixed)
+    pull = _pull(network, sums, fixed, (shape[0], *cut.window(*shape[1:3]), 3))
 
     def evaluate(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         values: dict[str, Any] = dict.fromkeys(objective.names, 0.0)
@@ -132,10 +119,10 @@ def tiled_losses_and_gradient(
             gradient += slope.numpy()
         found, slopes = finish(sums(images))
         add(found)
-        for tile in sums.tiles:
+        for tile in cut(*shape[1:3]):
             bounds = [tf.constant(tile.bounds(each.poolings)) for each in fixed]
-            targets = [each.target(tile) for each in fixed]
-            found, slope = pull(tile.seen(images), sums.bounds(tile), sums.masks(tile), slopes, bounds, targets)
+            features = [each.target(tile) for each in fixed]
+            found, slope = pull(tile.seen(images), sums.bounds(tile), sums.masks(tile), slopes, bounds, features)
             add(found)
             into = tile.seen(gradient)
             into += slope.numpy()
@@ -144,45 +131,65 @@ def tiled_losses_and_gradient(
     return evaluate
 
 
+class _Network:
+    """The backbone as one graph for windows of every image: with each graph its weights take some 400 MB more."""
+
+    def __init__(self, backbone: Backbone, layers: Iterable[str], cut: Tiling, dtype: np.dtype):
+        names = sorted(layers)
+        self.backbone = backbone
+        self.cut = cut
+        self.dtype = dtype
+        window = tf.TensorSpec((None, None, None, 3), dtype)
+        self.maps = _graph(lambda window: backbone(window, names), [window])
+        shapes = self.maps.get_concrete_function().structured_outputs
+        self.kinds = {name: tf.TensorSpec((None, None, None, shapes[name].shape[-1]), dtype) for name in names}
+
+    def statistics(self, image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
+        """Statistics of an image (B, H, W, 3), added up over its tiles."""
+        return _Sums(self, wanted)(tf.constant(image))
+
+    def features(self, images: np.ndarray, layers: Iterable[str]) -> dict[str, np.ndarray]:
+        """Feature maps (B, H', W', C) of images."""
+        batch, height, width, _ = images.shape
+        whole = {}
+        for name in layers:
+            times = self.backbone.poolings(name)
+            whole[name] = np.empty((batch, height >> times, width >> times, self.kinds[name].shape[-1]), self.dtype)
+        for tile in self.cut(height, width):
+            maps = self.maps(tf.constant(tile.seen(images)))
+            for name, features in whole.items():
+                times = self.backbone.poolings(name)
+                tile.own(features, times)[...] = _within(maps[name], tile.bounds(times))
+        return whole
+
+
 class _Sums:
-    """Statistics of images of one size, added up over tiles by one graph.
+    """Statistics of images, added up over tiles.
 
     Args:
-        shape: (B, H, W, 3).
+        network: gives the features of windows.
         wanted: losses whose statistics add up, each with its layer and its mask of that layer.
     """
 
-    def __init__(
-        self, backbone: Backbone, cut: Tiling, shape: Sequence[int], dtype: np.dtype, wanted: Sequence[Wanted]
-    ):
-        self.backbone = backbone
+    def __init__(self, network: _Network, wanted: Sequence[Wanted]):
+        self.network = network
         self.wanted = wanted
-        self.places = [(backbone.poolings(layer), loss.looks_ahead) for loss, layer, _ in wanted]
-        self.tiles = list(cut(*shape[1:3]))
-        self.window = tf.TensorSpec((shape[0], *cut.window(*shape[1:3]), 3), dtype)
+        self.places = [(network.backbone.poolings(layer), loss.looks_ahead) for loss, layer, _ in wanted]
         self.signature = (
             [tf.TensorSpec([4], tf.int32) for _ in wanted],
             [tf.TensorSpec((len(mask), None, None), tf.float32) for _, _, mask in wanted if mask is not None],
         )
-        self.kinds: Any = []  # a tf.TensorSpec for each of the statistics
-        if wanted:
-            self._graph = _graph(self._of_window, [self.window, *self.signature])
-            found = self._graph.get_concrete_function().structured_outputs
-            self.kinds = tf.nest.map_structure(tf.TensorSpec.from_tensor, found)
+        self._graph = tf.function(self.of_maps, autograph=False, input_signature=[network.kinds, *self.signature])
+        found = self._graph.get_concrete_function().structured_outputs
+        self.kinds = tf.nest.map_structure(tf.TensorSpec.from_tensor, found)
 
     def __call__(self, images: tf.Tensor) -> list[Statistics]:
         """The statistics of images (B, H, W, 3), of each that is wanted."""
         total: list[Statistics] = []
-        for tile in self.tiles if self.wanted else ():
-            part = self._graph(tile.seen(images), self.bounds(tile), self.masks(tile))
+        for tile in self.network.cut(*images.shape[1:3]) if self.wanted else ():
+            part = self._graph(self.network.maps(tile.seen(images)), self.bounds(tile), self.masks(tile))
             total = tf.nest.map_structure(tf.add, total, part) if total else part
         return total
-
-    def _of_window(
-        self, window: tf.Tensor, bounds: Sequence[tf.Tensor], masks: Sequence[tf.Tensor]
-    ) -> list[Statistics]:
-        maps = self.backbone(window, {layer for _, layer, _ in self.wanted})
-        return self.of_maps(maps, bounds, masks)
 
     def of_maps(
         self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], masks: Sequence[tf.Tensor]
@@ -220,9 +227,8 @@ class _Pointwise:
     weight: tf.Tensor | float
 
     @classmethod
-    def towards(
-        cls, term: Term, features: np.ndarray, cut: Tiling, poolings: int, shape: Sequence[int]
-    ) -> "_Pointwise":
+    def towards(cls, term: Term, features: np.ndarray, network: _Network, shape: Sequence[int]) -> "_Pointwise":
+        poolings = network.backbone.poolings(term.layer)
         if features.shape[1:3] != tuple(side >> poolings for side in shape[1:3]):
             raise InputError(f"content features have shape {features.shape}; the image has {tuple(shape)}")
         weight: tf.Tensor | float = term.weight
@@ -232,7 +238,7 @@ class _Pointwise:
         magnitude = tf.add_n(
             [
                 each.share(target) * term.loss.magnitude(term.loss.statistics(target))
-                for target in map(each.target, cut(*shape[1:3]))
+                for target in map(each.target, network.cut(*shape[1:3]))
             ]
         )
         return cls(term, features, poolings, weight / tf.where(magnitude > 0, magnitude, tf.ones_like(magnitude)))
@@ -249,29 +255,6 @@ class _Pointwise:
         loss = self.term.loss
         distance = loss.distance(loss.statistics(target), loss.statistics(own))
         return tf.reduce_mean(self.weight * self.share(target) * distance)
-
-
-def _features(backbone: Backbone, cut: Tiling, images: np.ndarray, layers: Iterable[str]) -> dict[str, np.ndarray]:
-    """Feature maps (B, H', W', C) of images, tile by tile."""
-    names = sorted(layers)
-
-    def of_window(window: tf.Tensor, bounds: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        maps = backbone(window, names)
-        return [_within(maps[name], own) for name, own in zip(names, bounds, strict=True)]
-
-    batch, height, width, _ = images.shape
-    window = tf.TensorSpec((batch, *cut.window(height, width), 3), images.dtype)
-    signature = [window, [tf.TensorSpec([4], tf.int32) for _ in names]]
-    graph = _graph(of_window, signature)
-    whole: dict[str, np.ndarray] = {}
-    for tile in cut(height, width):
-        bounds = [tf.constant(tile.bounds(backbone.poolings(name))) for name in names]
-        for name, part in zip(names, graph(tf.constant(tile.seen(images)), bounds), strict=True):
-            if name not in whole:
-                times = backbone.poolings(name)
-                whole[name] = np.empty((batch, height >> times, width >> times, part.shape[-1]), images.dtype)
-            tile.own(whole[name], backbone.poolings(name))[...] = part.numpy()
-    return whole
 
 
 def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
@@ -291,13 +274,10 @@ def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
     return tf.function(both, autograph=False) if of_sums else lambda finished: ({}, [])
 
 
-def _pull(backbone: Backbone, sums: _Sums, fixed: Sequence[_Pointwise]) -> Callable[..., Any]:
+def _pull(network: _Network, sums: _Sums, fixed: Sequence[_Pointwise], window: Sequence[int]) -> Callable[..., Any]:
     """From a window and the derivatives by all sums to its own values by name, and the gradient by its pixels."""
-    layers = {layer for _, layer, _ in sums.wanted} | {each.term.layer for each in fixed}
     places = [tf.TensorSpec([4], tf.int32) for _ in fixed]
-    targets = [
-        tf.TensorSpec((len(each.features), None, None, each.features.shape[-1]), sums.window.dtype) for each in fixed
-    ]
+    targets = [network.kinds[each.term.layer] for each in fixed]
 
     def both(
         window: tf.Tensor,
@@ -309,7 +289,7 @@ def _pull(backbone: Backbone, sums: _Sums, fixed: Sequence[_Pointwise]) -> Calla
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(window)
-            maps = backbone(window, layers)
+            maps = network.backbone(window, network.kinds)
             statistics = sums.of_maps(maps, bounds, masks)
             values: dict[str, list[tf.Tensor]] = {}
             for each, own, target in zip(fixed, fixed_bounds, targets, strict=True):
@@ -320,7 +300,8 @@ def _pull(backbone: Backbone, sums: _Sums, fixed: Sequence[_Pointwise]) -> Calla
         upstream = [*tf.nest.flatten(slopes), *map(tf.ones_like, added.values())]
         return added, tape.gradient(ends, window, output_gradients=upstream)
 
-    return _graph(both, [sums.window, *sums.signature, sums.kinds, places, targets])
+    window_kind = tf.TensorSpec(window, network.dtype)
+    return _graph(both, [window_kind, *sums.signature, sums.kinds, places, targets])
 
 
 def _graph(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
