@@ -5,15 +5,15 @@ The estimates are of peak resident memory, in bytes, beside the processor. Their
 cannot fit is refused at once.
 """
 
-import resource
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_style.errors import InputError
 
-_RUNTIME = 0.8e9  # TensorFlow once it is loaded, with its threads
-_GRAPH = 0.5e9  # the network's weights in a graph, as TensorFlow copies them; tiles need two graphs
+_RUNTIME = 1.3e9  # TensorFlow once it is loaded and has traced graphs
+_GRAPH = 0.4e9  # the network's weights in a graph, as TensorFlow copies them; tiles need two graphs
 _PIXEL = 12.0  # an RGB pixel in float32
 _PICTURES = (
     8  # of the picture's size: the photograph as read and as extended, the start, the gradient, copies on the way
@@ -125,14 +125,13 @@ def available() -> float | None:
     The least of what the machine has left, what its control groups leave, and the limit of its address space.
     """
     mine = _kilobytes("/proc/self/status", "VmRSS")
-    left = [
-        *_left_in_machine(),
-        *_left_in_groups(),
-    ]
-    limits = [amount + mine for amount in left]
-    space, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if space != resource.RLIM_INFINITY:
-        limits.append(max(0.0, space - _MAPPED))
+    limits = [amount + mine for amount in (*_left_in_machine(), *_left_in_groups())]
+    if os.name == "posix":
+        import resource
+
+        space, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if space != resource.RLIM_INFINITY:
+            limits.append(max(0.0, space - _MAPPED))
     return min(limits, default=None)
 
 
