@@ -14,8 +14,9 @@ demo: $(VENV)/.installed
 	    --output outputs/demo.png
 	@echo "The picture: $(CURDIR)/outputs/demo.png"
 
+# Two processes: much of the time is spent in building graphs, which takes one core.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.tested
 	$(BIN)/pytest -m slow
@@ -32,12 +33,15 @@ format: $(VENV)/.tested
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py $(SHEETS)
 
-# Seconds per step against PyTorch, of every method, of the matting Laplacian, and of CycleGAN.
+# Seconds per step against PyTorch, of every method, of the matting Laplacian, of CycleGAN and of exported generators,
+# and what the embedded server adds to a request.
 benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/matting.py
 	$(BIN)/python benchmarks/cyclegan.py
+	$(BIN)/python benchmarks/server.py
+	$(BIN)/python benchmarks/serving.py
 
 # Training data that anybody can have: satellite images and shaded relief, from a package.
 satellite: $(VENV)/.installed

@@ -1,14 +1,15 @@
-"""The trained preset beside the PyTorch original: satellite pictures and shaded relief, scored pixel by pixel.
+"""CycleGAN beside its PyTorch original, and the shipped preset: satellite pictures and shaded relief, pixel by pixel.
 
     make satellite
-    keras-style train configs/cyclegan/satellite_to_relief.yaml --directory runs/satellite
+    keras-style train configs/cyclegan/satellite_to_relief.yaml --directory runs/satellite --set training.epochs=12
     python benchmarks/satellite.py runs/satellite
 
-Trains the original's networks (transposed convolutions) by its recipe, of the run's width and for as many steps on the
-same folders: pictures enlarged and cropped at random, pools of 50, Adam, linear decay. After every epoch test pictures
-are translated in both directions and compared with the true ones by scikit-image. Then it scores the run's generators
-at the end in the same way, a translator that does nothing, and one that answers with the training pictures' mean color.
-Prints a table and writes benchmarks/satellite.json. Takes about as long as the training itself.
+"curves": trains the original's networks (transposed convolutions) by its recipe, of the run's width and for as many
+steps, on the same folders: pictures enlarged and cropped at random, pools of 50, Adam, linear decay. After every epoch
+test pictures are translated in both directions and compared with the true ones by scikit-image; keras_style's curve is
+that of the run's log. Takes about as long as the training itself. "preset": the preset that comes with the package on
+the same pairs. Both beside a translator that does nothing, and one that answers with the training pictures' mean color.
+Prints tables and writes benchmarks/satellite.json.
 """
 
 import argparse
@@ -30,31 +31,36 @@ from workers import processor
 
 LAYOUT = "torch_nchw"
 POOL = 50
+PARTS = ("curves", "preset")
+KEYS = [f"{metric}_{direction}" for direction in ("a2b", "b2a") for metric in ("mae", "ssim")]
 Translators = dict[str, Callable[[np.ndarray], np.ndarray]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="directory of the finished training")
+    parser.add_argument("--parts", choices=PARTS, nargs="+", default=PARTS)
     parser.add_argument("--seed", type=int, default=0, help="of PyTorch's side")
     parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), help="file of the report")
     given = parser.parse_args()
     settings = yaml.safe_load((given.run / "config.yaml").read_text())
     folders = {name: pictures(Path(settings["data"][name])) for name in ("train_a", "train_b", "test_a", "test_b")}
     truth = {side: [scaled(picture) for picture in folders[f"test_{side}"]] for side in "ab"}
-    report: dict[str, Any] = {"processor": processor(), "test_pairs": len(truth["a"])}
-    report["baselines"] = baselines(folders, truth)
-    report["torch"], report["torch_seconds"] = original(settings, folders, truth, given.seed)
-    rows = list(csv.DictReader((given.run / "log.csv").open()))
-    keys = [f"{metric}_{direction}" for direction in ("a2b", "b2a") for metric in ("mae", "ssim")]
-    report["steps"] = len(rows) * max(len(folders["train_a"]), len(folders["train_b"]))
-    report["keras_style"] = [{key: round(float(row[key]), 5) for key in keys} for row in rows]
-    report["keras_style_at_the_end"] = score(ours(given.run), truth)
-    for name, scores in {**report["baselines"], "keras_style": report["keras_style_at_the_end"]}.items():
+    report = json.loads(given.json.read_text()) if given.json.exists() else {}
+    report |= {"processor": processor(), "test_pairs": len(truth["a"]), "baselines": baselines(folders, truth)}
+    if "curves" in given.parts:
+        report["torch"], report["torch_seconds"] = original(settings, folders, truth, given.seed)
+        rows = list(csv.DictReader((given.run / "log.csv").open()))
+        report["steps"] = len(rows) * max(len(folders["train_a"]), len(folders["train_b"]))
+        report["keras_style"] = [{key: round(float(row[key]), 5) for key in KEYS} for row in rows]
+        report["keras_style_at_the_end"] = score(ours(given.run), truth)
+        print("epoch   keras_style / PyTorch")
+        for epoch, (one, other) in enumerate(zip(report["keras_style"], report["torch"], strict=True), start=1):
+            print(f"{epoch:5d}   " + "   ".join(f"{key} {one[key]:.4f} / {other[key]:.4f}" for key in KEYS))
+    if "preset" in given.parts:
+        report["preset"] = score(ours("satellite_to_relief"), truth)
+    for name, scores in {**report["baselines"], "preset": report.get("preset")}.items():
         print(f"{name:12s} {scores}", flush=True)
-    print("epoch   keras_style / PyTorch")
-    for epoch, (one, other) in enumerate(zip(report["keras_style"], report["torch"], strict=True), start=1):
-        print(f"{epoch:5d}   " + "   ".join(f"{key} {one[key]:.4f} / {other[key]:.4f}" for key in keys))
     given.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
@@ -92,10 +98,10 @@ def baselines(folders: dict[str, Any], truth: dict[str, list[np.ndarray]]) -> di
     }
 
 
-def ours(run: Path) -> Translators:
+def ours(source: Path | str) -> Translators:
     from keras_style.models import open_generator, translate
 
-    generators = {direction: open_generator(run, direction) for direction in ("a2b", "b2a")}
+    generators = {direction: open_generator(source, direction) for direction in ("a2b", "b2a")}
     return {direction: lambda x, g=g: translate(g, x) for direction, g in generators.items()}
 
 

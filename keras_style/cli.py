@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from keras_style import api, checks, images, recipes, texture
-from keras_style.commands import batch, models, options, predict
+from keras_style.commands import batch, models, options, predict, serve
+from keras_style.commands.export import export
 from keras_style.errors import StyleError
 from keras_style.optimize.iterate import Iterate
 from keras_style.result import TransferResult
@@ -169,3 +170,5 @@ app.command("translate")(_interruptible(models.translate))
 app.command("presets")(models.presets)
 app.command("batch")(_interruptible(options.spelled_out(batch.batch, Stylizer, explained=api.transfer)))
 app.command("predict")(_interruptible(predict.predict))
+app.command("serve")(serve.serve)
+app.command("export")(_interruptible(export))

@@ -75,3 +75,7 @@ class ExhaustedError(ServingError):
 
 class AccessError(ServingError, PermissionError):
     """The server wants to know who asks, or refuses who does (UNAUTHENTICATED, PERMISSION_DENIED)."""
+
+
+class ExportError(StyleError, RuntimeError):
+    """What was exported cannot run, or answers otherwise than what it was made from."""

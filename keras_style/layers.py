@@ -73,7 +73,7 @@ class InstanceNormalization(keras.layers.Layer):
         return {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
 
 
-_ONE_BY_ONE = 4  # images; a larger batch is normalized at once, to keep the graph small
+_ONE_BY_ONE = 4  # images, ours: a larger batch is normalized at once, to keep the graph small
 
 
 def _normalized_image(image: tf.Tensor, gamma: tf.Tensor | None, beta: tf.Tensor | None, epsilon: float) -> tf.Tensor:

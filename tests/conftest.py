@@ -1,5 +1,6 @@
 """Small images and the bundled network, shared by all tests."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,19 @@ def photograph_file(photograph, tmp_path_factory) -> Path:
 def painting_file(painting, tmp_path_factory) -> Path:
     """`painting` as a PNG file, rounded to 8 bits."""
     return _save(painting, tmp_path_factory.mktemp("images") / "painting.png")
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory) -> Path:
+    """SavedModels for servers: `all` with many signatures, and `times_1`, `times_2`, `times_3`."""
+    import served
+
+    folder = tmp_path_factory.mktemp("saved")
+    served.save(folder / "all")
+    for factor in (1, 2, 3):
+        served.save_tiny(folder / f"times_{factor}", factor)
+    gc.freeze()  # or each version that goes has the collector look at all of TensorFlow
+    return folder
 
 
 def _frozen(image: np.ndarray) -> np.ndarray:

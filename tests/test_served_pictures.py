@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_style import images
+from keras_style import images, saved_model
 from keras_style.errors import RefusedError
-from keras_style.serving import AsyncStyleClient, StyleClient
-
-saved_model = pytest.importorskip("keras_style.saved_model")
-embedded = pytest.importorskip("keras_style.serving.server")
+from keras_style.serving import AsyncStyleClient, Server, StyleClient
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +24,7 @@ def gan():
 def address(gan, tmp_path_factory):
     models = tmp_path_factory.mktemp("models")
     saved_model.export_saved_model(gan.generator_a2b, models / "a2b")
-    with embedded.Server(models, port=0) as server:
+    with Server(models, port=0) as server:
         yield server.address
 
 

@@ -9,6 +9,8 @@ from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.models.cyclegan import CycleGAN
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.sources import open_generator
+from keras_style.models.translation import translate
+from keras_style.runtime import tf
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (1, 12, 16, 3)).astype(np.float32)
 
@@ -75,3 +77,32 @@ def test_pytorchs_files_need_pytorch(tmp_path, monkeypatch):
     (tmp_path / "net.pth").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"keras-style\[torch\]"):
         open_generator(tmp_path / "net.pth")
+
+
+def exported(folder, input_name="image"):
+    """A SavedModel that turns pictures into their negatives."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32, name=input_name)])
+    def negative(images):
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all((images >= 0) & (images <= 1)), [images])]):
+            return {"image": 1 - images}
+
+    tf.saved_model.save(tf.Module(), str(folder), {"serving_default": negative})
+    return folder
+
+
+def test_an_exported_version(tmp_path):
+    generator = open_generator(exported(tmp_path / "1"))
+    picture = np.random.default_rng(0).random((17, 19, 3)).astype(np.float32)
+    picture[0, :2] = [[0, 0, 0], [1, 1, 1]]
+    np.testing.assert_allclose(translate(generator, picture), 1 - picture, atol=1e-6)
+    assert generator.weights == []
+
+
+def test_saved_models_that_are_no_generators(tmp_path):
+    with pytest.raises(InputError, match="expected a SavedModel with a signature serving_default from image to image"):
+        open_generator(exported(tmp_path / "1", "content"))
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "saved_model.pb").write_bytes(b"junk")
+    with pytest.raises(InputError, match="2 cannot be opened"):
+        open_generator(tmp_path / "2")

@@ -9,6 +9,7 @@ from keras_style.errors import InputError, MissingFileError
 
 TORCH = (".pth", ".pt", ".safetensors")
 KERAS = (".keras", ".h5", ".hdf5")
+SAVED_MODEL = "saved_model.pb"
 
 
 def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
@@ -22,6 +23,8 @@ def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
     path = Path(source)
     if path.is_file():
         return path
+    if (path / SAVED_MODEL).is_file():
+        return path / SAVED_MODEL
     if path.suffix.lower() in TORCH + KERAS:
         raise MissingFileError(f"model: no such file: {path}")
     name = f"generator_{direction}.keras"

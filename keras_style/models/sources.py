@@ -7,8 +7,9 @@ from typing import Any
 
 from keras_style.errors import InputError
 from keras_style.models.cyclegan import CycleGAN
-from keras_style.models.generator_file import TORCH, generator_file
+from keras_style.models.generator_file import SAVED_MODEL, TORCH, generator_file
 from keras_style.models.legacy import load_legacy
+from keras_style.models.saved_model_generator import SavedModelGenerator
 from keras_style.models.torch_generator import load_torch_generator
 from keras_style.runtime import keras
 
@@ -20,7 +21,7 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
         source: a name in `keras_style.presets()`; hf://USER/MODEL; the directory of a preset, of a training run (its
             generators at the end, or before that the best so far) or of `best`; a `.keras` file of a generator or of a
             whole CycleGAN; `.h5` or `.keras` of Keras 2 (`load_legacy`); `.pth`, `.pt` or `.safetensors` of
-            pytorch-CycleGAN-and-pix2pix (`load_torch_generator`).
+            pytorch-CycleGAN-and-pix2pix (`load_torch_generator`); a version that `export_saved_model` wrote.
         direction: "a2b" or "b2a", of a preset, a run or a whole CycleGAN; a generator by itself has only one.
 
     Raises:
@@ -32,6 +33,8 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
         >>> keras_style.models.translate(generator, "zebra.jpg")
     """
     path = generator_file(source, direction)
+    if path.name == SAVED_MODEL:
+        return SavedModelGenerator(path.parent)
     if path.suffix.lower() in TORCH:
         return load_torch_generator(path)
     if not zipfile.is_zipfile(path):

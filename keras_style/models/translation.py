@@ -11,9 +11,8 @@ from keras_style.errors import InputError
 from keras_style.images import ImageLike, load
 from keras_style.runtime import keras, tf
 
-# By generator, by whether XLA compiles and by the batch: the weights when it was traced, and the function.
-_Traced = dict[tuple[bool, int | None], tuple[list[np.ndarray], Callable]]
-_traced: weakref.WeakKeyDictionary[Any, _Traced] = weakref.WeakKeyDictionary()
+# By generator, and by whether XLA compiles: the weights when it was traced, and the function.
+_traced: weakref.WeakKeyDictionary[Any, dict[bool, tuple[list[np.ndarray], Callable]]] = weakref.WeakKeyDictionary()
 
 
 @overload
@@ -30,8 +29,8 @@ def translate(
     Each picture is extended by reflection, at the bottom and on the right, to the next size that the generator takes,
     and the result is cropped back. Pictures of one extended size go through it together, `batch_size` at a time.
 
-    A stream of mixed sizes costs nothing extra without XLA: the generator is traced once for all sizes and calls, and
-    once more for batches, until its weights change. With `jit_compile=True` every extended size is compiled, which
+    A stream of mixed sizes costs nothing extra without XLA: the generator is traced once for all sizes and calls,
+    until its weights change. With `jit_compile=True` every extended size is compiled, which
     takes as long as dozens of pictures.
 
     Args:
@@ -57,8 +56,7 @@ def translate(
     jit_compile = checks.truth("jit_compile", jit_compile)
     if getattr(generator, "channels", 3) != 3:
         raise InputError(f"generator takes images of {generator.channels} channels; expected one of RGB images")
-    # Single pictures are normalized faster.
-    run = _function(generator, jit_compile, batch=1 if batch_size == 1 else None)
+    run = _function(generator, jit_compile)
     multiple = getattr(generator, "multiple", 1)
     if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
         pictures = [load(image, name=f"images[{index}]") for index, image in enumerate(images)]
@@ -67,14 +65,14 @@ def translate(
     return _translated(run, [load(cast(ImageLike, images))], multiple, 1, fill=False)[0]
 
 
-def _function(generator: Any, jit_compile: bool, batch: int | None) -> Callable:
+def _function(generator: Any, jit_compile: bool) -> Callable:
     if not isinstance(generator, keras.Model):
         raise InputError(f"generator is of type {type(generator).__name__}; expected a Keras model")
     # As constants, oneDNN lays the weights out for its fastest convolution; XLA only compiles longer with them.
     weights = [] if jit_compile else [_view(variable) for variable in generator.weights]
-    traced, key = _traced.setdefault(generator, {}), (jit_compile, batch)
-    if key in traced:
-        before, function = traced[key]
+    traced = _traced.setdefault(generator, {})
+    if jit_compile in traced:
+        before, function = traced[jit_compile]
         if all(map(_equal, before, weights)):
             return function
     reference = weakref.ref(generator)  # a strong one would keep the generator in `_traced` forever
@@ -85,9 +83,10 @@ def _function(generator: Any, jit_compile: bool, batch: int | None) -> Callable:
         with keras.StatelessScope(constants):
             return model(images, training=False)
 
-    signature = None if jit_compile else [tf.TensorSpec((batch, None, None, 3), tf.float32)]
-    traced[key] = weights, tf.function(run, input_signature=signature, jit_compile=jit_compile)
-    return traced[key][1]
+    # Batches of any number, as in an export: one that is known to be 1 is normalized by another operation, 1e-4 away.
+    signature = None if jit_compile else [tf.TensorSpec((None, None, None, 3), tf.float32)]
+    traced[jit_compile] = weights, tf.function(run, input_signature=signature, jit_compile=jit_compile)
+    return traced[jit_compile][1]
 
 
 def _view(variable: keras.Variable) -> np.ndarray:

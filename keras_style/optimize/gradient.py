@@ -8,8 +8,8 @@ import numpy as np
 from keras_style.optimize.objective import Losses
 from keras_style.runtime import tf
 
-# Of a function that no graph optimizer is to touch: inlined, it would be optimized with its caller; and a session, as in
-# TF Serving, optimizes all functions of its graph but those of tf.data, which have optimizers of their own.
+# Of a function that no graph optimizer is to touch. Inlined, it would be optimized with its caller; and a session, as
+# TF Serving has one, optimizes all functions of its graph but those of tf.data, which has optimizers of its own.
 AS_WRITTEN = {"_noinline": True, "_tf_data_function": True}
 
 LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]

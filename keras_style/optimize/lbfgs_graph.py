@@ -38,9 +38,11 @@ class _State(NamedTuple):
 def lbfgs_graph(evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS-B, to be called inside a `tf.function`.
 
-    The iterations are SciPy's: the Cauchy point, the minimum over the pixels that are free there, the line search, and
-    the reasons to stop. What L-BFGS-B does pixel by pixel is done for all at once: breakpoints are sorted, and the model
-    along the path is a running sum over them. So the two differ by rounding, which grows from step to step.
+    The iterations are SciPy's: the Cauchy point, the minimum over the pixels that are free there, the line search,
+    and the reasons to stop. What L-BFGS-B does pixel by pixel is done for all at once: breakpoints are sorted, and the
+    model along the path is a running sum over them. So the two differ by the last bit of a double. On a picture that
+    stays invisible for some 20 steps; then a pixel differs by the last bit of a float, and the paths part as those of
+    SciPy do from two contents which differ by that.
 
     Args:
         evaluate: what `losses_and_gradient` made.

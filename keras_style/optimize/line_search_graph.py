@@ -123,8 +123,8 @@ def _judged(state: Search, origin: End, limit: tf.Tensor) -> Search:
 
     # As long as the decrease is not sufficient, what exceeds it is what is modelled.
     tilt = tf.where(~plain & (point.value <= state.low.value) & ~enough, steepness, tf.zeros_like(steepness))
-    tilted = [_tilted(end, -tilt) for end in (state.low, state.high, point)]
-    low, high, step, bracketed = _predicted(*tilted, state.bracketed, state.least, state.most)
+    low, high, newest = (_tilted(end, -tilt) for end in (state.low, state.high, point))
+    low, high, step, bracketed = _predicted(low, high, newest, state.bracketed, state.least, state.most)
     low, high = _tilted(low, tilt), _tilted(high, tilt)
 
     apart = tf.abs(high.step - low.step)
@@ -186,9 +186,7 @@ def _predicted(
     to_high, *_ = _cubic(point, high)
     step_steeper = tf.where(bracketed, to_high, farthest)
 
-    step = tf.where(
-        higher, step_higher, tf.where(turned, step_turned, tf.where(flatter, step_flatter, step_steeper))
-    )
+    step = tf.where(higher, step_higher, tf.where(turned, step_turned, tf.where(flatter, step_flatter, step_steeper)))
     new_high = _either(higher, point, _either(turned, low, high))
     return _either(higher, low, point), new_high, step, bracketed | higher | turned
 

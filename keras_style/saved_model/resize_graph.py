@@ -17,10 +17,8 @@ def fitted_size(
     return tuple(tf.unstack(tf.maximum(1, tf.cast(scaled, tf.int32))))
 
 
-def scaled_alike(
-    height: tf.Tensor, width: tf.Tensor, long_side: tf.Tensor, last: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """`schedule.scaled_alike`: the size of an image that goes with a picture of long side `last`, where that is less."""
+def scaled_alike(height: tf.Tensor, width: tf.Tensor, long_side: tf.Tensor, last: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """`schedule.scaled_alike`: the size of an image beside a picture of long side `last`, where that has less."""
     longest = tf.cast(tf.maximum(height, width), tf.float64) * tf.cast(long_side, tf.float64)
     return fitted_size(height, width, tf.maximum(1, tf.cast(tf.round(longest / last), tf.int32)))
 
@@ -65,10 +63,11 @@ def lanczos(before: tf.Tensor, after: tf.Tensor) -> tf.SparseTensor:
     first = tf.maximum(tf.cast(centers - reach + 0.5, tf.int32), 0)
     end = tf.minimum(tf.cast(centers + reach + 0.5, tf.int32), before)
     at = first[:, None] + tf.range(2 * tf.cast(tf.math.ceil(reach), tf.int32) + 1)
-    x = (tf.cast(at, tf.float64) - centers[:, None] + 0.5) / wider
+    x = (tf.cast(at, tf.float64) - centers[:, None] + 0.5) * (1 / wider)
     inside = (at < end[:, None]) & (x >= -LOBES) & (x < LOBES)
     weights = tf.where(inside, _sinc(x) * _sinc(x / LOBES), tf.zeros_like(x))
-    weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
+    # Added up in Pillow's order: 8-bit levels often meet halfway between two numbers of float32, where one bit decides.
+    weights /= tf.cumsum(weights, axis=1)[:, -1:]
     columns = tf.minimum(at, before - 1)  # beyond the window a sample counts 0
     rows = tf.broadcast_to(tf.range(after)[:, None], tf.shape(at))
     indices = tf.cast(tf.reshape(tf.stack([rows, columns], axis=2), [-1, 2]), tf.int64)

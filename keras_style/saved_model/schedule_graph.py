@@ -49,7 +49,7 @@ def stages(
     """
     if isinstance(scales, Sequence):
         number = tf.constant(len(scales))
-        of_scales = [content if side == size else fitted_size(*content, side) for side in scales]
+        of_scales = [content if side == size else fitted_size(content[0], content[1], side) for side in scales]
         heights, widths = (tf.stack(sides) for sides in zip(*of_scales, strict=True))
     else:
         number = _most_scales(content, style, size, steps, passes) if scales is None else tf.constant(scales)
@@ -77,7 +77,7 @@ def _most_scales(
     fit = tf.constant(1)
     for number in range(2, 2 + max(0, round(math.log2(size / COARSEST)))):
         coarsest = [_halved(side, tf.constant(number - 1)) for side in content]
-        sides = [*coarsest, *scaled_alike(*style, tf.maximum(*coarsest), size)]
+        sides = [*coarsest, *scaled_alike(style[0], style[1], tf.maximum(*coarsest), size)]
         fits = (tf.reduce_min(tf.stack(sides)) >= MIN_SIDE) & (number <= steps - (passes - 1))
         fit = tf.where(fits, number, fit)
     return fit
@@ -93,7 +93,7 @@ def _checks(
     passes: int,
 ) -> list[tf.Operation]:
     height, width = heights[0], widths[0]
-    tall, wide = scaled_alike(*style, tf.maximum(height, width), size)
+    tall, wide = scaled_alike(style[0], style[1], tf.maximum(height, width), size)
     again = f" and {passes - 1} more passes" if passes > 1 else ""
     return [
         require(

@@ -164,7 +164,7 @@ class _Painter:
         return tf.reshape(tf.constant(most)[: height * width * 3], [height, width, 3])
 
     def _passes(self, todo: Stages) -> Iterator[tuple[Objective, tf.Tensor, tf.Tensor]]:
-        """Objectives with the stages that each is for, from the first to before the end; few, each a graph of its own."""
+        """Each objective with its first stage and the one after its last; for each of them there is a graph."""
         objectives = [self.optimizer.objective.in_pass(number + 1) for number in range(self.stylizer._variant.passes)]
         for _, group in itertools.groupby(enumerate(objectives), lambda each: each[1].terms):
             numbers, same = zip(*group, strict=True)
@@ -192,9 +192,7 @@ class _Painter:
                 before = todo.size(tf.maximum(index - 1, 0))
                 start = tf.clip_by_value(start + (content - resize(resize(target, *before), height, width)), 0, 1)
             network, features = networks
-            losses = objective.bind(
-                network, self._extend(content)[None], [style[None]], target_features=features
-            )
+            losses = objective.bind(network, self._extend(content)[None], [style[None]], target_features=features)
             evaluate = _finite(losses_and_gradient(losses, _BATCH, tf.float32))
             start = tf.ensure_shape(self._extend(start)[None], _BATCH)
             minimum = self._minimize(evaluate, start, todo.steps[index])
