@@ -10,6 +10,7 @@ from running import FAST
 import keras_style
 from keras_style import ImageOptimizer, Objective, Stylizer, Term, losses, memory
 from keras_style.errors import InputError
+from keras_style.losses.histogram_by_parts import HistogramByParts
 from keras_style.optimize.gradient import losses_and_gradient
 from keras_style.optimize.tiled import tiled_losses_and_gradient
 from keras_style.optimize.tiles import Tiling
@@ -22,10 +23,10 @@ EXACT = {
     "mmd_poly": losses.MMDLoss("poly", offset=0.5),
     "kullback_leibler": losses.GaussianKLLoss(),
     "renyi": losses.GaussianRenyiLoss(),
+    "histogram": losses.HistogramLoss(bins=64),
 }
 REFUSED = [
     losses.HistogramLoss(),
-    losses.HistogramLoss(bins=256),
     losses.SlicedWassersteinLoss(),
     losses.MMDLoss("gaussian"),
     losses.MMDLoss("poly", degree=3),
@@ -136,6 +137,58 @@ def test_what_does_not_add_up_on_pixels_is_computed_on_the_whole_image(backbone,
     assert_equal(of_tiles(objective, backbone, 18, images, content, [style]), expected)
     alone = Objective(objective.terms[:1])
     assert_equal(of_tiles(alone, backbone, 18, images, content), of_whole(alone, backbone, images, content))
+
+
+def test_a_histogram_beside_sums_within_regions_and_an_edge(backbone):
+    """Zeros and ones as a mask: what `HistogramLoss` draws is then what it counts."""
+    images, style = noise(1, 40, 33), noise(1, 35, 29, seed=1)
+    objective = Objective(
+        [
+            Term(losses.HistogramLoss(bins=256), "block1_conv1", 2.0, "style", relative=True),
+            Term(losses.GramLoss(), "block2_conv1", 1.0, "style", relative=True),
+            Term(losses.HistogramLoss(bins=16), "block2_conv1", 1.0, "style"),
+        ]
+    )
+    halves = [np.zeros(image.shape[1:3], np.float32) for image in (images, style)]
+    for half in halves:
+        half[:16] = 1
+    regions = [{"above": half, "below": 1 - half} for half in halves]
+    for targets in [(None, [style], None, None, (), 3), (None, [style], None, regions[0], regions[1:])]:
+        expected = of_whole(objective, backbone, images, *targets)
+        assert_equal(of_tiles(objective, backbone, 17, images, *targets), expected)
+
+
+@pytest.mark.parametrize("bins", [64, 512])
+def test_histograms_of_several_styles_and_of_soft_masks_are_a_bin_away(bins):
+    """What is approximated, against the weighted quantiles themselves: the mean error of the aims is below a bin."""
+    random = np.random.default_rng(0)
+    features, *styles = (random.gamma(2, scale, (1, 40, 50, 3)) - 0.5 * scale for scale in (1.0, 2.0, 3.0))
+    soft, *of_styles = (random.uniform(0, 1, each.shape[:3]) for each in (features, *styles))
+    loss, blend = HistogramByParts(bins), [0.3, 0.7]
+
+    def statistics(image: np.ndarray, mask: np.ndarray) -> dict:
+        """In two parts."""
+        parts = [(tf.constant(image[:, rows]), tf.constant(mask[:, rows])) for rows in (slice(0, 9), slice(9, None))]
+        extent = tf.maximum(*(loss.extent(*part) for part in parts))
+        return loss.whole(tf.nest.map_structure(tf.add, *(loss.counts(*part, extent) for part in parts)), extent)
+
+    target = loss.blend([statistics(*each) for each in zip(styles, of_styles, strict=True)], blend)
+    variable = tf.Variable(features)
+    with tf.GradientTape() as tape:
+        value = loss.distance_of_part(target, statistics(features, soft), variable, tf.constant(soft))
+    aims = features - tape.gradient(value, variable).numpy() * 3 * soft.sum() / 2 / soft[..., None]
+    squares, expected_squares = 0.0, 0.0
+    for number in range(3):
+        values = np.concatenate([style[..., number].ravel() for style in styles])
+        shares = np.concatenate([w * mask.ravel() / mask.sum() for w, mask in zip(blend, of_styles, strict=True)])
+        order, place = np.argsort(values), np.argsort(features[..., number].ravel())
+        ranks = (np.cumsum(soft.ravel()[place]) - soft.ravel()[place] / 2) / soft.sum()
+        expected = np.interp(ranks, np.cumsum(shares[order]) - shares[order] / 2, values[order])
+        errors = np.abs(aims[..., number].ravel()[place] - expected)
+        assert errors.mean() < np.ptp(values) / bins
+        expected_squares += np.sum(soft.ravel()[place] * (features[..., number].ravel()[place] - expected) ** 2)
+    squares = float(value[0]) * 3 * soft.sum()
+    assert squares == pytest.approx(expected_squares, rel=2 / bins)
 
 
 @pytest.mark.parametrize("edge", [0, 2])

@@ -23,7 +23,8 @@ class FeatureLoss(keras.losses.Loss):
 
     Attributes:
         adds_up: what adds up over parts of an image, so that it can be larger than memory: "statistics", whose sums
-            over the parts are those of the whole; "distance", that of each part times its `share`; None: neither.
+            over the parts are those of the whole; "distance", that of each part times its `share`; "histogram", as
+            `HistogramByParts` does it; None: nothing.
         looks_ahead: positions to the right and below that the statistics of a position need.
 
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017: style as a distance between distributions.
@@ -57,6 +58,10 @@ class FeatureLoss(keras.losses.Loss):
     def share(self, part: tf.Tensor, whole: int) -> tf.Tensor:
         """Times what the distance over `part` of `whole` positions is its part of that over all; with `adds_up`."""
         raise NotImplementedError
+
+    def by_parts(self) -> "FeatureLoss":
+        """This loss for features that are seen part by part; itself unless that takes another computation."""
+        return self
 
     def redrawn(self, step: tf.Tensor | int) -> Self:
         """This loss with the random numbers of another step; itself unless it is random."""

@@ -3,18 +3,18 @@
 A style loss compares statistics that are sums over positions. A first pass adds them up over the tiles; the derivative
 of the loss by each sum is then known, and a second pass carries it back to the pixels of each tile:
 d loss / d image = sum over tiles of (d sums of the tile / d pixels)' (d loss / d sums).
-Where windows overlap, their gradients add up.
+Where windows overlap, their gradients add up. Histograms are counted within a range, which takes a pass more before.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from keras_style.backbones import IMAGE, Backbone
 from keras_style.errors import InputError
-from keras_style.losses.feature_loss import Statistics
+from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.masks import Regions
 from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge
@@ -30,14 +30,18 @@ def check(objective: Objective) -> None:
     """
     if objective.balance:
         raise InputError(f"tile with balance={objective.balance!r}, which needs the whole image at once; expected none")
-    for term in objective.terms:
+    for term in map(_by_parts, objective.terms):
         alone = term.loss.adds_up == "distance" and term.target != "content"
         if term.layer != IMAGE and (alone or not term.loss.adds_up):
             raise InputError(
                 f"tile with {type(term.loss).__name__} on {term.layer}, which needs all positions at once; expected "
-                "tile=None, or a method whose statistics add up: gatys, photo, mmd_linear, mmd_poly, moments, "
-                "gaussian_kl, gaussian_renyi"
+                "tile=None, or a method whose statistics add up: gatys, photo, histogram, mmd_linear, mmd_poly, "
+                "moments, gaussian_kl, gaussian_renyi"
             )
+
+
+def _by_parts(term: Term) -> Term:
+    return term if term.layer == IMAGE else replace(term, loss=term.loss.by_parts())
 
 
 def tiling(objective: Objective, backbone: Backbone, pixels: int) -> Tiling:
@@ -63,6 +67,8 @@ def tiled_losses_and_gradient(
 ) -> LossesAndGradient:
     """What `losses_and_gradient` gives for `Objective.bind`, in the memory of one tile, to be called eagerly.
 
+    Up to rounding, but for what `HistogramByParts` says of masks and of several styles.
+
     The statistics of the targets are taken tile by tile too. The content's features are kept, at the layers that are
     compared, which is a small part of what a step over the whole image keeps. Losses on the pixels themselves that do
     not add up, such as the matting Laplacian, are computed on the whole image.
@@ -79,15 +85,16 @@ def tiled_losses_and_gradient(
     """
     check(objective)
     cut = tiling(objective, backbone, pixels)
-    at_once = [term for term in objective.terms if not term.loss.adds_up]
-    pointwise = [term for term in objective.terms if term.loss.adds_up == "distance"]
-    summed = [term for term in objective.terms if term.loss.adds_up == "statistics"]
+    terms = [_by_parts(term) for term in objective.terms]
+    at_once = [term for term in terms if not term.loss.adds_up]
+    pointwise = [term for term in terms if term.loss.adds_up == "distance"]
+    summed = [term for term in terms if term.loss.adds_up in ("statistics", "histogram")]
     targets = (content, style, blend, content_regions, style_regions, edge)
     whole = None
     if at_once:
         bound = Objective(at_once).bind(backbone, *targets)
         whole = tf.function(losses_and_gradient(bound, shape, dtype), autograph=False)
-        if len(at_once) == len(objective.terms):
+        if len(at_once) == len(terms):
             return whole
 
     network = _Network(backbone, {term.layer for term in summed + pointwise}, cut, np.dtype(dtype))
@@ -103,7 +110,7 @@ def tiled_losses_and_gradient(
         [(each.term.loss, each.term.layer, _mask(each, shape, backbone.poolings(each.term.layer))) for each in of_sums],
     )
     finish = _finish(of_sums)
-    pull = _pull(network, sums, fixed, (shape[0], *cut.window(*shape[1:3]), 3))
+    pull = _pull(network, sums, of_sums, fixed, (shape[0], *cut.window(*shape[1:3]), 3))
 
     def evaluate(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         values: dict[str, Any] = dict.fromkeys(objective.names, 0.0)
@@ -117,12 +124,12 @@ def tiled_losses_and_gradient(
             found, slope = whole(images, step)
             add(found)
             gradient += slope.numpy()
-        found, slopes = finish(sums(images))
+        found, known = finish(sums(images))
         add(found)
         for tile in cut(*shape[1:3]):
             bounds = [tf.constant(tile.bounds(each.poolings)) for each in fixed]
             features = [each.target(tile) for each in fixed]
-            found, slope = pull(tile.seen(images), sums.bounds(tile), sums.masks(tile), slopes, bounds, features)
+            found, slope = pull(tile.seen(images), sums.bounds(tile), sums.masks(tile), known, bounds, features)
             add(found)
             into = tile.seen(gradient)
             into += slope.numpy()
@@ -168,7 +175,10 @@ class _Sums:
 
     Args:
         network: gives the features of windows.
-        wanted: losses whose statistics add up, each with its layer and its mask of that layer.
+        wanted: losses whose statistics or histograms add up, each with its layer and its mask of that layer.
+
+    Attributes:
+        kinds: what the statistics are, as `tf.TensorSpec`.
     """
 
     def __init__(self, network: _Network, wanted: Sequence[Wanted]):
@@ -179,26 +189,50 @@ class _Sums:
             [tf.TensorSpec([4], tf.int32) for _ in wanted],
             [tf.TensorSpec((len(mask), None, None), tf.float32) for _, _, mask in wanted if mask is not None],
         )
-        self._graph = tf.function(self.of_maps, autograph=False, input_signature=[network.kinds, *self.signature])
-        found = self._graph.get_concrete_function().structured_outputs
-        self.kinds = tf.nest.map_structure(tf.TensorSpec.from_tensor, found)
+        seen = [network.kinds, *self.signature]
+        self._extents, extents = _traced(self._extents_of_tile, seen)
+        self._parts, parts = _traced(self._parts_of_tile, [*seen, extents])
+        self._whole, self.kinds = _traced(self._of_whole, [parts, extents])
 
     def __call__(self, images: tf.Tensor) -> list[Statistics]:
         """The statistics of images (B, H, W, 3), of each that is wanted."""
-        total: list[Statistics] = []
-        for tile in self.network.cut(*images.shape[1:3]) if self.wanted else ():
-            part = self._graph(self.network.maps(tile.seen(images)), self.bounds(tile), self.masks(tile))
-            total = tf.nest.map_structure(tf.add, total, part) if total else part
+        if not self.wanted:
+            return []
+        counted = any(loss.adds_up == "histogram" for loss, _, _ in self.wanted)
+        extents = self._over_tiles(self._extents, tf.maximum, images) if counted else []
+        return self._whole(self._over_tiles(self._parts, tf.add, images, extents), extents)
+
+    def _over_tiles(self, part: Callable, combine: Callable, images: tf.Tensor, *known: Any) -> Any:
+        total = None
+        for tile in self.network.cut(*images.shape[1:3]):
+            found = part(self.network.maps(tile.seen(images)), self.bounds(tile), self.masks(tile), *known)
+            total = found if total is None else tf.nest.map_structure(combine, total, found)
         return total
 
-    def of_maps(
+    def of_own(
         self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], masks: Sequence[tf.Tensor]
-    ) -> list[Statistics]:
-        """The statistics of what is a window's own."""
-        left = list(masks)
+    ) -> Iterator[tuple[FeatureLoss, tf.Tensor, tf.Tensor | None]]:
+        """Each loss with the features that are a window's own, and their mask."""
+        left = iter(masks)
+        for (loss, layer, mask), own in zip(self.wanted, bounds, strict=True):
+            yield loss, _within(maps[layer], own), None if mask is None else next(left)
+
+    def _extents_of_tile(self, *seen: Any) -> list[tf.Tensor]:
+        return [loss.extent(own, mask) for loss, own, mask in self.of_own(*seen) if loss.adds_up == "histogram"]
+
+    def _parts_of_tile(self, *seen: Any) -> list[Statistics]:
+        *seen_, extents = seen
+        left = iter(extents)
         return [
-            loss.statistics(_within(maps[layer], own), None if mask is None else left.pop(0))
-            for (loss, layer, mask), own in zip(self.wanted, bounds, strict=True)
+            loss.counts(own, mask, next(left)) if loss.adds_up == "histogram" else loss.statistics(own, mask)
+            for loss, own, mask in self.of_own(*seen_)
+        ]
+
+    def _of_whole(self, parts: Sequence[Statistics], extents: Sequence[tf.Tensor]) -> list[Statistics]:
+        left = iter(extents)
+        return [
+            loss.whole(part, next(left)) if loss.adds_up == "histogram" else part
+            for (loss, _, _), part in zip(self.wanted, parts, strict=True)
         ]
 
     def bounds(self, tile: Tile) -> list[tf.Tensor]:
@@ -258,24 +292,33 @@ class _Pointwise:
 
 
 def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
-    """From finished sums to values by name, and the derivative by each sum."""
+    """From finished sums to values by name and, of each, what a tile needs to know of the whole.
+
+    That is the derivative by each sum; of a histogram, whose value and gradient add up, the histogram itself.
+    """
+    counted = [each.term.loss.adds_up == "histogram" for each in of_sums]
 
     def both(finished: list[Statistics]) -> tuple[dict[str, tf.Tensor], list[Statistics]]:
         values: dict[str, list[tf.Tensor]] = {}
         with tf.GradientTape() as tape:
             tape.watch(finished)
-            for each, statistics in zip(of_sums, finished, strict=True):
-                value = tf.reduce_mean(each.weight * each.term.loss.distance(each.aim, statistics))
-                values.setdefault(each.term.name, []).append(value)
+            for each, statistics, by_tiles in zip(of_sums, finished, counted, strict=True):
+                if not by_tiles:
+                    value = tf.reduce_mean(each.weight * each.term.loss.distance(each.aim, statistics))
+                    values.setdefault(each.term.name, []).append(value)
             total = {name: tf.add_n(parts) for name, parts in values.items()}
-        slopes = tape.gradient(total, finished, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return total, slopes
+        ends = list(total.values())
+        slopes = tape.gradient(ends, finished, unconnected_gradients=tf.UnconnectedGradients.ZERO) if ends else finished
+        known = [own if by_tiles else slope for own, slope, by_tiles in zip(finished, slopes, counted, strict=True)]
+        return total, known
 
     return tf.function(both, autograph=False) if of_sums else lambda finished: ({}, [])
 
 
-def _pull(network: _Network, sums: _Sums, fixed: Sequence[_Pointwise], window: Sequence[int]) -> Callable[..., Any]:
-    """From a window and the derivatives by all sums to its own values by name, and the gradient by its pixels."""
+def _pull(
+    network: _Network, sums: _Sums, of_sums: Sequence[Summand], fixed: Sequence[_Pointwise], window: Sequence[int]
+) -> Callable[..., Any]:
+    """From a window and what is known of the whole to its own values by name, and the gradient by its pixels."""
     places = [tf.TensorSpec([4], tf.int32) for _ in fixed]
     targets = [network.kinds[each.term.layer] for each in fixed]
 
@@ -283,25 +326,39 @@ def _pull(network: _Network, sums: _Sums, fixed: Sequence[_Pointwise], window: S
         window: tf.Tensor,
         bounds: list[tf.Tensor],
         masks: list[tf.Tensor],
-        slopes: list[Statistics],
+        known: list[Statistics],
         fixed_bounds: list[tf.Tensor],
         targets: list[tf.Tensor],
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        values: dict[str, list[tf.Tensor]] = {}
+        ends, slopes = [], []
         with tf.GradientTape() as tape:
             tape.watch(window)
             maps = network.backbone(window, network.kinds)
-            statistics = sums.of_maps(maps, bounds, masks)
-            values: dict[str, list[tf.Tensor]] = {}
-            for each, own, target in zip(fixed, fixed_bounds, targets, strict=True):
-                value = each.value(target, _within(maps[each.term.layer], own))
-                values.setdefault(each.term.name, []).append(value)
+            for each, of_whole, (loss, own, mask) in zip(of_sums, known, sums.of_own(maps, bounds, masks), strict=True):
+                if loss.adds_up == "histogram":
+                    value = tf.reduce_mean(each.weight * loss.distance_of_part(each.aim, of_whole, own, mask))
+                    values.setdefault(each.term.name, []).append(value)
+                else:
+                    ends += tf.nest.flatten(loss.statistics(own, mask))
+                    slopes += tf.nest.flatten(of_whole)
+            for term, at, target in zip(fixed, fixed_bounds, targets, strict=True):
+                value = term.value(target, _within(maps[term.term.layer], at))
+                values.setdefault(term.term.name, []).append(value)
             added = {name: tf.add_n(parts) for name, parts in values.items()}
-        ends = [*tf.nest.flatten(statistics), *added.values()]
-        upstream = [*tf.nest.flatten(slopes), *map(tf.ones_like, added.values())]
-        return added, tape.gradient(ends, window, output_gradients=upstream)
+        ends += added.values()
+        slopes += map(tf.ones_like, added.values())
+        return added, tape.gradient(ends, window, output_gradients=slopes)
 
     window_kind = tf.TensorSpec(window, network.dtype)
     return _graph(both, [window_kind, *sums.signature, sums.kinds, places, targets])
+
+
+def _traced(function: Callable[..., Any], signature: Sequence[Any]) -> tuple[Callable[..., Any], Any]:
+    """`function` as a graph, and what it answers, as `tf.TensorSpec`."""
+    graph = tf.function(function, autograph=False, input_signature=signature)
+    answer = graph.get_concrete_function().structured_outputs
+    return graph, tf.nest.map_structure(tf.TensorSpec.from_tensor, answer)
 
 
 def _graph(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
