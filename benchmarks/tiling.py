@@ -1,13 +1,13 @@
 """What tiles cost in time, and what they save in memory.
 
-    python benchmarks/tiling.py overhead
-    python benchmarks/tiling.py memory
-    python benchmarks/tiling.py largest
+    python benchmarks/tiling.py --parts overhead memory
+    python benchmarks/tiling.py --parts large
 
-"overhead": seconds per step of the default recipe's objective over the whole image and by tiles, in one process, in
-turn. "memory": peak resident memory of whole runs by size, by tiles and by optimizer, each in a process of its own,
-beside the estimate that `tile="auto"` goes by. "largest": 4096 x 4096 pixels. Each adds what it found to
-benchmarks/tiling.json.
+overhead: seconds per step of the default recipe's objective over the whole image and by tiles, in one process, in turn.
+memory: peak resident memory of two steps by size, tiles, optimizer and method, each in a process of its own, beside the
+estimate that `tile="auto"` goes by; and of translations by the paper's generator, whole and in strips.
+large: 4096 x 4096 pixels by two steps of Adam in a process limited to 6 GB (`ulimit -d`), in the tiles that "auto"
+takes. Each adds what it found to benchmarks/tiling.json.
 """
 
 import argparse
@@ -25,44 +25,51 @@ import numpy as np
 from workers import processor
 
 REPORT = Path(__file__).with_suffix(".json")
-RUNS = [  # size, optimizer, tile
-    (512, "adam", None),
-    (512, "lbfgs", None),
-    (512, "adam", 288),
-    (1024, "adam", None),
-    (1024, "lbfgs", None),
-    (1024, "adam", 512),
-    (1024, "lbfgs", 512),
-    (2048, "adam", 512),
-    (2048, "adam", 1024),
-    (2048, "adam", None),
+RUNS = [  # size, optimizer, tile, method
+    (512, "adam", None, "gatys"),
+    (512, "lbfgs", None, "gatys"),
+    (512, "adam", 288, "gatys"),
+    (512, "adam", None, "histogram"),
+    (512, "adam", 288, "histogram"),
+    (1024, "adam", None, "gatys"),
+    (1024, "lbfgs", None, "gatys"),
+    (1024, "adam", 512, "gatys"),
+    (1024, "lbfgs", 512, "gatys"),
+    (2048, "adam", None, "gatys"),
+    (2048, "adam", 1024, "gatys"),
+    (2048, "adam", 512, "gatys"),
+    (2048, "lbfgs", 512, "gatys"),
 ]
+TRANSLATIONS = [(1024, None), (1024, 128), (2048, None), (2048, 128), (4096, 128)]  # size, tile
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["overhead", "memory", "largest"])
+    parser.add_argument("--parts", nargs="+", choices=["overhead", "memory", "large"], default=["overhead", "memory"])
     parser.add_argument("--size", type=int, default=1024, help="of the overhead, in pixels")
     parser.add_argument("--tiles", type=int, nargs="+", default=[1024, 576, 352], help="of the overhead, in pixels")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="of the overhead")
     parser.add_argument("--upto", type=int, default=2048, help="of the memory, in pixels")
+    parser.add_argument("--large", type=int, default=4096, help="of the large picture, in pixels")
+    parser.add_argument("--limit", type=float, default=6.0, help="of the large picture's process, in GB")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--run", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.run:
-        print(json.dumps(peak(*json.loads(given.run))))
+        name, *arguments = json.loads(given.run)
+        print(json.dumps({"peak": peak, "translation": translation, "large": large}[name](*arguments)))
         return
-    found: Any
-    if given.what == "overhead":
-        found = overhead(given.size, given.tiles, given.rounds)
-    else:
-        found = [
-            measured(run)
-            for run in (RUNS if given.what == "memory" else [(4096, "adam", 512)])
-            if run[0] <= max(given.upto, 4096 * (given.what == "largest"))
-        ]
-    report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-    report |= {"processor": processor(), "cores": len(os.sched_getaffinity(0)), given.what: found}
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
+    found: dict[str, Any] = {}
+    if "overhead" in given.parts:
+        found["overhead"] = overhead(given.size, given.tiles, given.rounds)
+    if "memory" in given.parts:
+        found["memory"] = [measured("peak", *run) for run in RUNS if run[0] <= given.upto]
+        found["translation"] = [measured("translation", *run) for run in TRANSLATIONS if run[0] <= given.upto]
+    if "large" in given.parts:
+        found["large"] = measured("large", given.large, given.limit)
+    report = json.loads(given.out.read_text()) if given.out.exists() else {}
+    report |= {"processor": processor(), "cores": len(os.sched_getaffinity(0)), **found}
+    given.out.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def overhead(size: int, tiles: list[int], rounds: int) -> dict[str, Any]:
@@ -109,38 +116,82 @@ def overhead(size: int, tiles: list[int], rounds: int) -> dict[str, Any]:
     return {"size": size, "rounds": rounds, "tiles": found}
 
 
-def measured(run: tuple[int, str, int | None]) -> dict[str, Any]:
-    line = [sys.executable, __file__, "memory", "--run", json.dumps(run)]
+def measured(*run: Any) -> dict[str, Any]:
+    """A function of this file with its arguments, in a process of its own."""
+    line = [sys.executable, __file__, "--run", json.dumps(run)]
     answer = subprocess.run(line, capture_output=True, text=True, check=False)
     if answer.returncode:
-        print(f"{run}: status {answer.returncode}: {answer.stderr.strip().splitlines()[-1:]}")
-        return {"run": run, "failed": answer.returncode}
-    row = json.loads(answer.stdout)
+        row = {"run": run, "failed": answer.returncode, "last_words": answer.stderr.strip().splitlines()[-1:]}
+    else:
+        row = json.loads(answer.stdout)
     print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     return row
 
 
-def peak(size: int, optimizer: str, tile: int | None) -> dict[str, Any]:
-    """Peak resident memory of two steps in this process."""
-    import keras_style
-    from keras_style import memory
+def peak(size: int, optimizer: str, tile: int | None, method: str) -> dict[str, Any]:
+    """Peak resident memory of two steps in this process, and its estimate."""
+    from keras_style import Stylizer, memory
 
-    random = np.random.default_rng(0)
-    photograph, painting = (random.random((size, size, 3), np.float32) for _ in range(2))
-    plans = []
-    original = memory.plan
-    memory.plan = lambda work, free: plans.append(work) or original(work, None)
-    stylizer = keras_style.Stylizer(size=size, scales=1, steps=2, optimizer=optimizer, tile="auto")
-    if tile is not None:
-        memory.plan = lambda work, free: plans.append(work) or (tile, "")
+    works = []
+    memory.plan = lambda work, free: works.append(work) or (tile, "")
+    stylizer = Stylizer(method=method, size=size, scales=1, steps=2, optimizer=optimizer, tile="auto")
+    photograph, painting = pictures(size, size)
     began = time.perf_counter()
     stylizer(photograph, painting, verbose=0)
     return {
         "size": size,
         "optimizer": optimizer,
         "tile": tile,
+        "method": method,
+        **peak_and_seconds(began),
+        "estimated_gb": round(memory.estimate(works[0], tile) / 1e9, 3),
+    }
+
+
+def translation(size: int, tile: int | None) -> dict[str, Any]:
+    """Peak resident memory of a translation in this process."""
+    from keras_style.models import ResNetGenerator, translate
+
+    generator, (picture,) = ResNetGenerator(seed=0), pictures(size)
+    began = time.perf_counter()
+    translate(generator, picture, tile=tile)
+    return {"size": size, "tile": tile, **peak_and_seconds(began)}
+
+
+def large(size: int, limit: float) -> dict[str, Any]:
+    """A picture by two steps of `gatys` in this process, which gets no more than `limit` GB.
+
+    The limit is of what the process maps to write to: that of the address space would count libraries too, and what
+    threads reserve and never touch.
+    """
+    resource.setrlimit(resource.RLIMIT_DATA, (int(limit * 1e9), resource.RLIM_INFINITY))
+    from keras_style import memory, transfer
+
+    plans = []
+    original = memory.plan
+    memory.plan = lambda work, free: plans.append(original(work, free)) or plans[0]
+    photograph, painting = pictures(size, min(size, 1024))
+    began = time.perf_counter()
+    result = transfer(photograph, painting, size=size, steps=2, scales=1, optimizer="adam", verbose=0)
+    ((tile, line),) = plans
+    return {
+        "size": size,
+        "limit_gb": limit,
+        "tile": tile,
+        "plan": line,
+        **peak_and_seconds(began),
+        "loss": [float(f"{value:.4g}") for value in result.history["loss"]],
+    }
+
+
+def pictures(*sizes: int) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.random((size, size, 3), np.float32) for size in sizes]
+
+
+def peak_and_seconds(began: float) -> dict[str, float]:
+    return {
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 3),
-        "estimated_gb": round(memory.estimate(plans[0], tile) / 1e9, 3),
         "seconds": round(time.perf_counter() - began, 1),
     }
 

@@ -122,16 +122,17 @@ def _text(amount: float) -> str:
 def available() -> float | None:
     """Bytes that this process may still come to hold, with what it holds already; None where the system does not say.
 
-    The least of what the machine has left, what its control groups leave, and the limit of its address space.
+    The least of what the machine has left, what its control groups leave, and the limits of its address space and data.
     """
     mine = _kilobytes("/proc/self/status", "VmRSS")
     limits = [amount + mine for amount in (*_left_in_machine(), *_left_in_groups())]
     if os.name == "posix":
         import resource
 
-        space, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if space != resource.RLIM_INFINITY:
-            limits.append(max(0.0, space - _MAPPED))
+        for kind, beside in ((resource.RLIMIT_AS, _MAPPED), (resource.RLIMIT_DATA, 0.0)):
+            limit, _ = resource.getrlimit(kind)
+            if limit != resource.RLIM_INFINITY:
+                limits.append(max(0.0, limit - beside))
     return min(limits, default=None)
 
 

@@ -33,8 +33,9 @@ def photographs(tmp_path):
     return folder
 
 
-def test_one_picture(gan, preset, photographs, tmp_path, capsys):
-    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "--model", preset, "--direction", "b2a"]
+@pytest.mark.parametrize("tile", [[], ["--tile", 16]])
+def test_one_picture(tile, gan, preset, photographs, tmp_path, capsys):
+    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "--model", preset, "--direction", "b2a", *tile]
     status, out, err = command(capsys, "translate", *arguments)
     assert (status, out, err) == (0, f"{tmp_path / 'out.png'}: 21 x 18 pixels\n", "")
     expected = translate(gan.generator_b2a, photographs / "one.png")
@@ -74,6 +75,7 @@ def test_one_picture_to_a_directory_that_is_there(preset, photographs, tmp_path,
         ),
         (["photographs", "-o", "out", "-m", "x", "--direction", "a2c"], "direction is 'a2c'"),
         (["photographs", "-o", "out", "-m", "x", "--batch-size", "0"], "batch_size is 0"),
+        (["photographs", "-o", "out", "-m", "x", "--tile", "0"], "tile is 0"),
         (["photographs", "-o", "out", "-m", "x"], "preset is 'x'"),
         (["photographs", "-o", "out", "-m", "x.keras"], "no such file: x.keras"),
     ],

@@ -404,6 +404,8 @@ def test_what_is_available_respects_limits(tmp_path):
     assert memory._left_in_groups(tmp_path / "cgroup", of_process) == []
 
 
-def test_an_address_space_is_a_limit(monkeypatch):
-    monkeypatch.setattr(resource, "getrlimit", lambda kind: (6 * 10**9, resource.RLIM_INFINITY))
-    assert memory.available() <= 6e9 - memory._MAPPED
+@pytest.mark.parametrize(("kind", "beside"), [("RLIMIT_AS", memory._MAPPED), ("RLIMIT_DATA", 0)])
+def test_limits_of_a_process_count(kind, beside, monkeypatch):
+    limits = {getattr(resource, kind): 3 * 10**9}
+    monkeypatch.setattr(resource, "getrlimit", lambda asked: (limits.get(asked, -1), -1))
+    assert memory.available() <= 3e9 - beside

@@ -60,10 +60,10 @@ class Strips:
 
     def __init__(self, generator: Any, rows: int) -> None:
         network = getattr(generator, "network", generator)
-        if not getattr(network, "inputs", None):
-            raise InputError(f"tile with the generator {generator.name}, whose layers are not known; {_EXPECTED}")
         self.rows = rows
         self.layers = list(network.layers)  # each after those that it sees
+        if sum(map(_is_input, self.layers)) != 1:
+            raise InputError(f"tile with the generator {generator.name}, which is no graph of layers; {_EXPECTED}")
         for layer in self.layers:
             _check(generator, layer)
         made = {id(layer.output): layer for layer in self.layers}
@@ -102,10 +102,11 @@ class Strips:
             keep = target in keeping or target is self.answer
             run = _Stage(members, sources, self.inputs, shapes, moments, measure=target in measured)
             step = max(1, self.rows * shapes[target][1] // shapes[start][1])
-            rows, means, variances = run(maps, step, keep)
+            rows, of_rows = run(maps, step, keep)
             if keep:
                 maps[target] = rows
             if target in measured:  # rows are equally long: the whole varies as they do, and as their means do
+                means, variances = of_rows
                 mean = means.mean(0, dtype=np.float64)
                 variance = variances.mean(0, dtype=np.float64) + means.var(0, dtype=np.float64)
                 moments[measured[target]] = mean, variance
@@ -152,10 +153,10 @@ class _Stage:
         self.weights = [(variable, variable.numpy()) for layer in members for variable in layer.weights]
         self.graphs: dict[Any, Callable] = {}
 
-    def __call__(self, maps: dict[Any, np.ndarray], step: int, keep: bool) -> tuple[Any, np.ndarray, np.ndarray]:
-        """Rows (H, W, C) of the last member, if they are to be kept; the mean and the variance of each, (H, C)."""
+    def __call__(self, maps: dict[Any, np.ndarray], step: int, keep: bool) -> tuple[Any, list[np.ndarray]]:
+        """Rows (H, W, C) of the last member, if they are to be kept; mean and variance (H, C) of each, if measured."""
         _, height, width, channels = self.shapes[self.members[-1]]
-        rows, means, variances = None, [], []
+        rows, moments = None, []
         for top in range(0, height, step):
             bottom = min(top + step, height)
             spans, steps = self._plan(top, bottom)
@@ -167,10 +168,8 @@ class _Stage:
                 if rows is None:
                     rows = np.empty((height, width, channels), answer.dtype.as_numpy_dtype)
                 rows[top:bottom] = answer[0].numpy()
-            if self.measure:
-                means.append(of_rows[0][0].numpy())
-                variances.append(of_rows[1][0].numpy())
-        return rows, *(np.concatenate(each) if each else np.empty(0) for each in (means, variances))
+            moments.append([each[0].numpy() for each in of_rows])
+        return rows, [np.concatenate(each) for each in zip(*moments, strict=True)]
 
     def _plan(self, top: int, bottom: int) -> tuple[dict[Any, tuple[int, int]], Any]:
         """For rows of the last member: the rows of every layer, and how each comes from those of its inputs."""
