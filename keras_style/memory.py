@@ -20,6 +20,8 @@ _PICTURES = (
 )
 _STEP = 2.0  # memory of a step in units of all activations: the forward pass, and the largest gradients beside it
 _FORWARD = 1.0  # the same for the statistics of a style
+_BINNED = 32  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
+_BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its place unless there are tiles
 # Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
 # L-BFGS-B: 2 x 10 vectors of history and some 15 others, float64.
 _OPTIMIZER = {"adam": 6, "lbfgs": 2 * (20 + 15)}
@@ -38,6 +40,7 @@ class Work:
         styles: (height, width) of each style.
         filters: number of filters of every convolution up to the deepest that is used, shallow to deep.
         content_layers: where the content's features are kept if the picture goes by tiles.
+        histogram_layers: where histograms are matched.
         optimizer: "lbfgs"; any other counts as Adam.
         regions: of a mask.
     """
@@ -47,6 +50,7 @@ class Work:
     styles: Sequence[tuple[int, int]]
     filters: Mapping[str, int]
     content_layers: Sequence[str] = ()
+    histogram_layers: Sequence[str] = ()
     optimizer: str = "adam"
     regions: int = 0
 
@@ -73,12 +77,15 @@ def estimate(work: Work, tile: int | None) -> float:
     pictures = _PICTURES + _OPTIMIZER.get(work.optimizer, _OPTIMIZER["adam"]) + work.regions / 3
     standing = work.pixels * _PIXEL * pictures + of_styles * _PIXEL
     activations = 4 * sum(count * _share(layer) for layer, count in work.filters.items())  # bytes for each pixel
+    binned = sum(work.filters.get(layer, 3) * _share(layer) for layer in work.histogram_layers)  # values for each pixel
+    step = _STEP * activations + _BINNED * binned
     if tile is None:
         largest = max((height * width for height, width in work.styles), default=0)
-        return _RUNTIME + _GRAPH + standing + activations * max(_STEP * work.pixels, _FORWARD * largest)
+        standing += _BINNED_STYLE * binned * of_styles
+        return _RUNTIME + _GRAPH + standing + max(step * work.pixels, _FORWARD * activations * largest)
     kept = 4 * sum(work.filters.get(layer, 3) * _share(layer) for layer in work.content_layers)
     window = min(tile, work.height) * min(tile, work.width)
-    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + activations * _STEP * window
+    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window
 
 
 def _share(layer: str) -> float:

@@ -179,14 +179,16 @@ class Stylizer:
             return self.tile
         last, variant = stages[-1], self._variant
         of_content = {layer for _, part, _ in self._blend.parts for layer in part.content_layers}
-        of_style = {layer for _, part, _ in self._blend.parts for layer in (*part.style_layers, *part.histogram_layers)}
+        of_style = {layer for _, part, _ in self._blend.parts for layer in part.style_layers}
+        binned = {layer for _, part, _ in self._blend.parts for layer in part.histogram_layers}
         tile, line = memory.plan(
             memory.Work(
                 last.height + 2 * variant.bleed,
                 last.width + 2 * variant.bleed,
                 [(each.shape[0], each.shape[1]) for each in styles],
-                memory.up_to_deepest(_filters(variant.backbone), of_content | of_style),
+                memory.up_to_deepest(_filters(variant.backbone), of_content | of_style | binned),
                 sorted(of_content),
+                sorted(binned),
                 variant.optimizer if isinstance(variant.optimizer, str) else "adam",
                 len(regions or ()),
             ),

@@ -33,9 +33,8 @@ def photographs(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("tile", [[], ["--tile", 16]])
-def test_one_picture(tile, gan, preset, photographs, tmp_path, capsys):
-    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "--model", preset, "--direction", "b2a", *tile]
+def test_one_picture(gan, preset, photographs, tmp_path, capsys):
+    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "--model", preset, "--direction", "b2a"]
     status, out, err = command(capsys, "translate", *arguments)
     assert (status, out, err) == (0, f"{tmp_path / 'out.png'}: 21 x 18 pixels\n", "")
     expected = translate(gan.generator_b2a, photographs / "one.png")
@@ -52,6 +51,19 @@ def test_folders_and_files_go_to_a_directory(gan, preset, photographs, tmp_path,
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == names
     expected = translate(gan.generator_a2b, photographs / "three.webp")
     assert np.abs(images.load(tmp_path / "out" / "three.png") - expected).max() <= 0.5 / 255 + 1e-5
+
+
+def test_a_tile_is_handed_on(preset, photographs, tmp_path, capsys, monkeypatch):
+    seen = []
+
+    def translated(generator, pictures, batch_size, tile):
+        seen.append(tile)
+        return [images.load(picture) for picture in pictures]
+
+    monkeypatch.setattr("keras_style.models.translation.translate", translated)
+    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "-m", preset, "--tile", 16]
+    assert command(capsys, "translate", *arguments)[0] == 0
+    assert seen == [16]
 
 
 def test_one_picture_to_a_directory_that_is_there(preset, photographs, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -334,10 +335,13 @@ VGG = {
 }
 
 
-def work(side: int, optimizer: str = "adam", style: int | None = None) -> memory.Work:
+HISTOGRAMS = ["block1_conv1", "block4_conv1"]
+
+
+def work(side: int, optimizer: str = "adam", style: int | None = None, histograms: Sequence[str] = ()) -> memory.Work:
     """That of the default recipe on a square of `side` pixels."""
     style = style or side
-    return memory.Work(side + 16, side + 16, [(style, style)], VGG, ["block4_conv2"], optimizer)
+    return memory.Work(side + 16, side + 16, [(style, style)], VGG, ["block4_conv2"], histograms, optimizer)
 
 
 # (side, optimizer, tile, GB): peak resident memory of two steps from arrays, each in a process of its own, by
@@ -368,6 +372,8 @@ def test_the_estimate_grows_with_everything():
     history = memory.estimate(work(1024, "lbfgs"), None) - memory.estimate(work(1024), None)
     assert history >= (2 * 10 * 8 - 3 * 4) * 3 * 1040**2  # 20 float64 vectors, less what Adam keeps
     assert memory.estimate(work(256, style=2048), None) > memory.estimate(work(256), None)
+    for tile in (None, 256):
+        assert memory.estimate(work(512, histograms=HISTOGRAMS), tile) > memory.estimate(work(512), tile)
 
 
 def test_a_plan_takes_the_largest_tiles_that_fit():
