@@ -20,7 +20,7 @@ _PICTURES = (
 )
 _STEP = 2.0  # memory of a step in units of all activations: the forward pass, and the largest gradients beside it
 _FORWARD = 1.0  # the same for the statistics of a style
-_BINNED = 32  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
+_BINNED = 16  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
 _BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its place unless there are tiles
 # Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
 # L-BFGS-B: 2 x 10 vectors of history and some 15 others, float64.
