@@ -98,6 +98,8 @@ def test_refusals(monkeypatch):
     with pytest.raises(InputError, match="which is no graph of layers"):
         translate(Unknown(name="mine"), picture(32, 32), tile=16)
     inputs = keras.Input((None, None, 3))
+    with pytest.raises(InputError, match="which normalizes the picture"):
+        translate(keras.Model(inputs, InstanceNormalization()(inputs)), picture(32, 32), tile=16)
     halve = keras.Model(inputs, InstanceNormalization()(keras.layers.Conv2D(3, 2, 2)(inputs)))
     with pytest.raises(InputError, match=r"\(32, 32, 3\) with \(16, 16, 3\)"):
         translate(halve, picture(32, 32), tile=16)

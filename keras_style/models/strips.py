@@ -72,6 +72,9 @@ class Strips:
             for layer in self.layers
         }
         (self.answer,) = (made[id(each)] for each in network.outputs)
+        self.measured = {self.inputs[each][0] for each in self.layers if isinstance(each, InstanceNormalization)}
+        if any(map(_is_input, self.measured)):
+            raise InputError(f"tile with the generator {generator.name}, which normalizes the picture; {_EXPECTED}")
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         """The generator's answer (H, W, C) to a picture (H, W, C) of a size that it takes, in its units.
@@ -86,30 +89,29 @@ class Strips:
                 seen = [shapes[each] for each in self.inputs[layer]]
                 shapes[layer] = layer.compute_output_shape(seen if len(seen) > 1 else seen[0])
 
-        measured = {self.inputs[layer][0]: layer for layer in self.layers if isinstance(layer, InstanceNormalization)}
-        lowest = min((shapes[layer][1] for layer in measured), default=0)
+        lowest = min((shapes[layer][1] for layer in self.measured), default=0)
         keeping = {
             layer
             for layer in self.layers
-            if shapes[layer][1] == lowest and (layer in measured or isinstance(layer, keras.layers.Add))
+            if shapes[layer][1] == lowest and (layer in self.measured or isinstance(layer, keras.layers.Add))
         }
-        targets = [each for each in self.layers if each in measured or each in keeping or each is self.answer]
+        targets = [each for each in self.layers if each in self.measured or each in keeping or each is self.answer]
         stages = [(target, *self._between(target, {start, *keeping})) for target in targets]
 
         maps = {start: picture}
         moments: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
         for number, (target, members, sources) in enumerate(stages):
             keep = target in keeping or target is self.answer
-            run = _Stage(members, sources, self.inputs, shapes, moments, measure=target in measured)
+            run = _Stage(members, sources, self.inputs, shapes, moments, measure=target in self.measured)
             step = max(1, self.rows * shapes[target][1] // shapes[start][1])
             rows, of_rows = run(maps, step, keep)
             if keep:
                 maps[target] = rows
-            if target in measured:  # rows are equally long: the whole varies as they do, and as their means do
+            if target in self.measured:  # rows are equally long: the whole varies as they do, and as their means do
                 means, variances = of_rows
                 mean = means.mean(0, dtype=np.float64)
                 variance = variances.mean(0, dtype=np.float64) + means.var(0, dtype=np.float64)
-                moments[measured[target]] = mean, variance
+                moments[target] = mean, variance
             used_later = {source for _, _, later in stages[number + 1 :] for source in later}
             maps = {layer: kept for layer, kept in maps.items() if layer in used_later or layer is self.answer}
         return maps[self.answer]
@@ -135,7 +137,7 @@ class _Stage:
         sources: layers whose rows are known.
         inputs: of each layer.
         shapes: (1, H, W, C) of what each layer answers.
-        moments: mean and variance (C,) of what each instance normalization sees.
+        moments: mean and variance (C,) of each layer that an instance normalization sees.
         measure: take the mean and the variance of each row, too.
     """
 
@@ -204,7 +206,7 @@ class _Stage:
     def _rows(self, layer: Any, window: Any, step: _Step) -> tf.Tensor:
         if isinstance(layer, InstanceNormalization):
             wide = _wide(window)
-            mean, variance = (tf.constant(each, wide.dtype) for each in self.moments[layer])
+            mean, variance = (tf.constant(each, wide.dtype) for each in self.moments[self.inputs[layer][0]])
             return layer.scaled(wide - mean, variance)
         if type(layer) in _PADDING:
             _, sides = layer.padding
