@@ -61,6 +61,12 @@ class Backbone:
         """How many times an image was halved on its way to `layer`."""
         return 0 if layer == IMAGE else int(layer[5]) - 1
 
+    def reach(self, layers: Iterable[str]) -> int:
+        """How many pixels beyond its own, to each side, a position of the deepest of `layers` sees."""
+        names = list(self.kernels)
+        deepest = max((names.index(layer) + 1 for layer in layers if layer != IMAGE), default=0)
+        return sum(2 ** self.poolings(name) for name in names[:deepest])  # a 3 x 3 convolution sees the next positions
+
     def __call__(self, images: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:
         """Feature maps after the ReLU of each named layer; the network ends at the deepest of them.
 
@@ -104,8 +110,11 @@ class Backbone:
         Reference: Gatys et al. 2016, §2.
         """
         names = tuple(self.kernels)
-        measured = [self(tf.constant(image[None], tf.float32), names) for image in images]
-        means = {name: float(np.mean([tf.reduce_mean(features[name]) for features in measured])) for name in names}
+        # One image's features at a time: they take a hundred times the memory of the image.
+        measured = [
+            tf.nest.map_structure(tf.reduce_mean, self(tf.constant(image[None], tf.float32), names)) for image in images
+        ]
+        means = {name: float(np.mean([each[name] for each in measured])) for name in names}
         kernels = {}
         before = 1.0
         for name, (kernel, bias) in self.kernels.items():

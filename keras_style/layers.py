@@ -55,13 +55,18 @@ class InstanceNormalization(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         wide = tf.cast(inputs, "float64" if self.compute_dtype == "float64" else "float32")
-        gamma, beta = (None if each is None else tf.cast(each, wide.dtype) for each in (self.gamma, self.beta))
         images = inputs.shape[0]
         if wide.dtype == tf.float32 and images is not None and 1 <= images <= _ONE_BY_ONE:
+            gamma, beta = (None if each is None else tf.cast(each, wide.dtype) for each in (self.gamma, self.beta))
             parts = [_normalized_image(part, gamma, beta, self.epsilon) for part in tf.split(wide, images)]
             return tf.cast(tf.concat(parts, axis=0) if images > 1 else parts[0], self.compute_dtype)
         centered = wide - tf.reduce_mean(wide, axis=[1, 2], keepdims=True)
         variance = tf.reduce_mean(tf.square(centered), axis=[1, 2], keepdims=True)
+        return self.scaled(centered, variance)
+
+    def scaled(self, centered: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+        """The answer to inputs less their mean, and the variance that they have."""
+        gamma, beta = (None if each is None else tf.cast(each, centered.dtype) for each in (self.gamma, self.beta))
         factor = tf.math.rsqrt(variance + self.epsilon)
         outputs = centered * (factor if gamma is None else factor * gamma)
         return tf.cast(outputs if beta is None else outputs + beta, self.compute_dtype)

@@ -1,14 +1,15 @@
 """A method with its parameters bound: from two images to a picture."""
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from keras_style import checks, color, images, masks, recipes, weights
+from keras_style import checks, color, images, masks, memory, recipes, weights
 from keras_style.checks import Layers
 from keras_style.choices import BALANCES, INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR
 from keras_style.errors import InputError, MissingFileError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from keras_style.optimize.image_optimizer import ImageOptimizer
 
 MAX_SIZE = 10_000  # pixels
+
+Tile: TypeAlias = Literal["auto"] | int | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +69,7 @@ class Stylizer:
     smooth: bool | None = None
     backbone: "str | Backbone | None" = None
     pooling: str | None = None
+    tile: Tile = "auto"
     seed: int = 0
     _blend: Blend = field(init=False, repr=False)
 
@@ -73,6 +77,8 @@ class Stylizer:
         blend = recipes.blend(self.method, self.variant)
         object.__setattr__(self, "size", checks.whole("size", self.size, images.MIN_SIDE, MAX_SIZE))
         object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0, 2**63 - 1))
+        if self.tile not in ("auto", None):
+            object.__setattr__(self, "tile", checks.whole('tile (if not "auto" or None)', self.tile, 1, 10**9))
         if self.preserve_color is not None:
             checks.choice("preserve_color", self.preserve_color, PRESERVE_COLOR)
         given = {name: checked(name, getattr(self, name)) for name in _OVERRIDES if getattr(self, name) is not None}
@@ -111,9 +117,9 @@ class Stylizer:
         """Paint `content` in the manner of `style`; see `keras_style.transfer` for arguments, result and errors."""
         watch = Watch(callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose)
         variant = self._variant
-        full = images.load(content, name="content")
-        height, width = images.fitted_size(full.shape[0], full.shape[1], self.size)
-        photograph = images.resize(full, height, width)
+        photograph = images.load(content, name="content")
+        height, width = images.fitted_size(photograph.shape[0], photograph.shape[1], self.size)
+        photograph = images.resize(photograph, height, width)
         paintings = [self._load_style(each, number) for number, each in enumerate(_as_list(style), start=1)]
         beside = {_style_name(number): each.shape[:2] for number, each in enumerate(paintings, start=1)}
         stages = schedule(height, width, variant.scales, variant.steps, variant.passes, beside)
@@ -130,6 +136,7 @@ class Stylizer:
             "backbone": backbone_digest(variant.backbone),
         }
 
+        tile = self._tile(stages, paintings, content_regions, watch)
         target, targets = self._in_color(photograph, paintings)
         start = self._start(stages[0], target, targets, height, width)
 
@@ -137,7 +144,7 @@ class Stylizer:
             from keras_style.optimize.coarse_to_fine import CoarseToFine
 
             return CoarseToFine(
-                build_optimizer(self._blend, self.pooling, [target, *targets]),
+                build_optimizer(self._blend, self.pooling, [target, *targets], tile=tile),
                 stages,
                 target,
                 targets,
@@ -159,6 +166,37 @@ class Stylizer:
             return color.restore_chroma(image, original) if self.preserve_color == "luminance" else image
 
         return watch.run(stages, make, settings, digests, finish)
+
+    def _tile(
+        self, stages: Sequence[Stage], styles: Sequence[np.ndarray], regions: Regions | None, watch: Watch
+    ) -> int | None:
+        """The side of the tiles, in pixels; None: the whole picture.
+
+        Raises:
+            InputError: the picture does not fit into memory, whatever the tiles.
+        """
+        if self.tile != "auto":
+            return self.tile
+        last, variant = stages[-1], self._variant
+        of_content = {layer for _, part, _ in self._blend.parts for layer in part.content_layers}
+        of_style = {layer for _, part, _ in self._blend.parts for layer in part.style_layers}
+        binned = {layer for _, part, _ in self._blend.parts for layer in part.histogram_layers}
+        tile, line = memory.plan(
+            memory.Work(
+                last.height + 2 * variant.bleed,
+                last.width + 2 * variant.bleed,
+                [(each.shape[0], each.shape[1]) for each in styles],
+                memory.up_to_deepest(_filters(variant.backbone), of_content | of_style | binned),
+                sorted(of_content),
+                sorted(binned),
+                variant.optimizer if isinstance(variant.optimizer, str) else "adam",
+                len(regions or ()),
+            ),
+            memory.available(),
+        )
+        if watch.verbose == 1 or (tile and watch.verbose):
+            print(f"keras-style: {line}", file=sys.stderr, flush=True)
+        return tile
 
     def _load_style(self, style: ImageLike, number: int) -> np.ndarray:
         loaded = images.load(style, name=_style_name(number))
@@ -224,6 +262,7 @@ class Stylizer:
             "smooth": variant.smooth,
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
             "pooling": variant.pooling if isinstance(backbone, str) else self.pooling or backbone.pooling,
+            "tile": self.tile,
             "seed": self.seed,
         }
 
@@ -271,7 +310,7 @@ def checked(name: str, value: Any) -> Any:
 
 
 def build_optimizer(
-    blend: Blend, pooling: str | None, targets: Sequence[np.ndarray], wrap: int = 0
+    blend: Blend, pooling: str | None, targets: Sequence[np.ndarray], wrap: int = 0, tile: int | None = None
 ) -> "ImageOptimizer":
     """The optimizer of a blend's objective.
 
@@ -281,7 +320,7 @@ def build_optimizer(
         blend: the methods with their numbers.
         pooling: as the user gave it: a backbone that was passed in keeps its own otherwise.
         targets: the images by which a network is normalized.
-        wrap: of `ImageOptimizer`.
+        wrap, tile: of `ImageOptimizer`.
     """
     from keras_style.optimize.image_optimizer import ImageOptimizer
     from keras_style.optimize.objective import Objective
@@ -290,7 +329,7 @@ def build_optimizer(
     backbone = load_backbone(variant, pooling)
     if variant.normalized_backbone:
         backbone = backbone.normalized(targets)
-    return ImageOptimizer(backbone, Objective(blend.terms(), variant.balance), variant.optimizer, wrap)
+    return ImageOptimizer(backbone, Objective(blend.terms(), variant.balance), variant.optimizer, wrap, tile)
 
 
 def load_backbone(variant: Variant, pooling: str | None) -> "Backbone":
@@ -308,6 +347,13 @@ def known_layers(backbone: "str | Backbone") -> Sequence[str]:
     if isinstance(backbone, str):
         return weights.layer_names(weights.source(backbone.partition("=")[0]).network)
     return tuple(backbone.kernels)
+
+
+def _filters(backbone: "str | Backbone") -> dict[str, int]:
+    """Number of filters of each layer, shallow to deep."""
+    if isinstance(backbone, str):
+        return {layer: weights.CHANNELS[int(layer[5]) - 1] for layer in known_layers(backbone)}
+    return {layer: kernel.shape[-1] for layer, (kernel, _) in backbone.kernels.items()}
 
 
 def _style_name(number: int) -> str:

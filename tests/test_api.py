@@ -468,8 +468,13 @@ def test_quiet_where_no_bar_can_be_shown(photograph, painting, verbose, capfd):
 def test_verbose_prints_a_line_for_each_scale(photograph, painting, capfd):
     painted = transfer(photograph, painting, **{**TWO_SCALES, "verbose": 1})
     out, err = capfd.readouterr()
-    coarse, fine = err.splitlines()
-    assert out == "" and coarse.startswith("24 px, step 2/4: ") and fine.startswith("48 px, step 4/4: ")
+    memory, coarse, fine = err.splitlines()
+    assert (
+        out == ""
+        and "of memory" in memory
+        and coarse.startswith("24 px, step 2/4: ")
+        and fine.startswith("48 px, step 4/4: ")
+    )
     for name in ("content", "style", "total_variation"):
         printed = float(re.search(rf"{name} (\S+)", fine)[1])
         assert printed == pytest.approx(painted.history[name][-1], rel=0.05)

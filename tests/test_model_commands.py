@@ -53,6 +53,19 @@ def test_folders_and_files_go_to_a_directory(gan, preset, photographs, tmp_path,
     assert np.abs(images.load(tmp_path / "out" / "three.png") - expected).max() <= 0.5 / 255 + 1e-5
 
 
+def test_a_tile_is_handed_on(preset, photographs, tmp_path, capsys, monkeypatch):
+    seen = []
+
+    def translated(generator, pictures, batch_size, tile):
+        seen.append(tile)
+        return [images.load(picture) for picture in pictures]
+
+    monkeypatch.setattr("keras_style.models.translation.translate", translated)
+    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "-m", preset, "--tile", 16]
+    assert command(capsys, "translate", *arguments)[0] == 0
+    assert seen == [16]
+
+
 def test_one_picture_to_a_directory_that_is_there(preset, photographs, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     status, _, _ = command(capsys, "translate", photographs / "two.jpg", "-o", tmp_path / "out", "-m", preset)
@@ -74,6 +87,7 @@ def test_one_picture_to_a_directory_that_is_there(preset, photographs, tmp_path,
         ),
         (["photographs", "-o", "out", "-m", "x", "--direction", "a2c"], "direction is 'a2c'"),
         (["photographs", "-o", "out", "-m", "x", "--batch-size", "0"], "batch_size is 0"),
+        (["photographs", "-o", "out", "-m", "x", "--tile", "0"], "tile is 0"),
         (["photographs", "-o", "out", "-m", "x"], "preset is 'x'"),
         (["photographs", "-o", "out", "-m", "x.keras"], "no such file: x.keras"),
     ],

@@ -50,12 +50,18 @@ def translate(
     ],
     direction: Annotated[str, typer.Option(help="a2b or b2a, of what holds both.")] = "a2b",
     batch_size: Annotated[int, typer.Option(help="Pictures of one size that go through together.")] = 1,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="For pictures larger than memory: rows that go through at a time.", show_default=False),
+    ] = None,
     quality: Annotated[int, typer.Option(help="Of JPEG and WebP, 1 to 100.")] = 95,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> int:
     """Translate pictures with a trained generator; any sizes."""
     checks.choice("direction", direction, DIRECTIONS)
     checks.whole("batch_size", batch_size, 1, 10**6)
+    if tile is not None:
+        checks.whole("tile", tile, 1, 10**9)
     checks.whole("quality", quality, 1, 100)
     sources = files.sources(pictures)
     targets = files.targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
@@ -68,7 +74,8 @@ def translate(
         output.mkdir(exist_ok=True)
     for first in range(0, len(sources), batch_size):
         some = slice(first, first + batch_size)
-        for target, picture in zip(targets[some], translate(generator, sources[some], batch_size), strict=True):
+        translated = translate(generator, sources[some], batch_size, tile=tile)
+        for target, picture in zip(targets[some], translated, strict=True):
             images.save(picture, target, quality=quality)
             if not as_json:
                 print(f"{target}: {picture.shape[1]} x {picture.shape[0]} pixels", flush=True)

@@ -130,7 +130,7 @@ def _option(name: str, parameter: inspect.Parameter, text: str) -> inspect.Param
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 
-_METAVARS = {"method": "NAME[=SHARE],...", "size": "SIDE|HEIGHT,WIDTH"}
+_METAVARS = {"method": "NAME[=SHARE],...", "size": "SIDE|HEIGHT,WIDTH", "tile": "PIXELS|auto"}
 
 
 def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:

@@ -30,6 +30,8 @@ class ContentLoss(FeatureLoss):
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 1.
     """
 
+    adds_up = "distance"
+
     def __init__(self, normalization: str = "mean", name: str = "content_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
@@ -47,6 +49,9 @@ class ContentLoss(FeatureLoss):
         if self.normalization == "mean":
             return total / (tf.reduce_sum(target[WEIGHTS], axis=1) * squares.shape[-1])
         return total / 2 if self.normalization == "paper" else total
+
+    def share(self, part: tf.Tensor, whole: int) -> tf.Tensor:
+        return part / whole if self.normalization == "mean" else tf.ones_like(part)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "normalization": self.normalization}

@@ -21,8 +21,17 @@ class FeatureLoss(keras.losses.Loss):
     A mask gives every position a weight: all ones are as good as none, and with zeros and ones the loss is that of the
     positions inside.
 
+    Attributes:
+        adds_up: what adds up over parts of an image, so that it can be larger than memory: "statistics", whose sums
+            over the parts are those of the whole; "distance", that of each part times its `share`; "histogram", as
+            `HistogramByParts` does it; None: nothing.
+        looks_ahead: positions to the right and below that the statistics of a position need.
+
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017: style as a distance between distributions.
     """
+
+    adds_up: str | None = None
+    looks_ahead = 0
 
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         """What the loss keeps of features: tensors whose first axis is B.
@@ -45,6 +54,14 @@ class FeatureLoss(keras.losses.Loss):
         kept = (COUNT, WEIGHTS)
         nothing = {key: value if key in kept else tf.zeros_like(value) for key, value in target.items()}
         return self.distance(target, nothing)
+
+    def share(self, part: tf.Tensor, whole: int) -> tf.Tensor:
+        """Times what the distance over `part` of `whole` positions is its part of that over all; with `adds_up`."""
+        raise NotImplementedError
+
+    def by_parts(self) -> "FeatureLoss":
+        """This loss for features that are seen part by part; itself unless that takes another computation."""
+        return self
 
     def redrawn(self, step: tf.Tensor | int) -> Self:
         """This loss with the random numbers of another step; itself unless it is random."""

@@ -26,6 +26,8 @@ class GaussianLoss(FeatureLoss):
         epsilon: size of the ridge. At least 1e-4: the rounding of float32 statistics reaches 1e-5 at N = 512.
     """
 
+    adds_up = "statistics"
+
     def __init__(self, epsilon: float, name: str, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.epsilon = checks.number("epsilon", epsilon, low=1e-4)

@@ -49,6 +49,8 @@ class GramLoss(FeatureLoss):
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3-5.
     """
 
+    adds_up = "statistics"
+
     def __init__(self, normalization: str = "paper", name: str = "gram_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)

@@ -46,13 +46,13 @@ class HistogramLoss(FeatureLoss):
 
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         vectors = samples(features, mask)
-        return {"vectors": vectors, **(_sorted(vectors) if self.bins is None else _binned(vectors, self.bins))}
+        return {"vectors": vectors, **(_sorted(vectors) if self.bins is None else _histogram(vectors, self.bins))}
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         assert target is not None
         if self.bins is None:
             return _sorted_distance(target["sorted"], current["sorted"])
-        aim = tf.stop_gradient(_remapped(target, current, self.bins))
+        aim = tf.stop_gradient(remapped(target, current["below"], current["cell"], current["at"], self.bins))
         return tf.reduce_mean(tf.math.squared_difference(current["vectors"], aim), axis=[1, 2])
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
@@ -62,6 +62,11 @@ class HistogramLoss(FeatureLoss):
         """The statistics of the styles' vectors, mixed in proportion to their weights."""
         mixed = mixture([target["vectors"] for target in targets], weights)
         return self.statistics(mixed[:, :, None, :])
+
+    def by_parts(self) -> FeatureLoss:
+        from keras_style.losses.histogram_by_parts import HistogramByParts
+
+        return self if self.bins is None else HistogramByParts(self.bins, self.name)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "bins": self.bins}
@@ -94,33 +99,46 @@ def _mean_over_ties(aim: tf.Tensor, ordered: tf.Tensor) -> tf.Tensor:
 # By bins. The smallest value has a bin to itself, of no width: of a filter after a ReLU it is the zeros.
 
 
-def _binned(vectors: tf.Tensor, bins: int) -> Statistics:
+def _histogram(vectors: tf.Tensor, bins: int) -> Statistics:
     """Range (B, 1, C), in which bin each value is and how far in it (B, n, C), and the share below each edge."""
     vectors = tf.stop_gradient(vectors)
     low, high = tf.reduce_min(vectors, axis=1, keepdims=True), tf.reduce_max(vectors, axis=1, keepdims=True)
     batch, number, filters = tf.shape(vectors)[0], tf.shape(vectors)[1], vectors.shape[-1]
-    at = (vectors - low) * tf.math.divide_no_nan(tf.cast(bins, vectors.dtype), high - low)
-    inside = tf.minimum(tf.cast(at, tf.int32), bins - 1)
-    line = tf.range(batch * filters) * (bins + 1)  # every filter of every sample has its own bins
-    cell = inside + tf.cast(vectors > low, tf.int32) + tf.reshape(line, [batch, 1, filters])
+    cell, at = binned(vectors, low, high, bins)
     size = batch * filters * (bins + 1)
     counts = tf.math.bincount(tf.reshape(cell, [-1]), minlength=size, maxlength=size)
     below = tf.cumsum(tf.reshape(counts, [batch, filters, bins + 1]), axis=-1) / number
     edges = tf.pad(tf.cast(below, vectors.dtype), [[0, 0], [0, 0], [1, 0]])
-    return {"low": low, "high": high, "cell": cell, "at": at - tf.cast(inside, vectors.dtype), "below": edges}
+    return {"low": low, "high": high, "cell": cell, "at": at, "below": edges}
 
 
-def _remapped(target: Statistics, current: Statistics, bins: int) -> tf.Tensor:
-    """Every value of the image on the quantile of the target that it has in the image; linear within its bin."""
-    below = current["below"]
+def binned(vectors: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bins: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """In which bin each value is, counted through over samples and filters, and how far in it; (B, n, C) both."""
+    batch, filters = tf.shape(vectors)[0], vectors.shape[-1]
+    at = (vectors - low) * tf.math.divide_no_nan(tf.cast(bins, vectors.dtype), high - low)
+    inside = tf.minimum(tf.cast(at, tf.int32), bins - 1)
+    line = tf.range(batch * filters) * (bins + 1)  # every filter of every sample has its own bins
+    cell = inside + tf.cast(vectors > low, tf.int32) + tf.reshape(line, [batch, 1, filters])
+    return cell, at - tf.cast(inside, vectors.dtype)
+
+
+def remapped(target: Statistics, below: tf.Tensor, cell: tf.Tensor, at: tf.Tensor, bins: int) -> tf.Tensor:
+    """Every value of the image on the quantile of the target that it has in the image; linear within its bin.
+
+    Args:
+        target: the target's statistics.
+        below: the image's share below each edge, (B, C, bins + 2).
+        cell, at: where the values are, as by `binned`.
+        bins: their number.
+    """
     left = _quantile(target, below[..., :-1], bins, side="right")
     right = _quantile(target, below[..., 1:], bins, side="left")
     smallest = _mean_up_to(target, below[..., 1:2], right[..., :1], bins)
     left = tf.concat([smallest, left[..., 1:]], axis=-1)
     right = tf.concat([smallest, right[..., 1:]], axis=-1)
     table = tf.reshape(tf.stack([left, right - left], axis=-1), [-1, 2])
-    found = tf.gather(table, current["cell"])
-    return found[..., 0] + current["at"] * found[..., 1]
+    found = tf.gather(table, cell)
+    return found[..., 0] + at * found[..., 1]
 
 
 def _quantile(target: Statistics, shares: tf.Tensor, bins: int, side: str) -> tf.Tensor:

@@ -74,6 +74,10 @@ class MMDLoss(FeatureLoss):
         return self.kernel == "linear" or (self.kernel == "poly" and self.degree <= 2)
 
     @property
+    def adds_up(self) -> str | None:  # type: ignore[override]
+        return "statistics" if self.exact else None
+
+    @property
     def needs_new_draws(self) -> bool:
         return not self.exact  # what always meets the same other position is pushed away from just that one
 

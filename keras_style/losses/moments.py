@@ -34,6 +34,8 @@ class MomentsLoss(FeatureLoss):
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017, "BN statistics matching".
     """
 
+    adds_up = "statistics"
+
     def __init__(self, epsilon: float = 1e-5, name: str = "moments_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.epsilon = checks.number("epsilon", epsilon, low=1e-12)

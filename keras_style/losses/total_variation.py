@@ -30,6 +30,9 @@ class TotalVariationLoss(FeatureLoss):
     Reference: Mahendran & Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, eq. 2.
     """
 
+    adds_up = "statistics"
+    looks_ahead = 1
+
     def __init__(self, exponent: float = 2.0, name: str = "total_variation_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.exponent = checks.number("exponent", exponent, low=1)

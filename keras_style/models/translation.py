@@ -9,6 +9,7 @@ import numpy as np
 from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.images import ImageLike, load
+from keras_style.models.strips import Strips
 from keras_style.runtime import keras, tf
 
 # By generator, and by whether XLA compiles: the weights when it was traced, and the function.
@@ -16,13 +17,25 @@ _traced: weakref.WeakKeyDictionary[Any, dict[bool, tuple[list[np.ndarray], Calla
 
 
 @overload
-def translate(generator: Any, images: ImageLike, batch_size: int = 1, *, jit_compile: bool = False) -> np.ndarray: ...
+def translate(
+    generator: Any, images: ImageLike, batch_size: int = 1, *, jit_compile: bool = False, tile: int | None = None
+) -> np.ndarray: ...
 @overload
 def translate(
-    generator: Any, images: Sequence[ImageLike], batch_size: int = 1, *, jit_compile: bool = False
+    generator: Any,
+    images: Sequence[ImageLike],
+    batch_size: int = 1,
+    *,
+    jit_compile: bool = False,
+    tile: int | None = None,
 ) -> list[np.ndarray]: ...
 def translate(
-    generator: Any, images: ImageLike | Sequence[ImageLike], batch_size: int = 1, *, jit_compile: bool = False
+    generator: Any,
+    images: ImageLike | Sequence[ImageLike],
+    batch_size: int = 1,
+    *,
+    jit_compile: bool = False,
+    tile: int | None = None,
 ) -> np.ndarray | list[np.ndarray]:
     """Translate pictures with a generator.
 
@@ -40,29 +53,39 @@ def translate(
             an array (N, H, W, 3) of them, or a list of pictures of any sizes.
         batch_size: pictures at a time.
         jit_compile: compile with XLA, for many pictures of few sizes, where a measurement says that it pays.
+        tile: for pictures larger than memory, with a `ResNetGenerator`: higher ones go through in strips of this many
+            rows, one picture at a time, with the statistics of the whole picture: the same answer up to rounding. Its
+            maps at a quarter of the resolution are kept, up to three at a time, which is 192 bytes for each pixel with
+            64 filters; what lies before and behind them is computed again, which is an eighth more arithmetic with nine
+            blocks, and some rows at the edges of strips. None: every picture at once.
 
     Returns:
         float32 in [0, 1]: (H, W, 3) for one picture, (N, H, W, 3) for an array of them, a list of (H, W, 3) for a list.
 
     Raises:
         MissingFileError: a file does not exist.
-        InputError: a picture cannot be read, another argument is not as above, or the generator answers in another
-            shape than it was asked in.
+        InputError: a picture cannot be read, another argument is not as above, the generator answers in another shape
+            than it was asked in, or has layers that cannot be computed in strips, with a tile.
 
     Example:
         >>> painted = keras_style.models.translate(generator, "photo.jpg")
     """
     batch_size = checks.whole("batch_size", batch_size, 1, 10**6)
     jit_compile = checks.truth("jit_compile", jit_compile)
+    if tile is not None:
+        tile = checks.whole("tile", tile, 1, 10**9)
+        if jit_compile:
+            raise InputError(f"tile={tile} with jit_compile=True, which compiles for each strip; expected one of them")
     if getattr(generator, "channels", 3) != 3:
         raise InputError(f"generator takes images of {generator.channels} channels; expected one of RGB images")
     run = _function(generator, jit_compile)
+    strips = None if tile is None else Strips(generator, tile)
     multiple = getattr(generator, "multiple", 1)
     if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
         pictures = [load(image, name=f"images[{index}]") for index, image in enumerate(images)]
-        results = _translated(run, pictures, multiple, batch_size, fill=jit_compile)
+        results = _translated(run, pictures, multiple, batch_size, jit_compile, strips)
         return np.array(results, np.float32).reshape(images.shape) if isinstance(images, np.ndarray) else results
-    return _translated(run, [load(cast(ImageLike, images))], multiple, 1, fill=False)[0]
+    return _translated(run, [load(cast(ImageLike, images))], multiple, 1, False, strips)[0]
 
 
 def _function(generator: Any, jit_compile: bool) -> Callable:
@@ -99,29 +122,41 @@ def _equal(before: np.ndarray, now: np.ndarray) -> bool:
 
 
 def _translated(
-    run: Callable, pictures: list[np.ndarray], multiple: int, batch_size: int, fill: bool
+    run: Callable, pictures: list[np.ndarray], multiple: int, batch_size: int, fill: bool, strips: Strips | None
 ) -> list[np.ndarray]:
     results: list[Any] = [None] * len(pictures)
-    for indices in _batches(pictures, multiple, batch_size):
+    at_once = list(range(len(pictures)))
+    if strips:
+        at_once = [index for index in at_once if pictures[index].shape[0] <= strips.rows]
+        for index in set(range(len(pictures))).difference(at_once):
+            picture = _extended(pictures[index], multiple) * 2 - 1
+            results[index] = _cropped(_checked(strips(picture), picture.shape), pictures[index])
+    for indices in _batches(pictures, at_once, multiple, batch_size):
         batch = np.stack([_extended(pictures[index], multiple) for index in indices])
         if fill and len(indices) < batch_size:  # another batch size would be compiled anew
             batch = np.concatenate([batch, np.zeros((batch_size - len(indices), *batch.shape[1:]), np.float32)])
-        answer = np.asarray(run(tf.constant(batch * 2 - 1)), np.float32)
-        if answer.shape != batch.shape:
-            raise InputError(
-                f"the generator answers images of shape {batch.shape} with {answer.shape}; expected the same shape"
-            )
+        answer = _checked(np.asarray(run(tf.constant(batch * 2 - 1)), np.float32), batch.shape)
         for index, translated in zip(indices, answer, strict=False):
-            height, width, _ = pictures[index].shape
-            results[index] = (translated[:height, :width] / 2 + 0.5).clip(0, 1)
+            results[index] = _cropped(translated, pictures[index])
     return results
 
 
-def _batches(pictures: list[np.ndarray], multiple: int, batch_size: int) -> Iterator[list[int]]:
-    """Indices of pictures that have one extended size, at most `batch_size` at a time."""
+def _checked(answer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if answer.shape != shape:
+        raise InputError(f"the generator answers images of shape {shape} with {answer.shape}; expected the same shape")
+    return answer
+
+
+def _cropped(answer: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    height, width, _ = picture.shape
+    return (answer[:height, :width].astype(np.float32, copy=False) / 2 + 0.5).clip(0, 1)
+
+
+def _batches(pictures: list[np.ndarray], indices: list[int], multiple: int, batch_size: int) -> Iterator[list[int]]:
+    """Of `indices` those of pictures that have one extended size, at most `batch_size` at a time."""
     groups: dict[tuple[int, ...], list[int]] = {}
-    for index, picture in enumerate(pictures):
-        size = tuple(-(-side // multiple) for side in picture.shape[:2])
+    for index in indices:
+        size = tuple(-(-side // multiple) for side in pictures[index].shape[:2])
         groups.setdefault(size, []).append(index)
     for group in groups.values():
         yield from (group[start : start + batch_size] for start in range(0, len(group), batch_size))

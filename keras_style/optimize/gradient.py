@@ -1,6 +1,7 @@
 """The losses of an image and their gradient as one graph, which runs as it was written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,40 +18,51 @@ LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Te
 def losses_and_gradient(losses: Losses, shape: tuple[int | None, ...], dtype: np.dtype) -> LossesAndGradient:
     """`losses` of images and step, with the gradient of their sum, to be called inside a `tf.function`.
 
-    TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
-    more gradients into additions in the order of arrival, so that the last bits differ from run to run. It has nothing
-    to speed up here.
-
     Args:
         losses: the objective of images (B, H, W, 3).
         shape: (B, H, W, 3); None where it is known only when the graph runs.
         dtype: float32 or float64.
     """
 
-    @tf.function(
-        autograph=False,
-        input_signature=[tf.TensorSpec(shape, dtype), tf.TensorSpec([], tf.int64)],
-        experimental_attributes=AS_WRITTEN,
-    )
-    def traced(images: tf.Tensor, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def both(images: tf.Tensor, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(images)
             values = losses(images, step)
             total = tf.add_n(list(values.values()))
         return values, tape.gradient(total, images)
 
+    graph = as_written(both, [tf.TensorSpec(shape, dtype), tf.TensorSpec([], tf.int64)])
+
+    def evaluate(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        values, gradient = graph(images, tf.cast(step, tf.int64))
+        return values, tf.ensure_shape(gradient, shape)
+
+    return evaluate
+
+
+def as_written(function: Callable[..., Any], signature: Sequence[Any]) -> Callable[..., Any]:
+    """`function` as a graph, to be called inside a `tf.function`.
+
+    TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
+    more gradients into additions in the order of arrival, so that the last bits differ from run to run. It has nothing
+    to speed up here.
+
+    Args:
+        function: from tensors, in any nesting, to tensors, in any nesting.
+        signature: a `tf.TensorSpec` for each tensor.
+    """
+    traced = tf.function(function, autograph=False, input_signature=signature, experimental_attributes=AS_WRITTEN)
     graph = traced.get_concrete_function()
     settings = tf.compat.v1.ConfigProto()
     settings.graph_options.rewrite_options.disable_meta_optimizer = True
 
-    def as_written(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def call(*arguments: Any) -> Any:
         outputs = tf.raw_ops.StatefulPartitionedCall(
-            args=[images, tf.cast(step, tf.int64), *graph.captured_inputs],
+            args=[*tf.nest.flatten(arguments), *graph.captured_inputs],
             Tout=[output.dtype for output in graph.outputs],
             f=graph,
             config_proto=settings.SerializeToString(),
         )
-        values, gradient = tf.nest.pack_sequence_as(graph.structured_outputs, outputs)
-        return values, tf.ensure_shape(gradient, shape)
+        return tf.nest.pack_sequence_as(graph.structured_outputs, outputs)
 
-    return as_written
+    return call

@@ -1,18 +1,17 @@
-"""Gradient descent on pixels by a Keras optimizer, every step inside one graph."""
+"""Gradient descent on pixels by a Keras optimizer."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
-from keras_style.optimize.objective import Losses
 from keras_style.runtime import keras, tf
 
 
 def descend(
     optimizer: keras.optimizers.Optimizer,
-    losses: Losses,
+    evaluate: LossesAndGradient,
     image: np.ndarray,
     steps: int,
     on_iterate: OnIterate,
@@ -22,7 +21,7 @@ def descend(
 
     Args:
         optimizer: a Keras optimizer; it is copied, so its own state stays as it is.
-        losses: the objective of images (B, H, W, 3).
+        evaluate: the losses of images (B, H, W, 3) and step, and their gradient; called eagerly.
         image: (B, H, W, 3), where to start.
         steps: how many steps.
         on_iterate: called after each step; returns True to stop.
@@ -38,17 +37,16 @@ def descend(
     for slot, value in zip(optimizer.variables, state, strict=bool(state)):
         slot.assign(value)
 
-    evaluate = losses_and_gradient(losses, image.shape, image.dtype)
-
     @tf.function(autograph=False)
-    def step(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        values, gradient = evaluate(tf.convert_to_tensor(variable), number)
+    def move(gradient: tf.Tensor) -> None:
         optimizer.apply([gradient], [variable])
         variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
-        return values
 
     for number in range(done + 1, steps + 1):
-        values = {name: float(value) for name, value in step(tf.constant(number, tf.int64)).items()}
+        losses, gradient = evaluate(tf.convert_to_tensor(variable), tf.constant(number, tf.int64))
+        move(gradient)
+        del gradient  # as large as the image
+        values = {name: float(value) for name, value in losses.items()}
         iterate = Iterate(number, steps, values, variable.numpy, lambda: [slot.numpy() for slot in optimizer.variables])
         if on_iterate(iterate):
             break

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from keras_style.backbones import Backbone
 from keras_style.choices import OPTIMIZERS
 from keras_style.errors import DivergenceError, InputError
 from keras_style.masks import Regions
+from keras_style.optimize import tiled
+from keras_style.optimize.gradient import LossesAndGradient, losses_and_gradient
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
 from keras_style.optimize.objective import Losses, Objective
+from keras_style.optimize.tiled import tiled_losses_and_gradient
 from keras_style.runtime import keras, tf
 
 History = dict[str, list[float]]
@@ -46,10 +50,13 @@ class ImageOptimizer:
         optimizer: "adam", "lbfgs" (SciPy's L-BFGS-B within [0, 1]), or any Keras optimizer.
         wrap: pixels by which the network sees the image continued over its edges, as if it were repeated: for a picture
             that tiles.
+        tile: longest side in pixels of what the network sees at a time, with the same loss and gradient up to rounding;
+            None: the whole image.
 
     Raises:
-        InputError: an unknown optimizer, a content term in a picture that wraps, or L-BFGS for a balanced
-            objective, whose value is not what is descended, or for random pairs, which it would always meet again.
+        InputError: an unknown optimizer, a content term in a picture that wraps, an objective that cannot be computed
+            tile by tile, or L-BFGS for a balanced objective, whose value is not what is descended, or for random
+            pairs, which it would always meet again.
 
     Example:
         >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
@@ -64,6 +71,7 @@ class ImageOptimizer:
         objective: Objective,
         optimizer: "str | keras.Optimizer" = "adam",
         wrap: int = 0,
+        tile: int | None = None,
     ):
         if not isinstance(optimizer, keras.Optimizer):
             checks.choice("optimizer (if not a Keras optimizer)", optimizer, OPTIMIZERS)
@@ -79,6 +87,12 @@ class ImageOptimizer:
         self.backbone = backbone
         self.objective = objective
         self.wrap = wrap
+        if tile is not None:
+            if wrap:
+                raise InputError(f"tile={tile} with wrap={wrap}; expected one of them")
+            tiled.check(objective)
+            tiled.tiling(objective, backbone, checks.whole("tile", tile, 1, 10**9))
+        self.tile = tile
         if optimizer == "adam":
             optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_2=BETA_2)
         self.optimizer = optimizer
@@ -90,7 +104,7 @@ class ImageOptimizer:
 
     def in_pass(self, number: int) -> "ImageOptimizer":
         """The optimizer of the terms that take part in pass `number`."""
-        return ImageOptimizer(self.backbone, self.objective.in_pass(number), self.optimizer, self.wrap)
+        return ImageOptimizer(self.backbone, self.objective.in_pass(number), self.optimizer, self.wrap, self.tile)
 
     def minimize(
         self,
@@ -132,17 +146,16 @@ class ImageOptimizer:
         if self.wrap and content_regions:
             raise InputError(f"wrap={self.wrap} with regions, which do not wrap; expected none")
         styles = [] if style is None else [style] if isinstance(style, np.ndarray) else list(style)
-        losses = self.objective.bind(
-            self.backbone,
-            None if content is None else content[None].astype(init.dtype),
-            [image[None].astype(init.dtype) for image in styles],
+        targets: tuple[Any, ...] = (
+            None if content is None else content[None].astype(init.dtype, copy=False),
+            [image[None].astype(init.dtype, copy=False) for image in styles],
             style_blend,
             content_regions,
             style_regions,
             edge,
         )
-        if self.wrap:
-            losses = _continued(losses, self.wrap)
+        evaluate = self._evaluation((1, *init.shape), init.dtype, targets)
+        del targets, content, style, styles  # as large as the image each, and no step needs them
         history: History = {name: [] for name in ("loss", *self.objective.names)}
         stopped = False
 
@@ -157,12 +170,22 @@ class ImageOptimizer:
             return stopped
 
         if self.optimizer == "lbfgs":
-            image = lbfgs(losses, init[None], steps, record)
+            image = lbfgs(evaluate, init[None], steps, record)
         else:
-            image = descend(self.optimizer, losses, init[None], steps, record, resume)
+            image = descend(self.optimizer, evaluate, init[None], steps, record, resume)
         if not np.isfinite(image).all():
             raise DivergenceError("pixels are not finite after the last step; try a smaller step size")
         return Minimum(image[0], history, stopped)
+
+    def _evaluation(self, shape: tuple[int, ...], dtype: np.dtype, targets: tuple[Any, ...]) -> LossesAndGradient:
+        """The objective and its gradient, tile by tile if the image or a style is larger than a tile."""
+        sides = [side for image in (shape, *(style.shape for style in targets[1])) for side in image[1:3]]
+        if self.tile is not None and max(sides) > self.tile:
+            return tiled_losses_and_gradient(self.objective, self.backbone, self.tile, shape, dtype, *targets)
+        losses = self.objective.bind(self.backbone, *targets)
+        if self.wrap:
+            losses = _continued(losses, self.wrap)
+        return tf.function(losses_and_gradient(losses, shape, dtype), autograph=False)
 
 
 def _check_finite(iterate: Iterate) -> None:

@@ -4,9 +4,8 @@ import numpy as np
 import scipy.optimize
 
 from keras_style.errors import DivergenceError
-from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
-from keras_style.optimize.objective import Losses
 from keras_style.runtime import tf
 
 HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
@@ -14,7 +13,7 @@ HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
 ONE_DRAW = tf.constant(1, tf.int64)  # a line search compares values: random losses must not change under it
 
 
-def lbfgs(losses: Losses, image: np.ndarray, steps: int, on_iterate: OnIterate) -> np.ndarray:
+def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate: OnIterate) -> np.ndarray:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS-B, most of which cost one gradient.
 
     The objective is divided by its first value, and enters SciPy as float64, so that no tolerance meant for values
@@ -22,7 +21,7 @@ def lbfgs(losses: Losses, image: np.ndarray, steps: int, on_iterate: OnIterate) 
     (float32 has a floor) or twice as many gradients were taken.
 
     Args:
-        losses: the objective of images (B, H, W, 3).
+        evaluate: the losses of images (B, H, W, 3) and step, and their gradient; called eagerly.
         image: (B, H, W, 3), where to start.
         steps: how many iterations.
         on_iterate: called after each iteration; returns True to stop.
@@ -34,8 +33,6 @@ def lbfgs(losses: Losses, image: np.ndarray, steps: int, on_iterate: OnIterate) 
         DivergenceError: the loss is not finite.
     """
     shape, dtype = image.shape, image.dtype
-
-    evaluate = tf.function(losses_and_gradient(losses, shape, dtype), autograph=False)
     first = 0.0
     number = 0
     latest: dict[str, float] = {}

@@ -15,6 +15,8 @@ from keras_style.runtime import tf
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]
+Wanted = tuple[FeatureLoss, str, np.ndarray | None]  # a loss, its layer, and how much each position there counts
+StatisticsOf = Callable[[np.ndarray | tf.Tensor, Sequence[Wanted]], list[Statistics]]
 
 TARGETS = ("content", "style", None)
 
@@ -132,37 +134,16 @@ class Objective:
         """
         layers = [term.layer for term in self.terms]
         backbone.check_layers(layers)
-        sources = {"content": [] if content is None else [content], "style": list(style)}
-        blend = checks.shares("blend", blend, len(style)) if style else []
-        features = {}
-        see = target_features or backbone
-        for target in ("content", "style"):
-            needed = {term.layer for term in self.terms if term.target == target}
-            if needed and not sources[target]:
-                raise InputError(f"the objective compares with the {target} image; none was given")
-            features[target] = [see(tf.convert_to_tensor(image), needed) for image in sources[target] if needed]
-
-        summands = []
-        for term in self.terms:
-            if term.target is None:
-                summands.append(_Summand(term, None, term.weight))
-            elif term.target == "content":
-                summands.append(_Summand.towards(term, term.loss.statistics(features["content"][0][term.layer])))
-            else:
-                maps = [each[term.layer] for each in features["style"]]
-                poolings = backbone.poolings(term.layer)
-                if content_regions is None:
-                    aim = _blended(term.loss, maps, [_without_edge(each, edge) for each in maps], blend)
-                    summands.append(_Summand.towards(term, aim, edge=edge))
-                    continue
-                for region, weights in content_regions.items():
-                    inside = _at_layer(weights, poolings, region, f"the content at {term.layer}")
-                    of_styles = [
-                        _at_layer(each[region], poolings, region, f"the style at {term.layer}")
-                        for each in style_regions
-                    ]
-                    aim = _blended(term.loss, maps, of_styles, blend)
-                    summands.append(_Summand.towards(term, aim, inside, float(inside.mean())))
+        summands = self.summands(
+            backbone.poolings,
+            of_whole(target_features or backbone),
+            content,
+            style,
+            blend,
+            content_regions,
+            style_regions,
+            edge,
+        )
 
         def losses(images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
             maps = backbone(images, layers)
@@ -176,9 +157,78 @@ class Objective:
 
         return losses
 
+    def summands(
+        self,
+        poolings: Callable[[str], int],
+        statistics: StatisticsOf,
+        content: np.ndarray | tf.Tensor | None,
+        style: Sequence[np.ndarray | tf.Tensor],
+        blend: Sequence[float] | None,
+        content_regions: Regions | None,
+        style_regions: Sequence[Regions],
+        edge: int,
+    ) -> list["Summand"]:
+        """The terms, each with what it compares with; arguments and errors as for `bind`.
+
+        Args:
+            poolings: how often a layer was halved.
+            statistics: how the statistics of content and style are taken.
+        """
+        sources = {"content": [] if content is None else [content], "style": list(style)}
+        for target, images in sources.items():
+            if not images and any(term.target == target for term in self.terms):
+                raise InputError(f"the objective compares with the {target} image; none was given")
+        blend = checks.shares("blend", blend, len(style)) if style else []
+
+        # Of every term and region: its mask in the image, and in each target.
+        places: list[tuple[Term, np.ndarray | None, list[np.ndarray | None]]] = []
+        for term in self.terms:
+            if term.target != "style":
+                places.append((term, None, [None]))
+                continue
+            times = poolings(term.layer)
+            if content_regions is None:
+                places.append((term, None, [without_edge(image.shape, times, edge) for image in style]))
+                continue
+            for region, weights in content_regions.items():
+                within = _at_layer(weights, times, region, f"the content at {term.layer}")
+                of_styles: list[np.ndarray | None] = [
+                    _at_layer(each[region], times, region, f"the style at {term.layer}") for each in style_regions
+                ]
+                places.append((term, within, of_styles))
+
+        taken: dict[str, list[list[Statistics]]] = {}  # of each target's images, those of each place in turn
+        for target, images in sources.items():
+            own = [(term, in_target) for term, _, in_target in places if term.target == target]
+            taken[target] = [
+                statistics(image, [(term.loss, term.layer, in_target[number]) for term, in_target in own])
+                for number, image in enumerate(images)
+                if own
+            ]
+        summands = []
+        for term, inside, _ in places:
+            if term.target is None:
+                summands.append(Summand(term, None, term.weight))
+                continue
+            of_each = [found.pop(0) for found in taken[term.target]]
+            aim = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, blend)
+            share = 1.0 if inside is None else float(inside.mean())
+            summands.append(Summand.towards(term, aim, inside, share, edge if term.target == "style" else 0))
+        return summands
+
+
+def of_whole(see: Features) -> StatisticsOf:
+    """Statistics of an image that goes through a network at once."""
+
+    def statistics(image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
+        maps = see(tf.convert_to_tensor(image), {layer for _, layer, _ in wanted})
+        return [loss.statistics(maps[layer], mask) for loss, layer, mask in wanted]
+
+    return statistics
+
 
 @dataclass(frozen=True, eq=False)
-class _Summand:
+class Summand:
     """A term with what it compares with, within one region of the image.
 
     Attributes:
@@ -199,7 +249,7 @@ class _Summand:
     @classmethod
     def towards(
         cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, share: float = 1.0, edge: int = 0
-    ) -> "_Summand":
+    ) -> "Summand":
         weight: tf.Tensor | float = term.weight * share
         if term.relative:
             weight = weight / _positive(term.loss.magnitude(aim))
@@ -211,23 +261,15 @@ class _Summand:
 
     def value(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         loss = self.term.loss.redrawn(step)
-        mask = _without_edge(features, self.edge) if self.mask is None else self.mask
+        mask = without_edge(features.shape, 0, self.edge) if self.mask is None else self.mask
         return tf.reduce_mean(self.weight * loss.distance(self.aim, loss.statistics(features, mask)))
 
 
-def _blended(
-    loss: FeatureLoss, maps: Sequence[tf.Tensor], masks: Sequence[np.ndarray | None], blend: Sequence[float]
-) -> Statistics:
-    """The statistics of one style, or of several as one."""
-    of_each = [loss.statistics(features, mask) for features, mask in zip(maps, masks, strict=True)]
-    return of_each[0] if len(of_each) == 1 else loss.blend(of_each, blend)
-
-
-def _without_edge(features: tf.Tensor, edge: int) -> np.ndarray | None:
-    """A mask (1, H, W) of all positions but those, of which at least one stays; None if all stay."""
+def without_edge(shape: Sequence[int], poolings: int, edge: int) -> np.ndarray | None:
+    """A mask (1, H', W') of a layer of images (B, H, W, 3): the positions away from the border; None if all count."""
     if not edge:
         return None
-    mask = np.zeros((1, *features.shape[1:3]), np.float32)
+    mask = np.zeros((1, *(side >> poolings for side in shape[1:3])), np.float32)
     rows, columns = (min(edge, (side - 1) // 2) for side in mask.shape[1:])
     mask[:, rows : mask.shape[1] - rows, columns : mask.shape[2] - columns] = 1
     return mask

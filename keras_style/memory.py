@@ -1,0 +1,183 @@
+"""How much memory a picture takes, how much there is, and so how large the tiles may be.
+
+The estimates are of peak resident memory, in bytes, beside the processor. Their constants were fitted to what
+`benchmarks/tiling.py memory` measured, which docs/performance.md shows; nothing here imports TensorFlow, so that what
+cannot fit is refused at once.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_style.errors import InputError
+
+_RUNTIME = 1.3e9  # TensorFlow once it is loaded and has traced graphs
+_GRAPH = 0.4e9  # the network's weights in a graph, as TensorFlow copies them; tiles need two graphs
+_PIXEL = 12.0  # an RGB pixel in float32
+_PICTURES = (
+    8  # of the picture's size: the photograph as read and as extended, the start, the gradient, copies on the way
+)
+_STEP = 2.0  # memory of a step in units of all activations: the forward pass, and the largest gradients beside it
+_FORWARD = 1.0  # the same for the statistics of a style
+_BINNED = 16  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
+_BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its place unless there are tiles
+# Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
+# L-BFGS-B: 2 x 10 vectors of history and some 15 others, float64.
+_OPTIMIZER = {"adam": 6, "lbfgs": 2 * (20 + 15)}
+# An address space holds what is mapped too, but never touched: stacks and arenas of the threads.
+_MAPPED = 2.5e9
+
+TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192)  # of which the largest that fits is taken
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run computes at its largest scale.
+
+    Attributes:
+        height, width: of the picture with its margin, in pixels.
+        styles: (height, width) of each style.
+        filters: number of filters of every convolution up to the deepest that is used, shallow to deep.
+        content_layers: where the content's features are kept if the picture goes by tiles.
+        histogram_layers: where histograms are matched.
+        optimizer: "lbfgs"; any other counts as Adam.
+        regions: of a mask.
+    """
+
+    height: int
+    width: int
+    styles: Sequence[tuple[int, int]]
+    filters: Mapping[str, int]
+    content_layers: Sequence[str] = ()
+    histogram_layers: Sequence[str] = ()
+    optimizer: str = "adam"
+    regions: int = 0
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+
+def up_to_deepest(filters: Mapping[str, int], layers: Iterable[str]) -> dict[str, int]:
+    """The part of a network that ends at the deepest of `layers`."""
+    names = list(filters)
+    deepest = max((names.index(layer) + 1 for layer in layers if layer in filters), default=0)
+    return {name: filters[name] for name in names[:deepest]}
+
+
+def estimate(work: Work, tile: int | None) -> float:
+    """Peak resident memory of a process that does nothing else, in bytes.
+
+    Args:
+        work: what is computed.
+        tile: longest side of what the network sees at a time, in pixels; None: the whole picture.
+    """
+    of_styles = sum(height * width for height, width in work.styles)
+    pictures = _PICTURES + _OPTIMIZER.get(work.optimizer, _OPTIMIZER["adam"]) + work.regions / 3
+    standing = work.pixels * _PIXEL * pictures + of_styles * _PIXEL
+    activations = 4 * sum(count * _share(layer) for layer, count in work.filters.items())  # bytes for each pixel
+    binned = sum(work.filters.get(layer, 3) * _share(layer) for layer in work.histogram_layers)  # values for each pixel
+    step = _STEP * activations + _BINNED * binned
+    if tile is None:
+        largest = max((height * width for height, width in work.styles), default=0)
+        standing += _BINNED_STYLE * binned * of_styles
+        return _RUNTIME + _GRAPH + standing + max(step * work.pixels, _FORWARD * activations * largest)
+    kept = 4 * sum(work.filters.get(layer, 3) * _share(layer) for layer in work.content_layers)
+    window = min(tile, work.height) * min(tile, work.width)
+    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window
+
+
+def _share(layer: str) -> float:
+    """Positions of a layer for each pixel."""
+    return 0.25 ** (int(layer[5]) - 1) if layer.startswith("block") else 1.0
+
+
+def plan(work: Work, free: float | None) -> tuple[int | None, str]:
+    """The side of the tiles, in pixels, None for the whole picture; and the estimate in a line.
+
+    Args:
+        work: what is computed.
+        free: memory for the process in bytes; None: not known.
+
+    Raises:
+        InputError: not even the smallest tiles fit.
+    """
+    picture = f"{work.width} x {work.height} pixels"
+    whole = estimate(work, None)
+    if free is None or whole <= free:
+        there = "an unknown amount is" if free is None else f"{_text(free)} are"
+        return None, f"{picture} take an estimated {_text(whole)} of memory; {there} available"
+    for tile in TILES:
+        needed = estimate(work, tile)
+        if needed <= free:
+            return tile, (
+                f"{picture} take an estimated {_text(whole)} of memory, and {_text(needed)} in tiles of {tile}; "
+                f"{_text(free)} are available"
+            )
+    smaller = " or optimizer='adam', which keeps less," if work.optimizer == "lbfgs" else ""
+    raise InputError(
+        f"{picture} take an estimated {_text(needed)} of memory even in tiles of {tile}, and {_text(free)} are "
+        f"available; expected a smaller size,{smaller} or a tile in pixels, with which nothing is checked"
+    )
+
+
+def _text(amount: float) -> str:
+    return f"{amount / 1e9:.1f} GB"
+
+
+def available() -> float | None:
+    """Bytes that this process may still come to hold, with what it holds already; None where the system does not say.
+
+    The least of what the machine has left, what its control groups leave, and the limits of its address space and data.
+    """
+    mine = _kilobytes("/proc/self/status", "VmRSS")
+    limits = [amount + mine for amount in (*_left_in_machine(), *_left_in_groups())]
+    if os.name == "posix":
+        import resource
+
+        for kind, beside in ((resource.RLIMIT_AS, _MAPPED), (resource.RLIMIT_DATA, 0.0)):
+            limit, _ = resource.getrlimit(kind)
+            if limit != resource.RLIM_INFINITY:
+                limits.append(max(0.0, limit - beside))
+    return min(limits, default=None)
+
+
+def _left_in_machine() -> list[float]:
+    amount = _kilobytes("/proc/meminfo", "MemAvailable")
+    return [amount] if amount else []
+
+
+def _left_in_groups(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> list[float]:
+    """What each control group of this process, and those that it is in, may still take; both versions of them."""
+    found = []
+    for line in _lines(mine):
+        _, controllers, path = line.split(":", 2)
+        names = ("memory.max", "memory.current", "inactive_file")
+        top = root
+        if "memory" in controllers.split(","):
+            names, top = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"), root / "memory"
+        elif controllers:
+            continue
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents):
+            limit, used = (next(iter(_lines(folder / name)), "") for name in names[:2])
+            if limit.isdigit() and used.isdigit() and int(limit) < 1 << 60:  # without a limit: "max", or nearly 2^63
+                pairs = (line.split() for line in _lines(folder / "memory.stat"))
+                cache = sum(int(pair[1]) for pair in pairs if pair[0] == names[2])  # given back when it is wanted
+                found.append(max(0.0, float(int(limit) - int(used) + cache)))
+            if folder == top:
+                break
+    return found
+
+
+def _kilobytes(path: str, name: str) -> float:
+    """A line `name: number kB` of a file of the system, in bytes; 0 where there is none."""
+    return next((float(line.split()[1]) * 1024 for line in _lines(Path(path)) if line.startswith(f"{name}:")), 0.0)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,135 @@
+"""Where tiles lie: windows that the network sees one at a time, and what each of them answers for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+
+from keras_style.errors import InputError
+
+Array = TypeVar("Array")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A window along one side of an image, in pixels.
+
+    Attributes:
+        start, stop: what the network sees.
+        own_start, own_stop: what belongs to this window and to no other one, from the image's first pixel on.
+    """
+
+    start: int
+    stop: int
+    own_start: int
+    own_stop: int
+
+    def at_layer(self, poolings: int, margin: int = 0) -> tuple[int, int, int]:
+        """Where the window starts in a layer, and from where to where it owns positions there.
+
+        A position belongs to the window that its first pixel belongs to; what pooling drops at the image's end is
+        nobody's.
+
+        Args:
+            poolings: how often the layer was halved.
+            margin: positions after the own ones that are seen too, where the image has them.
+        """
+        start, end = self.start >> poolings, (self.start >> poolings) + ((self.stop - self.start) >> poolings)
+        return start, self.own_start >> poolings, min((self.own_stop >> poolings) + margin, end)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A window over both sides of an image."""
+
+    rows: Span
+    columns: Span
+
+    def seen(self, images: Array) -> Array:
+        """What the network sees of images (B, H, W, ...)."""
+        return images[:, self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]  # type: ignore[index]
+
+    def own(self, layer: Array, poolings: int, margin: int = 0) -> Array:
+        """What is the tile's own of a layer (B, H', W', ...) of the whole image."""
+        _, top, bottom = self.rows.at_layer(poolings, margin)
+        _, left, right = self.columns.at_layer(poolings, margin)
+        return layer[:, top:bottom, left:right]  # type: ignore[index]
+
+    def bounds(self, poolings: int, margin: int = 0) -> np.ndarray:
+        """The own positions (top, bottom, left, right) in a layer of what the network sees, int32."""
+        inside = []
+        for span in (self.rows, self.columns):
+            start, first, last = span.at_layer(poolings, margin)
+            inside += [first - start, last - start]
+        return np.array(inside, np.int32)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How images are cut.
+
+    Windows of one image have one size, so that one graph computes them all. They start at multiples of the deepest
+    pooling's, so that they pool the same pixels as the whole image does, and only what lies `reach` or more inside of
+    an edge that is not the image's is a window's own: there, the zeros with which convolutions pad are not seen.
+
+    Attributes:
+        pixels: the longest side of a window.
+        reach: how far a position of the deepest layer sees beyond its own pixels.
+        poolings: of the deepest layer.
+
+    Raises:
+        InputError: windows of that size have nothing of their own.
+    """
+
+    pixels: int
+    reach: int
+    poolings: int
+
+    def __post_init__(self) -> None:
+        if self.pixels < self.smallest:
+            raise InputError(
+                f"tile is {self.pixels}; expected at least {self.smallest} pixels: the deepest layer sees {self.reach} "
+                "beyond its own to each side"
+            )
+
+    @property
+    def _multiple(self) -> int:
+        return 1 << self.poolings
+
+    @property
+    def _margin(self) -> int:
+        return -(-self.reach // self._multiple) * self._multiple
+
+    @property
+    def smallest(self) -> int:
+        """The smallest window with anything of its own, whatever the image's size, in pixels."""
+        return 2 * self._margin + 2 * self._multiple - 1
+
+    def __call__(self, height: int, width: int) -> Iterator[Tile]:
+        """The tiles of an image of height x width pixels, row by row."""
+        columns = self.spans(width)
+        return (Tile(row, column) for row in self.spans(height) for column in columns)
+
+    def spans(self, side: int) -> Sequence[Span]:
+        """The fewest windows of one length, of at most `pixels`, that own a side together; as short as that allows."""
+        if side <= self.pixels:
+            return [Span(0, side, 0, side)]
+        multiple, margin = self._multiple, self._margin
+        rest = side % multiple  # the last window ends where the image does, and starts at a multiple
+
+        def rounded(length: int, up: bool) -> int:
+            return rest + (-(-(length - rest) // multiple) if up else (length - rest) // multiple) * multiple
+
+        lost = rest + 2 * margin  # of each window, to its neighbors
+        longest = rounded(self.pixels, up=False)
+        number = 1 + -(-(side - longest) // (longest - lost))
+        length = rounded(-(-(side + (number - 1) * lost) // number), up=True)
+        starts = [min(index * (length - lost), side - length) for index in range(number)]
+        cuts = [0, *(start + margin for start in starts[1:]), side]
+        return [Span(start, start + length, *own) for start, own in zip(starts, pairwise(cuts), strict=True)]
+
+    def window(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the windows of an image, in pixels."""
+        return tuple(self.spans(side)[0].stop for side in (height, width))  # type: ignore[return-value]
