@@ -66,6 +66,7 @@ quality: $(VENV)/.benchmarked .venv/peer/.installed
 	$(BIN)/python benchmarks/quality.py paint --peer .venv/peer/bin
 	$(BIN)/python benchmarks/quality.py judge
 	$(BIN)/python benchmarks/quality.py measure --peer .venv/peer/bin
+	$(BIN)/python benchmarks/quality.py show
 
 # The tables of docs/performance.md, from the figures that the benchmarks wrote.
 performance: $(VENV)/.installed

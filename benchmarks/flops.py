@@ -9,8 +9,8 @@ def of_step(height: int, width: int, last: str, style: Sequence[str]) -> int:
     """FLOPs of one step on an image (height, width): VGG16 to the layer `last`, with Gram losses on `style`.
 
     A convolution of N to N' filters, 3 x 3, costs 18 N N' a position on the way forward, and again on the way back to
-    its input; kernels get no gradient. A Gram matrix of N filters costs 2 N^2 a position, and its gradient as much. What
-    takes only a few operations a value (biases, ReLU, pooling, the content loss) is left out.
+    its input; kernels get no gradient. A Gram matrix of N filters costs 2 N^2 a position, and its gradient as much.
+    What takes only a few operations a value (biases, ReLU, pooling, the content loss) is left out.
     """
     total, channels, block = 0, 3, 1
     for layer in weights.layer_names("vgg16"):

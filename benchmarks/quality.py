@@ -2,11 +2,12 @@
 
     make quality
 
-Three parts, each of which keeps what it has finished:
+Four parts, each of which keeps what it has finished:
 
     python benchmarks/quality.py paint --peer BIN      the peers paint every pair: 10 to 60 minutes a picture
     python benchmarks/quality.py judge                 their losses by iteration -> benchmarks/quality_peers.json
     python benchmarks/quality.py measure --peer BIN    everyone's clock, side by side -> benchmarks/quality.json
+    python benchmarks/quality.py show                  curves and pictures -> docs/images/quality_*
 
 BIN is the bin directory of an environment with the peers (`make .venv/peer/.installed`). A peer's losses by iteration
 do not depend on the machine, so they are recorded once and committed; its seconds per iteration are measured beside our
@@ -30,7 +31,9 @@ from typing import Any
 
 import numpy as np
 import peers
+import plot
 from evaluator import style_distance
+from PIL import Image, ImageDraw, ImageFont
 from workers import processor
 
 from keras_style import Stylizer, images, recipes
@@ -65,7 +68,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("paint", "judge", "measure", "ours"), metavar="paint, judge or measure")
+    parser.add_argument("part", choices=("paint", "judge", "measure", "show", "ours"))
     parser.add_argument("--peer", type=Path, help="bin directory of an environment with the peers")
     parser.add_argument("--only", choices=peers.PEERS, help="one peer instead of all")
     parser.add_argument("--tuning", action="store_true", help="the pairs for tuning instead of those for judgement")
@@ -75,7 +78,7 @@ def main() -> None:
     if given.part == "ours":
         paint_ours(given.stem, given.objective, float(given.started))
         return
-    if given.part != "judge" and given.peer is None:
+    if given.part in ("paint", "measure") and given.peer is None:
         parser.error(f"{given.part} needs --peer")
     WORK.mkdir(parents=True, exist_ok=True)
     names = (given.only,) if given.only else peers.PEERS
@@ -88,8 +91,10 @@ def main() -> None:
         for pair in pairs:
             for name in names:
                 judge_peer(name, *pair)
-    else:
+    elif given.part == "measure":
         measure(names, pairs, given.peer)
+    else:
+        show(pairs)
 
 
 # The peers' curves
@@ -234,6 +239,66 @@ def summary(curve: list[dict[str, float]], theirs: dict[str, float]) -> dict[str
         "total_over_peer": total and round(total / theirs["seconds"], 4),
         "curve": curve,
     }
+
+
+# What there is to see
+
+
+def show(pairs: Sequence[tuple[str, str]]) -> None:
+    """The curves of each pair and peer by time, and the pictures that came out of them."""
+    measured, recorded = json.loads(REPORT.read_text())["pairs"], json.loads(CURVES.read_text())["curves"]
+    panels, strips = [], []
+    for pair in pairs:
+        stem = prepare(*pair)
+        if stem not in measured:
+            continue
+        sides = measured[stem]["peers"]
+        for name, side in sides.items():
+            pace = side["peer"]["seconds_per_iteration"]
+            theirs = [{**point, "seconds": pace * point["iteration"]} for point in recorded[name][stem]]
+            curves = {name: theirs, "keras_style": side["same_objective"]["curve"]}
+            panels.append(
+                {
+                    f"{measure}: {' and '.join(Path(each).stem for each in pair)}": {
+                        each: [(point["seconds"], point[measure]) for point in curve] for each, curve in curves.items()
+                    }
+                    for measure in ("content", "style", "style_distance")
+                }
+            )
+        cells = [(WORK / f"{stem}-content.png", "photograph"), (WORK / f"{stem}-style.png", "painting")]
+        for name, side in sides.items():
+            last = side["same_objective"]["curve"][-1]
+            cells += [
+                (PICTURES / f"{stem}-{name}.jpg", f"{name}: {side['peer']['seconds']:.0f} s"),
+                (WORK / f"{stem}-ours-{name}_{last['step']}.png", f"keras_style, the same: {last['seconds']:.0f} s"),
+            ]
+        last = side["default"]["curve"][-1]
+        cells.append(
+            (WORK / f"{stem}-ours-default_{last['step']}.png", f"keras_style, default: {last['seconds']:.0f} s")
+        )
+        strips.append(_strip(cells))
+    plot.grid(panels, "seconds").save(ROOT / "docs" / "images" / "quality_curves.png")
+    sheet = Image.new("RGB", (max(strip.width for strip in strips), sum(strip.height for strip in strips)), "white")
+    top = 0
+    for strip in strips:
+        sheet.paste(strip, (0, top))
+        top += strip.height
+    sheet.save(ROOT / "docs" / "images" / "quality_pairs.jpg", quality=88, subsampling=0)
+
+
+def _strip(cells: Sequence[tuple[Path, str]], side: int = 340) -> Image.Image:
+    """Pictures in rows of four, each with what it is above it."""
+    pictures = [Image.open(path).convert("RGB") for path, _ in cells]
+    for picture in pictures:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    height = max(picture.height for picture in pictures) + 24
+    strip = Image.new("RGB", (4 * (side + 8), -(-len(cells) // 4) * height), "white")
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(14)
+    for number, (picture, (_, label)) in enumerate(zip(pictures, cells, strict=True)):
+        left, top = number % 4 * (side + 8), number // 4 * height
+        strip.paste(picture, (left, top + 20))
+        draw.text((left + 2, top + 2), label, "black", font=font)
+    return strip
 
 
 # Files

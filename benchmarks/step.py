@@ -160,8 +160,8 @@ def tensorflow_product():
     from keras_style.runtime import tf
 
     multiply = tf.function(lambda a, b: tf.matmul(a, b), autograph=False)
-    matrices = tf.random.stateless_normal([2, SIDE, SIDE], [0, 0])
-    return lambda: multiply(matrices[0], matrices[1]).numpy()[0, 0]
+    a, b = tf.unstack(tf.random.stateless_normal([2, SIDE, SIDE], [0, 0]))
+    return lambda: multiply(a, b).numpy()[0, 0]
 
 
 def torch_product():
