@@ -201,7 +201,7 @@ def paint_ours(stem: str, objective: str, started: float) -> None:
             kept.append((time.time() - started, iterate.step, iterate.scale, iterate.image))
 
     stylizer = Stylizer(
-        size=SIZE,
+        size=max(photograph.shape[:2]),
         steps=default.steps,
         scales=len(stages),
         optimizer=default.optimizer,
