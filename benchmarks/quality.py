@@ -101,9 +101,11 @@ def main() -> None:
 
 
 def paint(name: str, content: str, style: str, bin: Path) -> None:
-    """A picture of a peer, and those on the way to it; none again that is there."""
-    output = WORK / f"{prepare(content, style)}-{name}.png"
-    if output.exists():
+    """A picture of a peer, and those on the way to it; none again that is there, or whose curve is recorded."""
+    stem = prepare(content, style)
+    output = WORK / f"{stem}-{name}.png"
+    curve = _recorded()["curves"].get(name, {}).get(stem)
+    if output.exists() or (curve and curve[-1]["iteration"] == ITERATIONS):
         return
     print(output.name, flush=True)
     for iteration, _ in enumerate(peers.run(_command(name, content, style, bin, ITERATIONS, EVERY)), start=1):
@@ -117,7 +119,7 @@ def judge_peer(name: str, content: str, style: str) -> None:
     found = {int(path.stem.rpartition("_")[2]): path for path in WORK.glob(f"{stem}-{name}_*.png")}
     if (last := WORK / f"{stem}-{name}.png").exists():
         found[ITERATIONS] = last
-    recorded = json.loads(CURVES.read_text()) if CURVES.exists() else {"size": SIZE, "curves": {}}
+    recorded = _recorded()
     curve = {point["iteration"]: point for point in recorded["curves"].get(name, {}).get(stem, [])}
     missing = sorted(found.keys() - curve.keys())
     if not missing:
@@ -152,7 +154,7 @@ class Judge:
 
 def measure(names: Sequence[str], pairs: Sequence[tuple[str, str]], bin: Path) -> None:
     """Seconds of everyone, in turn; what each pair gave is written when it is done."""
-    recorded = json.loads(CURVES.read_text())["curves"]
+    recorded = _recorded()["curves"]
     report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
     report |= {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "size": SIZE}
     for pair in pairs:
@@ -246,7 +248,7 @@ def summary(curve: list[dict[str, float]], theirs: dict[str, float]) -> dict[str
 
 def show(pairs: Sequence[tuple[str, str]]) -> None:
     """The curves of each pair and peer by time, and the pictures that came out of them."""
-    measured, recorded = json.loads(REPORT.read_text())["pairs"], json.loads(CURVES.read_text())["curves"]
+    measured, recorded = json.loads(REPORT.read_text())["pairs"], _recorded()["curves"]
     panels, strips = [], []
     for pair in pairs:
         stem = prepare(*pair)
@@ -312,6 +314,10 @@ def prepare(content: str, style: str) -> str:
         if not path.exists():
             images.save(images.fit(images.load(ROOT / "examples" / kind / name), SIZE), path)
     return stem
+
+
+def _recorded() -> dict[str, Any]:
+    return json.loads(CURVES.read_text()) if CURVES.exists() else {"size": SIZE, "curves": {}}
 
 
 def _command(name: str, content: str, style: str, bin: Path, iterations: int, every: int = 0) -> list[str]:
