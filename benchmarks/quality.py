@@ -172,6 +172,7 @@ def measure(names: Sequence[str], pairs: Sequence[tuple[str, str]], bin: Path) -
         for name in racing:
             theirs = {"seconds_per_iteration": round(float(np.median(seconds[name])), 3), **recorded[name][stem][-1]}
             theirs["seconds"] = round(theirs["seconds_per_iteration"] * theirs["iteration"], 1)
+            theirs["sum_as_low_at"] = sum_as_low_at(recorded[name][stem])
             judge = Judge(name, stem)
             ours = {objective: seen(judge, stem, objective, clocks[objective]) for objective in (name, "default")}
             row["peers"][name] = {
@@ -241,6 +242,15 @@ def summary(curve: list[dict[str, float]], theirs: dict[str, float]) -> dict[str
         "total_over_peer": total and round(total / theirs["seconds"], 4),
         "curve": curve,
     }
+
+
+def sum_as_low_at(curve: list[dict[str, float]]) -> int:
+    """The first iteration at which a peer's own sum of losses was as low as in the end, or lower.
+
+    Long before the end, it may be: pixels leave [0, 1] while a peer optimizes, and are clipped into the file.
+    """
+    goal = curve[-1]["content"] + curve[-1]["style"]
+    return next(int(point["iteration"]) for point in curve if point["content"] + point["style"] <= goal)
 
 
 # What there is to see

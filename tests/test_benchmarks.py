@@ -31,7 +31,14 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     import page
     import quality
 
-    theirs = {"iteration": 300, "seconds": 600.0, "content": 10.0, "style": 5.0, "style_distance": 0.02}
+    theirs = {
+        "iteration": 300,
+        "sum_as_low_at": 40,
+        "seconds": 600.0,
+        "content": 10.0,
+        "style": 5.0,
+        "style_distance": 0.02,
+    }
     curve = [
         {"seconds": 20.0, "content": 4.0, "style": 30.0, "style_distance": 0.05},
         {"seconds": 40.0, "content": 12.0, "style": 2.0, "style_distance": 0.03},
@@ -46,7 +53,10 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     pairs = {"red_panda-vangogh_night_cafe-512": {"tuned_on": False, "peers": {"pystiche": sides}}}
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
     text = page.page(tmp_path)
-    assert "red_panda, vangogh_night_cafe | pystiche 1.0.1: 300 iterations, 600 s | 50 s: 0.083 of" in text
+    assert "red_panda, vangogh_night_cafe | pystiche 1.0.1: 300 iterations, 600 s | 40 | 50 s: 0.083 of" in text
+    path = [{"iteration": 10, "content": 9, "style": 9}, {"iteration": 20, "content": 4, "style": 2}]
+    assert quality.sum_as_low_at([*path, {"iteration": 30, "content": 2, "style": 5}]) == 20
+    assert quality.sum_as_low_at(path) == 20
     sides["same_objective"] = never
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
     assert "| not reached | not reached |" in page.page(tmp_path)
