@@ -69,4 +69,5 @@ def _axis(values: Sequence[float]):
 def _ticks(values: Sequence[float]) -> list[float]:
     low, high = min(values), max(values)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [tick for power in powers for digit in (1, 2, 5) if low <= (tick := digit * 10.0**power) <= high]
+    round_ones = [tick for power in powers for digit in (1, 2, 5) if low <= (tick := digit * 10.0**power) <= high]
+    return round_ones if len(round_ones) > 1 else [float(f"{value:.2g}") for value in (low, high)]

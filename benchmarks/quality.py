@@ -182,6 +182,7 @@ def measure(names: Sequence[str], pairs: Sequence[tuple[str, str]], bin: Path) -
             }
             print(json.dumps({stem: row["peers"][name]}), flush=True)
         report.setdefault("pairs", {})[stem] = row
+        report["load_before"] = max(each["load_before"] for each in report["pairs"].values())
         REPORT.write_text(json.dumps(report, indent=1) + "\n")
 
 
