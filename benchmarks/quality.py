@@ -68,7 +68,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("paint", "judge", "measure", "show", "ours"))
+    parser.add_argument("part", choices=("paint", "judge", "measure", "show", "ours"), metavar="PART")
     parser.add_argument("--peer", type=Path, help="bin directory of an environment with the peers")
     parser.add_argument("--only", choices=peers.PEERS, help="one peer instead of all")
     parser.add_argument("--tuning", action="store_true", help="the pairs for tuning instead of those for judgement")
