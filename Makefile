@@ -6,7 +6,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format benchmark compare textures satellite legacy-fixtures pictures clean
+.PHONY: demo test test-slow lint format benchmark compare quality performance textures satellite legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -61,6 +61,17 @@ textures: $(VENV)/.benchmarked
 compare: $(VENV)/.installed .venv/peer/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/compare.py --peer .venv/peer/bin
 
+# Time until a picture is as good as a peer's: first the peers' pictures, an hour each, those that are not recorded yet.
+quality: $(VENV)/.benchmarked .venv/peer/.installed
+	$(BIN)/python benchmarks/quality.py paint --peer .venv/peer/bin
+	$(BIN)/python benchmarks/quality.py judge
+	$(BIN)/python benchmarks/quality.py measure --peer .venv/peer/bin
+	$(BIN)/python benchmarks/quality.py show
+
+# The tables of docs/performance.md, from the figures that the benchmarks wrote.
+performance: $(VENV)/.installed
+	$(BIN)/python benchmarks/page.py
+
 clean:
 	rm -rf .venv build dist outputs *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
@@ -84,7 +95,7 @@ $(VENV)/.tested: $(VENV)/.installed
 
 .venv/peer/.installed:
 	$(PYTHON) -m venv .venv/peer
-	.venv/peer/bin/pip install --quiet neural-style==0.5.7 torch torchvision
+	.venv/peer/bin/pip install --quiet neural-style==0.5.7 pystiche==1.0.1 torch torchvision
 	@touch $@
 
 $(VENV)/.benchmarked: $(VENV)/.installed

@@ -12,12 +12,12 @@ import subprocess
 import time
 from pathlib import Path
 
-import numpy as np
+import peers
 from evaluator import contours, style_distance
 from PIL import Image, ImageDraw, ImageFont
 
 import keras_style
-from keras_style import images, weights
+from keras_style import images
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -31,14 +31,6 @@ PAIRS = (
 )
 ITERATIONS = 300
 
-# The order of VGG16's convolutions in torchvision's `features`.
-_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-_CONVERT = """
-import sys, numpy, torch
-kernels = numpy.load(sys.argv[1])
-torch.save({name: torch.tensor(kernels[name]) for name in kernels.files}, sys.argv[2])
-"""
-
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,7 +41,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     model = work / "vgg16_bsds500.pth"
     if not model.exists():
-        _convert(given.peer, model)
+        peers.convert(given.peer, model)
     rows = []
     for content, style in PAIRS:
         row = _pair(EXAMPLES / "content" / content, EXAMPLES / "style" / style, given.size, given.peer, model, work)
@@ -58,16 +50,6 @@ def main() -> None:
     _sheet(rows, given.size, work).save(ROOT / "docs" / "images" / "compare.jpg", quality=88, subsampling=0)
     figures = {"size": given.size, "iterations": ITERATIONS, "pairs": rows}
     (ROOT / "benchmarks" / "compare.json").write_text(json.dumps(figures, indent=2) + "\n")
-
-
-def _convert(peer: Path, model: Path) -> None:
-    state = {}
-    for index, (kernel, bias) in zip(_INDICES, weights.load("vgg16_bsds500").values(), strict=True):
-        state[f"features.{index}.weight"] = kernel.transpose(3, 2, 0, 1)
-        state[f"features.{index}.bias"] = bias
-    arrays = model.with_suffix(".npz")
-    np.savez(arrays, **state)
-    subprocess.run([peer / "python", "-c", _CONVERT, arrays, model], check=True)
 
 
 def _pair(content: Path, style: Path, size: int, peer: Path, model: Path, work: Path) -> dict:

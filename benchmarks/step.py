@@ -4,8 +4,10 @@
 
 A step is the loss and its gradient with respect to the image: VGG16 (max pooling) to block5_conv1, Gram losses on five
 layers, a content loss on block4_conv2. Every contender runs in a process of its own; in each round each of them takes
-one step, in turn, while the others wait, so that a machine that speeds up or slows down does so for all. Prints medians
-and ratios, and writes benchmarks/step.json.
+one step, in turn, while the others wait, so that a machine that speeds up or slows down does so for all. In the same
+rounds TensorFlow and PyTorch multiply two matrices of 2048 x 2048 float32 numbers: the faster of them says what the
+machine can do, and the step's counted operations (benchmarks/flops.py) over its time say how much of that it gets.
+Prints medians and ratios, and writes benchmarks/step.json.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+import flops
 import workers
 from workers import ask, processor
 
@@ -28,6 +31,8 @@ CONTENDERS = {
     "torch_nchw": "PyTorch, NCHW, as the peers run it",
     "torch_channels_last": "PyTorch, channels_last",
 }
+MULTIPLYING = ("keras_style", "torch_nchw")
+SIDE = 2048  # of the matrices
 
 
 def main() -> None:
@@ -39,38 +44,48 @@ def main() -> None:
     if given.worker:
         serve(given.worker)
         return
-    report = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "rounds": given.rounds, "sizes": {}}
+    report = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "rounds": given.rounds}
+    report |= {"load_before": round(os.getloadavg()[0], 2), "sizes": {}, "gflop": {}, "matrix_product_gflops": {}}
     for size in given.sizes:
-        seconds = race(size, given.rounds)
+        seconds, products = race(size, given.rounds)
         medians = {name: statistics.median(times) for name, times in seconds.items()}
         ours = medians["keras_style"]
+        rates = {name: 2 * SIDE**3 / statistics.median(times) / 1e9 for name, times in products.items()}
+        counted = flops.of_step(size, size, STYLE[-1], STYLE) / 1e9
         report["sizes"][size] = {
             name: {
                 "median_seconds": round(median, 4),
                 "best_seconds": round(min(seconds[name]), 4),
                 "keras_style_over_this": round(ours / median, 3),
+                "share_of_matrix_product_rate": round(counted / median / max(rates.values()), 3),
             }
             for name, median in medians.items()
         }
-        print(f"\n{size} x {size}")
-        for name, median in medians.items():
-            best = min(seconds[name])
-            print(f"  {name:20s} {median:7.3f} s (best {best:.3f})   keras_style / this = {ours / median:.3f}")
+        report["gflop"][size] = round(counted, 2)
+        report["matrix_product_gflops"][size] = {name: round(rate, 1) for name, rate in rates.items()}
+        print(f"\n{size} x {size}: {counted:.0f} GFLOP a step; matrix products at {max(rates.values()):.0f} GFLOP/s")
+        for name, row in report["sizes"][size].items():
+            best, ratio = row["best_seconds"], row["keras_style_over_this"]
+            print(f"  {name:20s} {medians[name]:7.3f} s (best {best:.3f})   keras_style / this = {ratio:.3f}", end="")
+            print(f"   {row['share_of_matrix_product_rate']:.0%}")
     path = Path(__file__).with_suffix(".json")
     path.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def race(size: int, rounds: int) -> dict[str, list[float]]:
-    """Times of each contender, interleaved."""
+def race(size: int, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Times of each contender's steps and matrix products, interleaved."""
     running = {name: start(name) for name in CONTENDERS}
     try:
         seconds: dict[str, list[float]] = {name: [] for name in running}
+        products: dict[str, list[float]] = {name: [] for name in MULTIPLYING}
         losses = {name: ask(worker, f"prepare {size}") for name, worker in running.items()}
         check(losses)
         for _ in range(rounds):
             for name, worker in running.items():
                 seconds[name].append(ask(worker, "step"))
-        return seconds
+                if name in products:
+                    products[name].append(ask(worker, "product"))
+        return seconds, products
     finally:
         for worker in running.values():
             worker.kill()
@@ -89,7 +104,7 @@ def start(name: str) -> subprocess.Popen:
 
 
 def serve(name: str) -> None:
-    """Answer requests on standard input: `prepare SIZE` with the loss, `step` with its seconds."""
+    """Answer requests on standard input: `prepare SIZE` with the loss, `step` and `product` with their seconds."""
     build = {
         "keras_style": ours,
         "plain_tensorflow": plain_tensorflow,
@@ -102,9 +117,15 @@ def serve(name: str) -> None:
             step = build(int(values[0]))
             step()
             print(step(), flush=True)
+            if name in MULTIPLYING:
+                product = tensorflow_product() if name == "keras_style" else torch_product()
+                product()
         else:
             started = time.perf_counter()
-            step()
+            if request == "product":
+                product()
+            else:
+                step()
             print(time.perf_counter() - started, flush=True)
 
 
@@ -132,6 +153,22 @@ def ours(size: int):
     evaluate = tf.function(losses_and_gradient(loss_terms, image.shape, image.dtype), autograph=False)
     at, number = tf.constant(image), tf.constant(1, tf.int64)
     return lambda: float(sum(evaluate(at, number)[0].values()))
+
+
+def tensorflow_product():
+    """A product of two matrices, computed where and as `ours` computes."""
+    from keras_style.runtime import tf
+
+    multiply = tf.function(lambda a, b: tf.matmul(a, b), autograph=False)
+    a, b = tf.unstack(tf.random.stateless_normal([2, SIDE, SIDE], [0, 0]))
+    return lambda: multiply(a, b).numpy()[0, 0]
+
+
+def torch_product():
+    import torch
+
+    a, b = torch.randn(2, SIDE, SIDE)
+    return lambda: float((a @ b)[0, 0])
 
 
 def plain_tensorflow(size: int):

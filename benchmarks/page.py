@@ -1,0 +1,261 @@
+"""docs/performance.md, from the figures that the other benchmarks wrote.
+
+    python benchmarks/page.py
+
+A section whose figures are not there yet, or are of an older form, is left out.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+BENCHMARKS = Path(__file__).resolve().parent
+PAGE = BENCHMARKS.parent / "docs" / "performance.md"
+
+TITLE = """# Performance
+
+Made by `make performance` from the JSON files in [benchmarks/](../benchmarks), which `make benchmark` and
+`make quality` write; do not edit it. Seconds hold for the machine of their section and are there for scale. What counts
+are ratios: those who are compared ran side by side in one run, in turn, and a figure is the median of the rounds.
+"Load" is the machine's load average when the run began: 0 is an idle one.
+"""
+
+NAMES = {
+    "keras_style": "keras_style",
+    "keras_style_jit": "keras_style, XLA",
+    "keras_style_without_onednn": "keras_style, oneDNN off",
+    "plain_tensorflow": "plain TensorFlow, weights as variables",
+    "torch_nchw": "PyTorch, NCHW",
+    "torch_channels_last": "PyTorch, channels_last",
+    "served": "exported, oneDNN on",
+    "served_without_onednn": "exported, oneDNN off",
+    "onnxruntime": "onnxruntime",
+    "neural_style": "neural-style 0.5.7",
+    "pystiche": "pystiche 1.0.1",
+    "pymatting": "PyMatting's sparse matrix",
+    "scipy": "a sparse matrix by SciPy",
+}
+
+
+def main() -> None:
+    PAGE.write_text(page(BENCHMARKS))
+
+
+def page(figures: Path) -> str:
+    """The whole page, from the JSON files in this directory."""
+    parts = [TITLE]
+    for file, sections in SECTIONS:
+        if (path := figures / file).exists():
+            report = json.loads(path.read_text())
+            found = [text for section in sections if (text := section(report))]
+            if found:
+                parts += [*found, _source(file, report)]
+    return "\n".join(parts)
+
+
+def step(report: dict[str, Any]) -> str:
+    small, large = report["sizes"]
+    rows = [
+        (
+            NAMES[name],
+            *(
+                cell
+                for size in report["sizes"].values()
+                for cell in (f"{size[name]['median_seconds']:.2f}", f"{size[name]['keras_style_over_this']:.2f}")
+            ),
+        )
+        for name in report["sizes"][small]
+    ]
+    ours = [report["sizes"][size]["keras_style"]["median_seconds"] for size in (small, large)]
+    pixels = (int(large) / int(small)) ** 2
+    text = [
+        "## A step\n",
+        "The loss and its gradient with respect to the pixels: VGG16 to `block5_conv1`, Gram losses on five layers, a "
+        "content loss.\n",
+        _table(("", *(cell for size in (small, large) for cell in (f"{size} px: s", "keras_style / this"))), rows),
+        f"{pixels:g} times the pixels take {ours[1] / ours[0]:.1f} times as long.",
+    ]
+    if "gflop" in report:
+        shares = " and ".join(
+            f"{report['sizes'][size]['keras_style']['share_of_matrix_product_rate']:.0%} at {size} px"
+            for size in (small, large)
+        )
+        rate = max(report["matrix_product_gflops"][large].values())
+        text.append(
+            f"Counted by layers (forward, and back to the pixels), it is {report['gflop'][large]:.0f} GFLOP at {large} "
+            f"px. Large float32 matrices are multiplied at {rate:.0f} GFLOP/s, by the faster of TensorFlow and PyTorch "
+            f"in the same rounds; a step does {shares} of that rate. What is missing to 100 % is all that faster code "
+            "could gain."
+        )
+    return "\n".join([*text, ""])
+
+
+def methods(report: dict[str, Any]) -> str:
+    sizes = report["sizes"]
+    rows = [
+        (f"`{name}`", *(f"{size[name]['over_gatys']:.2f}" for size in sizes.values()))
+        for name in next(iter(sizes.values()))
+    ]
+    return "\n".join(
+        [
+            "## A step of every method\n",
+            "In units of `gatys`' step in the same run.\n",
+            _table(("", *(f"{size} px" for size in sizes)), rows),
+        ]
+    )
+
+
+def quality(report: dict[str, Any]) -> str:
+    rows = []
+    for stem, pair in report["pairs"].items():
+        photograph, painting = stem.rsplit("-", 1)[0].split("-")
+        for name, sides in pair["peers"].items():
+            peer, ours, default = (sides[side] for side in ("peer", "same_objective", "default"))
+            rows.append(
+                (
+                    f"{photograph}, {painting}" + (" (tuned on)" if pair["tuned_on"] else ""),
+                    f"{NAMES[name]}: {peer['iteration']} iterations, {peer['seconds']:.0f} s",
+                    str(peer["sum_as_low_at"]),
+                    _reached(ours["seconds_to_both"], ours["both_over_peer"]),
+                    _reached(ours["seconds_to_total"], ours["total_over_peer"]),
+                    f"{peer['style_distance']:.4f}, {ours['curve'][-1]['style_distance']:.4f}, "
+                    f"{default['curve'][-1]['style_distance']:.4f}",
+                )
+            )
+    return "\n".join(
+        [
+            "## Time to a peer's quality\n",
+            f"{report['size']} px on the long side, all with the weights `vgg16_bsds500`. A peer runs with its own "
+            "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
+            "iterations times its seconds per iteration. We minimize the peer's own losses by the steps and scales of "
+            "`gatys`; our time counts from the start of the process. The losses are seen by a float64 evaluator that "
+            "shares no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
+            _table(
+                (
+                    "pair",
+                    "peer",
+                    "iteration at which its own sum was as low",
+                    "until content and style are as low",
+                    "until their sum is",
+                    "style distance: peer, ours, our defaults",
+                ),
+                rows,
+            ),
+            "A peer's pixels leave [0, 1] while it optimizes, and are clipped into the file, so that the sum of its "
+            "losses can be lower on the way than in the end. Nobody optimizes the style distance "
+            "([evaluator.py](../benchmarks/evaluator.py)); lower is nearer.\n",
+            "![losses by time](images/quality_curves.png)\n",
+            "![pictures of both](images/quality_pairs.jpg)\n",
+        ]
+    )
+
+
+def tiling_overhead(report: dict[str, Any]) -> str:
+    if "overhead" not in report:
+        return ""
+    overhead = report["overhead"]
+    rows = [
+        (f"{name} px" if name.isdigit() else name, f"{row['over_whole']:.2f}", f"{row['gradient_difference']:.0e}")
+        for name, row in overhead["tiles"].items()
+    ]
+    heading = ("tiles", "time over the whole image's", "relative difference of the gradient")
+    return "\n".join([f"## Tiles: what they cost at {overhead['size']} px\n", _table(heading, rows)])
+
+
+def memory(report: dict[str, Any]) -> str:
+    runs = [run for run in [*report.get("memory", ()), *report.get("largest", ())] if "failed" not in run]
+    if not runs:
+        return ""
+    heading = list(runs[0])
+    rows = [["whole" if run[name] is None else str(run[name]) for name in heading] for run in runs]
+    return "\n".join(["## Memory\n", _table([name.replace("_", " ") for name in heading], rows)])
+
+
+def matting(report: dict[str, Any]) -> str:
+    rows = [
+        (NAMES[name], f"{row['build_seconds']:.2f}", f"{row['step_seconds']:.2f}", f"{row['megabytes']:.0f}")
+        for name, row in report["contenders"].items()
+    ]
+    heading = ("", "build: s", "step: s", "peak memory: MB")
+    return "\n".join([f"## Matting Laplacian, {report['size']} x {report['size']} px\n", _table(heading, rows)])
+
+
+def training(report: dict[str, Any]) -> str:
+    sizes = report["train"]["sizes"]
+    rows = [
+        (NAMES[name], *(f"{size[name]['rate_over_torch_best']:.2f}" for size in sizes.values()))
+        for name in report["contenders"]
+    ]
+    ours = {int(size): row["keras_style"]["median_seconds"] for size, row in sizes.items()}
+    small, *_, large = ours
+    return "\n".join(
+        [
+            "## A training step of CycleGAN\n",
+            f"One pair of images, {report['train']['filters']} filters; speed over that of the faster PyTorch layout, "
+            "so that more is better.\n",
+            _table(("", *(f"{size} px" for size in sizes)), rows),
+            f"{(large / small) ** 2:g} times the pixels take {ours[large] / ours[small]:.0f} times as long, with nine "
+            "blocks instead of six from 256 px on.\n",
+        ]
+    )
+
+
+def translation(report: dict[str, Any]) -> str:
+    found, sizes = report["translate"], report["sizes"]
+    rows = [
+        (NAMES[name], f"{found[name]['rate_over_torch_best']:.2f}", f"{sizes[name]['new_over_again']:.2f}")
+        for name in report["contenders"]
+    ]
+    heading = ("", "speed over the faster PyTorch layout", "a size not seen before, over the same again")
+    return "\n".join([f"## Translation, {found['size']} px, {found['filters']} filters\n", _table(heading, rows)])
+
+
+def serving(report: dict[str, Any]) -> str:
+    networks = report["networks"]
+    key = "speed_over_torch_channels_last_by_processor_time"
+    rows = [(NAMES[name], *(f"{row[name][key]:.1f}" for row in networks.values())) for name in report["contenders"]]
+    heading = ("", *("{} blocks, {} filters".format(*name.split("/")) for name in networks))
+    return "\n".join(
+        [
+            f"## Exported generators, {report['size']} px\n",
+            "As TensorFlow Serving runs them. Speed over PyTorch, channels_last, by processor time.\n",
+            _table(heading, rows),
+        ]
+    )
+
+
+SECTIONS: Sequence[tuple[str, Sequence[Callable[[dict[str, Any]], str]]]] = (
+    ("step.json", (step,)),
+    ("methods.json", (methods,)),
+    ("quality.json", (quality,)),
+    ("tiling.json", (memory, tiling_overhead)),
+    ("matting.json", (matting,)),
+    ("cyclegan.json", (training, translation)),
+    ("serving.json", (serving,)),
+)
+
+
+def _reached(seconds: float | None, ratio: float | None) -> str:
+    return "not reached" if seconds is None else f"{seconds:.0f} s: {ratio:.3f} of the peer's time"
+
+
+def _source(file: str, report: dict[str, Any]) -> str:
+    said = [report["processor"]]
+    if "cores" in report:
+        said.append(f"{report['cores']} cores")
+    if "rounds" in report:
+        said.append(f"{report['rounds']} rounds")
+    if "load_before" in report:
+        said.append(f"load {report['load_before']:g}")
+    return f"[{file}](../benchmarks/{file}): {', '.join(said)}.\n"
+
+
+def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heading = list(heading)
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

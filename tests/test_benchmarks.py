@@ -1,0 +1,112 @@
+"""What the figures of the documentation rest on: the judge of quality, the count of operations, the page."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import keras_style
+
+
+def test_page_says_what_was_measured():
+    import page
+
+    assert page.PAGE.read_text() == page.page(page.BENCHMARKS), "run `make performance`"
+
+
+def test_page_follows_the_figures_and_leaves_out_what_is_missing(tmp_path):
+    import page
+
+    assert page.page(tmp_path) == page.TITLE
+    shutil.copy(page.BENCHMARKS / "step.json", tmp_path)
+    report = json.loads((tmp_path / "step.json").read_text())
+    report["sizes"]["512"]["torch_channels_last"]["keras_style_over_this"] = 0.123
+    (tmp_path / "step.json").write_text(json.dumps(report))
+    text = page.page(tmp_path)
+    assert "| 0.12 |" in text and "## A step\n" in text and "Matting" not in text
+
+
+def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
+    import page
+    import quality
+
+    theirs = {
+        "iteration": 300,
+        "sum_as_low_at": 40,
+        "seconds": 600.0,
+        "content": 10.0,
+        "style": 5.0,
+        "style_distance": 0.02,
+    }
+    curve = [
+        {"seconds": 20.0, "content": 4.0, "style": 30.0, "style_distance": 0.05},
+        {"seconds": 40.0, "content": 12.0, "style": 2.0, "style_distance": 0.03},
+        {"seconds": 50.0, "content": 9.0, "style": 4.0, "style_distance": 0.01},
+    ]
+    found = quality.summary(curve, theirs)
+    assert found["seconds_to_both"] == 50 and found["seconds_to_total"] == 40
+    assert found["both_over_peer"] == pytest.approx(50 / 600, abs=1e-4)
+    never = quality.summary(curve[:1], theirs)
+    assert never["seconds_to_both"] is None and never["total_over_peer"] is None
+    sides = {"peer": theirs, "same_objective": found, "default": never}
+    pairs = {"red_panda-vangogh_night_cafe-512": {"tuned_on": False, "peers": {"pystiche": sides}}}
+    (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
+    text = page.page(tmp_path)
+    assert "red_panda, vangogh_night_cafe | pystiche 1.0.1: 300 iterations, 600 s | 40 | 50 s: 0.083 of" in text
+    path = [{"iteration": 10, "content": 9, "style": 9}, {"iteration": 20, "content": 4, "style": 2}]
+    assert quality.sum_as_low_at([*path, {"iteration": 30, "content": 2, "style": 5}]) == 20
+    assert quality.sum_as_low_at(path) == 20
+    sides["same_objective"] = never
+    (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
+    assert "| not reached | not reached |" in page.page(tmp_path)
+
+
+def test_counted_operations_are_those_that_pytorch_carries_out():
+    pytest.importorskip("torch")
+    import flops
+    import step
+    from torch.utils.flop_counter import FlopCounterMode
+
+    size = 64
+    evaluate = step.torch_step(size, channels_last=False)
+    with FlopCounterMode(display=False) as counter:
+        evaluate()
+    counts = {str(operation): count for operation, count in counter.get_flop_counts()["Global"].items()}
+    convolutions = counts["aten.convolution"] + counts["aten.convolution_backward"]
+    # Of a product of features with themselves PyTorch takes the gradient twice, once for each factor.
+    products = counts["aten.mm"] * 2 / 3
+    assert flops.of_step(size, size, step.STYLE[-1], step.STYLE) == convolutions + products
+
+
+def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
+    """The same by keras_style's terms with the weights that the race gives them, on the same preprocessing."""
+    pytest.importorskip("torch")
+    import peer_losses
+    import quality
+
+    random = np.random.default_rng(0)
+    photograph, painting, picture = (np.round(random.random((height, 40, 3)) * 255) / 255 for height in (48, 36, 48))
+    for name, definition in peer_losses.DEFINITIONS.items():
+        same = peer_losses.Definition(255, (103.939, 116.779, 123.68), *_weights(definition))
+        monkeypatch.setitem(peer_losses.DEFINITIONS, name, same)
+        seen = peer_losses.Judge(name, photograph, painting)(picture)
+
+        stylizer = keras_style.Stylizer(backbone=backbone, **quality.OBJECTIVES[name])
+        terms = keras_style.Objective(stylizer._blend.terms())
+        images = [image[None].astype(np.float64) for image in (photograph, painting, picture)]
+        losses = terms.bind(backbone, images[0], [images[1]])(images[2])
+        assert seen["content"] == pytest.approx(float(losses["content"]), rel=1e-6)
+        assert seen["style"] == pytest.approx(float(losses["style"]), rel=1e-6)
+
+
+def _weights(definition):
+    return definition.content_weight, definition.style_weight
+
+
+def test_judge_sees_no_difference_between_a_picture_and_itself():
+    pytest.importorskip("torch")
+    import peer_losses
+
+    photograph = np.round(np.random.default_rng(1).random((40, 40, 3)) * 255) / 255
+    assert peer_losses.Judge("neural_style", photograph, photograph)(photograph + 1e-4) == {"content": 0, "style": 0}
