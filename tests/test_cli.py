@@ -99,7 +99,7 @@ def test_progress_goes_to_standard_error(photograph_file, painting_file, tmp_pat
     _, out, err = command(
         capsys, "transfer", photograph_file, painting_file, "-o", tmp_path / "out.png", "--json", *as_arguments(options)
     )
-    assert json.loads(out)["steps"] == 3 and err.startswith("48 px, step 3/3: ")
+    assert json.loads(out)["steps"] == 3 and "\n48 px, step 3/3: " in err
 
 
 def test_several_styles(calls, tmp_path, capsys):

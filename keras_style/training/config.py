@@ -60,11 +60,11 @@ class Model(Section):
     the discriminators begin anew, with `filters`.
     """
 
-    start: str | None = None
     generator: str | None = None
     filters: int | None = None
     discriminator: str | None = None
     pool_size: int | None = None
+    start: str | None = None
 
 
 class Loss(Section):
