@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_style import checks, weights
-from keras_style.choices import POOLINGS
+from keras_style.choices import POOLINGS, PRECISIONS
 from keras_style.errors import InputError
 from keras_style.runtime import tf
 
@@ -28,6 +28,9 @@ class Backbone:
         name: a key of `keras_style.weights.SOURCES`, or a name of your own.
         kernels: `{"blockN_convM": (kernel (3, 3, in, out), bias (out,))}`, shallow to deep, NumPy arrays.
         pooling: "max" (as VGG was trained) or "average" (Gatys et al. 2016, §2), 2 x 2, stride 2, rounding down.
+        precision: "float32", or "mixed_bfloat16", as Keras calls it: convolutions in bfloat16, which halves what the
+            network keeps for the gradient; features are given in the dtype of the images, and losses computed in it.
+            For GPUs and processors with matrix units for bfloat16; without them it is slower.
 
     Example:
         >>> backbone = keras_style.backbones.get("vgg16_bsds500")
@@ -40,9 +43,11 @@ class Backbone:
     name: str
     kernels: weights.Kernels
     pooling: str = "max"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         checks.choice("pooling", self.pooling, POOLINGS)
+        checks.choice("precision", self.precision, PRECISIONS)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -84,6 +89,8 @@ class Backbone:
         self.check_layers(wanted)
         features = {IMAGE: images} if IMAGE in wanted else {}
         x = images[..., ::-1] * 255.0 - tf.constant(_CAFFE_MEAN, images.dtype)
+        if self.precision == "mixed_bfloat16":
+            x = tf.cast(x, tf.bfloat16)
         block = "1"
         for name, (kernel, bias) in self.kernels.items():
             if len(features) == len(wanted):
@@ -94,7 +101,7 @@ class Backbone:
             x = tf.nn.conv2d(x, tf.constant(kernel, x.dtype), 1, "SAME")
             x = tf.nn.relu(tf.nn.bias_add(x, tf.constant(bias, x.dtype)))
             if name in wanted:
-                features[name] = x
+                features[name] = tf.cast(x, images.dtype)
         return features
 
     def normalized(self, images: Iterable[np.ndarray]) -> "Backbone":
@@ -127,7 +134,9 @@ class Backbone:
 _POOL: Mapping[str, Any] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}
 
 
-def get(name: str, *, file: str | os.PathLike[str] | None = None, pooling: str = "max") -> Backbone:
+def get(
+    name: str, *, file: str | os.PathLike[str] | None = None, pooling: str = "max", precision: str = "float32"
+) -> Backbone:
     """The backbone called `name`, with published weights or those of a local file.
 
     Args:
@@ -135,10 +144,11 @@ def get(name: str, *, file: str | os.PathLike[str] | None = None, pooling: str =
             once to Keras's cache). "NAME=FILE" names a local file too.
         file: a local HDF5 file of the same network's weights.
         pooling: "max" or "average".
+        precision: "float32" or "mixed_bfloat16"; see `Backbone`.
 
     Raises:
-        InputError: unknown name or pooling.
+        InputError: unknown name, pooling or precision.
         WeightsError: the weights cannot be had, are damaged or of another network.
     """
     name, _, given = name.partition("=")
-    return Backbone(name, weights.load(name, file or given or None), pooling)
+    return Backbone(name, weights.load(name, file or given or None), pooling, precision)

@@ -2,6 +2,7 @@
 
 OPTIMIZERS = ("adam", "lbfgs")
 POOLINGS = ("max", "average")
+PRECISIONS = ("float32", "mixed_bfloat16")
 PRESERVE_COLOR = ("luminance", "match")
 INITS = ("content", "style", "noise")
 BALANCES = ("gradient",)

@@ -419,6 +419,7 @@ def backbone_digest(backbone: "str | Backbone") -> str:
         arrays = [array for pair in weights.load(name, file).values() for array in pair] if file else []
     else:
         name, arrays = backbone.name, [array for pair in backbone.kernels.values() for array in pair]
+        name += f" {backbone.precision}" if backbone.precision != "float32" else ""
     return f"{name} {digest(*arrays)}" if arrays else name
 
 

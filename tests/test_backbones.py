@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from oracles import vgg
 
-from keras_style import backbones, weights
+from keras_style import Stylizer, backbones, weights
 from keras_style.backbones import Backbone
+from keras_style.choices import PRECISIONS
 from keras_style.errors import InputError
 from keras_style.runtime import keras, tf
 
@@ -175,3 +176,19 @@ def test_unknown_pooling_is_named_with_those_there_are():
 def test_unknown_backbone_is_named_with_those_there_are():
     with pytest.raises(InputError, match="'resnet50' is unknown; expected one of vgg16_bsds500, "):
         backbones.get("resnet50")
+
+
+def test_bfloat16_holds_the_loss_to_one_percent(photograph, painting):
+    ends = []
+    for precision in PRECISIONS:
+        network = backbones.get("vgg16_bsds500", precision=precision)
+        assert network(tf.constant(photograph[None]), ["block1_conv1"])["block1_conv1"].dtype == tf.float32
+        stylizer = Stylizer(size=64, scales=1, steps=15, optimizer="adam", backbone=network)
+        ends.append(stylizer(photograph, painting, verbose=0).history["loss"])
+    np.testing.assert_allclose(ends[1], ends[0], rtol=0.01)
+    assert ends[0][-1] < 0.5 * ends[0][0] and not np.array_equal(*ends)
+
+
+def test_unknown_precision_is_named_with_those_there_are():
+    with pytest.raises(InputError, match="precision is 'float16'; expected one of float32, mixed_bfloat16"):
+        backbones.get("vgg16_bsds500", precision="float16")
