@@ -7,9 +7,10 @@
 through `models.translate` with the published generator, from an array in [0, 1] to another. "sizes" is a stream of
 pictures, each of a size that was not there before, and then the same pictures again.
 
-Every contender runs in a process of its own; in each round each of them takes one step, in turn, while the others wait,
-so that a machine that speeds up or slows down does so for all. All start from the same weights, and must come to the
-same losses and pictures. Prints medians and ratios, and writes benchmarks/cyclegan.json. Wants an idle machine.
+Every contender runs in a process of its own; in each round each of them takes one step (two at 128 pixels, four at 64),
+in turn, while the others wait, so that a machine that speeds up or slows down does so for all. All start from the same
+weights, and must come to the same losses and pictures. Prints medians and ratios, and writes benchmarks/cyclegan.json.
+Wants an idle machine.
 """
 
 import argparse
@@ -51,9 +52,7 @@ Answers = dict[str, tuple[float, list[float]]]  # of each contender: seconds, an
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", choices=PARTS, nargs="+", default=PARTS)
-    parser.add_argument(
-        "--rounds", type=int, default=9, help="steps at 256 pixels; more at fewer, which take less time"
-    )
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256], help="sides of the images trained on")
     parser.add_argument("--filters", type=int, default=32, help="of the first convolutions in training")
     parser.add_argument("--translate-size", type=int, default=256, help="side of the picture translated")
@@ -79,7 +78,7 @@ def main() -> None:
         print(f'compile(jit_compile="auto") is {report["train"]["auto_is"]}')
         for size in given.sizes:
             title = f"train, {size} x {size}, {blocks(size)} blocks, {given.filters} filters"
-            seconds = race("train", size, given.filters, given.rounds * max(1, 256 // size))
+            seconds = race("train", size, given.filters, given.rounds, max(1, 256 // size))
             report["train"]["sizes"][size] = rated(title, seconds, "pairs_per_second")
     size, filters = given.translate_size, given.translate_filters
     if "translate" in given.parts:
@@ -96,13 +95,16 @@ def blocks(size: int) -> int:
     return 9 if size >= 256 else 6
 
 
-def race(task: str, size: int, filters: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contender's calls, the warm-up first, interleaved."""
+def race(task: str, size: int, filters: int, rounds: int, calls: int = 1) -> dict[str, list[float]]:
+    """Seconds of each contender's calls, the warm-up first, interleaved; after it, so many calls in a row as a mean.
+
+    A short step would otherwise be measured as it is after a rest, which no training takes.
+    """
     with racing(task, size, filters) as ask_all:
-        answers = [ask_all(size, size) for _ in range(WARM_UP)]
+        answers = [ask_all(size, size, 1) for _ in range(WARM_UP)]
         for answer, tolerance in zip(answers, TOLERANCES, strict=False):
             check(answer, tolerance)
-        answers += [ask_all(size, size) for _ in range(rounds)]
+        answers += [ask_all(size, size, calls) for _ in range(rounds)]
     return {name: [answer[name][0] for answer in answers] for name in CONTENDERS}
 
 
@@ -133,7 +135,7 @@ def stream(size: int, filters: int, count: int) -> dict[str, Any]:
     """Seconds of the first and of the second translation at each of several sizes."""
     sizes = [(size + 8 * number, size - 8 * number) for number in range(count + 1)]  # of nearly as many pixels
     with racing("translate", size, filters) as ask_all:
-        first, second = ([ask_all(*sides) for sides in sizes] for _ in range(2))
+        first, second = ([ask_all(*sides, 1) for sides in sizes] for _ in range(2))
     for answers in first:
         check(answers, TOLERANCES[0])
     print(f"\ntranslate, {count} new sizes of about {size} x {size}, {blocks(size)} blocks, {filters} filters")
@@ -196,7 +198,7 @@ def start(name: str) -> subprocess.Popen:
 
 
 def serve(name: str) -> None:
-    """Answer requests on standard input: first `TASK SIZE FILTERS`, then a `HEIGHT WIDTH` for each call."""
+    """Answer requests on standard input: first `TASK SIZE FILTERS`, then `HEIGHT WIDTH CALLS`."""
     task, *values = sys.stdin.readline().split()
     size, filters = map(int, values)
     if task == "auto":
@@ -211,10 +213,12 @@ def serve(name: str) -> None:
     step = build(name, size, filters)
     print("null", flush=True)
     for line in sys.stdin:
-        picture = pictures(*map(int, line.split()))[0]
+        height, width, calls = map(int, line.split())
+        picture = pictures(height, width)[0]
         started = time.perf_counter()
-        result = step(picture)
-        seconds = time.perf_counter() - started
+        for _ in range(calls):
+            result = step(picture)
+        seconds = (time.perf_counter() - started) / calls
         numbers = np.ravel(result)
         print(json.dumps([seconds, numbers[:: 1 + numbers.size // 100].tolist()]), flush=True)
 
