@@ -151,7 +151,7 @@ class _Painter:
         of_images = [features(image[None], layers) for image in (target, aim)]
         means = {layer: tf.add_n([tf.reduce_mean(each[layer]) for each in of_images]) / 2 for layer in layers}
         scales = {layer: tf.where(mean > 0, 1 / mean, 1.0) for layer, mean in means.items() if layer != IMAGE}
-        scaled = _ScaledBackbone(backbone.name, backbone.kernels, backbone.pooling, scales)
+        scaled = _ScaledBackbone(backbone.name, backbone.kernels, backbone.pooling, backbone.precision, scales)
         return scaled, lambda images, wanted: scaled.scaled(features(images, wanted))
 
     def _start(self, todo: Stages, target: tf.Tensor, aim: tf.Tensor) -> tf.Tensor:
