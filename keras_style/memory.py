@@ -1,8 +1,8 @@
 """How much memory a picture takes, how much there is, and so how large the tiles may be.
 
-The estimates are of peak resident memory, in bytes, beside the processor. Their constants were fitted to what
-`benchmarks/tiling.py memory` measured, which docs/performance.md shows; nothing here imports TensorFlow, so that what
-cannot fit is refused at once.
+The estimates are of peak resident memory, in bytes, beside the processor. Their constants were fitted to peaks of runs
+at 512 to 2048 pixels, taken as `benchmarks/tiling.py --parts memory` takes them; nothing here imports TensorFlow, so
+that what cannot fit is refused at once.
 """
 
 import os

@@ -57,8 +57,9 @@ def model(given: config.Config) -> CycleGAN:
 
 def _trained(source: str) -> list[keras.Model]:
     """Both generators of a run or of a preset."""
+    # A file holds one generator, which is no pair; an exported one cannot be trained.
     generators = [] if Path(source).is_file() else [open_generator(source, direction) for direction in DIRECTIONS]
-    if not all(generator.trainable_variables for generator in generators) or not generators:
+    if not generators or not all(generator.trainable_variables for generator in generators):
         raise InputError(f"model.start is {source!r}; expected a preset or the directory of a run, with two generators")
     return generators
 
