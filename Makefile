@@ -33,13 +33,14 @@ format: $(VENV)/.tested
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py $(SHEETS)
 
-# Seconds per step against PyTorch, of every method, of the matting Laplacian, of CycleGAN and of exported generators,
+# Seconds per step against PyTorch, of every method, of the matting Laplacian, of CycleGAN, of tiles and of exported generators,
 # and what the embedded server adds to a request.
 benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/matting.py
 	$(BIN)/python benchmarks/cyclegan.py
+	$(BIN)/python benchmarks/tiling.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/serving.py
 
