@@ -3,7 +3,8 @@
     python benchmarks/server.py [--size 256] [--repeats 30] [--json FILE]
 
 Both have a process of their own with the same SavedModel, loaded in the same way, and take turns. The direct call is
-timed around the session, the other one in this process, around the client's call: from an array to an array.
+timed around the session, the other one in this process, around `StyleClient.stylize`: float pixels to float pixels by
+`serving_default`, and an encoded file to an encoded file by `serving_bytes`, whose coding is part of the graph.
 """
 
 import argparse
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 import workers
 
-from keras_style.serving import Server  # before TensorFlow, which others import, too
+from keras_style.serving import Server, StyleClient
 
+PHOTOGRAPH = Path(__file__).resolve().parent.parent / "examples" / "content" / "neuschwanstein_castle.jpg"
 NETWORKS = [("resnet_9", 64), ("resnet_6", 24)]
 
 
@@ -40,65 +42,56 @@ def main() -> None:
         given.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def race(generator: str, filters: int, size: int, repeats: int) -> dict[str, float]:
+def race(generator: str, filters: int, size: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Seconds by what is sent: pixels, or a file."""
     with tempfile.TemporaryDirectory() as models:
         processes = [workers.start(__file__, name) for name in ("direct", "served")]
         try:
             direct, served = processes
-            workers.ask(direct, json.dumps([generator, filters, models]))  # writes what both load
-            address = workers.ask(served, models)
-            call = client(address)
-            picture = np.random.default_rng(0).random((1, size, size, 3), np.float32)
-            np.save(Path(models, ".picture.npy"), picture)
-            expected, answer = np.array(workers.ask(direct, "compute")), call(picture)
-            if np.abs(answer.ravel()[:: answer.size // 100] - expected).max() > 1e-5:
+            workers.ask(direct, json.dumps([generator, filters, models, size]))  # writes what both load
+            client = StyleClient(workers.ask(served, models), "generator")
+            picture = Path(models, ".picture.jpg").read_bytes()
+            pixels = np.load(Path(models, ".picture.npy"))
+            if np.abs(client.stylize(pixels).array - np.array(workers.ask(direct, "compute"))).max() > 1e-5:
                 sys.exit("the server answers something else: the race would be unfair")
-            seconds: dict[str, list[float]] = {"direct": [], "served": []}
-            for _ in range(repeats):
-                seconds["direct"].append(workers.ask(direct, "time"))
-                started = time.perf_counter()
-                call(picture)
-                seconds["served"].append(time.perf_counter() - started)
+            found = {}
+            for name, content in (("pixels", pixels), ("file", picture)):
+                seconds = taken_in_turn(client, direct, name, content, repeats)
+                found[name] = summary(f"{generator}, {filters} filters, {name} of {size} x {size}", *seconds)
+            return found
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
-    p50 = {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def taken_in_turn(client: StyleClient, direct: Any, name: str, content: Any, repeats: int) -> list[list[float]]:
+    """Seconds of direct and of served calls; the first of each warms up."""
+    seconds: list[list[float]] = [[], []]
+    for _ in range(repeats + 1):
+        seconds[0].append(workers.ask(direct, name))
+        started = time.perf_counter()
+        client.stylize(content)
+        seconds[1].append(time.perf_counter() - started)
+    return [each[1:] for each in seconds]
+
+
+def summary(title: str, direct: list[float], served: list[float]) -> dict[str, float]:
+    p50 = [statistics.median(seconds) for seconds in (direct, served)]
     # Neighbours differ least in what else the machine did.
-    added = statistics.median(b - a for a, b in zip(*seconds.values(), strict=True))
-    ratio = p50["served"] / p50["direct"]
+    added = statistics.median(b - a for a, b in zip(direct, served, strict=True))
+    ratio = p50[1] / p50[0]
     print(
-        f"{generator}, {filters} filters, {size} x {size}: direct {p50['direct']:.4f} s, served {p50['served']:.4f} s, "
-        f"served / direct = {ratio:.3f}, added by a request: {1000 * added:.1f} ms",
+        f"{title}: direct {p50[0]:.4f} s, served {p50[1]:.4f} s, served / direct = {ratio:.3f}, "
+        f"added by a request: {1000 * added:.1f} ms",
         flush=True,
     )
     return {
-        "direct_seconds": round(p50["direct"], 5),
-        "served_seconds": round(p50["served"], 5),
+        "direct_seconds": round(p50[0], 5),
+        "served_seconds": round(p50[1], 5),
         "served_over_direct": round(ratio, 3),
         "added_milliseconds": round(1000 * added, 2),
     }
-
-
-def client(address: str) -> Any:
-    """A function from an array to an array, by way of the server."""
-    import grpc
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-
-    from keras_style.runtime import tf
-
-    stub = prediction_service_pb2_grpc.PredictionServiceStub(
-        grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)])
-    )
-
-    def call(picture: np.ndarray) -> np.ndarray:
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = "generator"
-        request.inputs["image"].CopyFrom(tf.make_tensor_proto(picture))
-        proto = stub.Predict(request, 600).outputs["image"]
-        return np.fromiter(proto.float_val, np.float32).reshape([side.size for side in proto.tensor_shape.dim])
-
-    return call
 
 
 def work(name: str) -> None:
@@ -114,23 +107,29 @@ def serve(models: str) -> None:
         sys.stdin.read()
 
 
-def call_directly(generator: str, filters: int, models: str) -> None:
+def call_directly(generator: str, filters: int, models: str, size: int) -> None:
+    from keras_style import images
     from keras_style.models.resnet_generator import ResNetGenerator
     from keras_style.saved_model import export_saved_model
     from keras_style.serving.embedded.loaded import Loaded
 
+    photograph = images.resize(images.load(PHOTOGRAPH), size, size)
+    images.save(photograph, Path(models, ".picture.jpg"), quality=95)
+    np.save(Path(models, ".picture.npy"), photograph)
     network = ResNetGenerator(int(generator.removeprefix("resnet_")), filters)
     loaded = Loaded(export_saved_model(network, Path(models, "generator"), warmup=False))
-    signature = loaded.signatures["serving_default"]
-    feed, fetch = signature.inputs["image"].name, signature.outputs["image"].name
+    sent = {
+        "pixels": ("serving_default", "image", photograph[None]),
+        "file": ("serving_bytes", "image_bytes", np.array([Path(models, ".picture.jpg").read_bytes()], object)),
+    }
     print("null", flush=True)
     for line in sys.stdin:
-        picture = np.load(Path(models, ".picture.npy"))
+        name, key, value = sent["pixels" if line.strip() == "compute" else line.strip()]
+        signature = loaded.signatures[name]
         started = time.perf_counter()
-        (answer,) = loaded.run({feed: picture}, [fetch])
+        (answer,) = loaded.run({signature.inputs[key].name: value}, [signature.outputs[key].name])
         seconds = time.perf_counter() - started
-        values = answer.ravel()[:: answer.size // 100].tolist()
-        print(json.dumps(seconds if line.strip() == "time" else values), flush=True)
+        print(json.dumps(answer[0].tolist() if line.strip() == "compute" else seconds), flush=True)
 
 
 if __name__ == "__main__":

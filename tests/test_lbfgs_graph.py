@@ -5,6 +5,7 @@ import pytest
 import scipy.optimize
 
 from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.lbfgs import on_grid
 from keras_style.optimize.lbfgs_graph import lbfgs_graph
 from keras_style.optimize.line_search_graph import Point, search
 from keras_style.runtime import tf
@@ -28,7 +29,7 @@ def iterates_of_scipy(function, image, steps):
     iterates = []
 
     def objective(pixels):
-        images = tf.constant(pixels.reshape(image.shape))
+        images = on_grid(pixels.reshape(image.shape), tf.float64)
         with tf.GradientTape() as tape:
             tape.watch(images)
             value = function(images)
@@ -42,7 +43,7 @@ def iterates_of_scipy(function, image, steps):
         method="L-BFGS-B",
         jac=True,
         bounds=scipy.optimize.Bounds(0, 1),
-        callback=lambda pixels: iterates.append(pixels.reshape(image.shape).copy()),
+        callback=lambda pixels: iterates.append(on_grid(pixels.reshape(image.shape), tf.float64).numpy()),
         options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": 10, "ftol": 0, "gtol": 0, "maxls": 20},
     )
     return iterates

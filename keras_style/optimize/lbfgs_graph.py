@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_style.optimize.gradient import LossesAndGradient
-from keras_style.optimize.lbfgs import HISTORY, ONE_DRAW
+from keras_style.optimize.lbfgs import HISTORY, ONE_DRAW, on_grid
 from keras_style.optimize.line_search_graph import Point, search
 from keras_style.runtime import tf
 
@@ -40,9 +40,9 @@ def lbfgs_graph(evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor)
 
     The iterations are SciPy's: the Cauchy point, the minimum over the pixels that are free there, the line search,
     and the reasons to stop. What L-BFGS-B does pixel by pixel is done for all at once: breakpoints are sorted, and the
-    model along the path is a running sum over them. So the two differ by the last bit of a double. On a picture that
-    stays invisible for some 20 steps; then a pixel differs by the last bit of a float, and the paths part as those of
-    SciPy do from two contents which differ by that.
+    model along the path is a running sum over them. So the two differ by the last bits of a double. `on_grid` hides
+    that from the objective, often to the end; where a pixel is rounded the other way, the paths part as those of SciPy
+    do from two contents which differ by that.
 
     Args:
         evaluate: what `losses_and_gradient` made.
@@ -59,7 +59,7 @@ def lbfgs_graph(evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor)
     steps = tf.cast(steps, tf.int32)
 
     def unscaled(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        values, gradient = evaluate(tf.cast(tf.reshape(pixels, shape), dtype), ONE_DRAW)
+        values, gradient = evaluate(on_grid(tf.reshape(pixels, shape), dtype), ONE_DRAW)
         total = tf.add_n([tf.cast(value, tf.float64) for value in values.values()])
         return total, tf.cast(tf.reshape(gradient, [-1]), tf.float64)
 
@@ -108,7 +108,7 @@ def lbfgs_graph(evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor)
     end = tf.while_loop(
         lambda state: ~state.done, iteration, (start,), shape_invariants=(shapes,), parallel_iterations=1
     )[0]
-    return tf.reshape(tf.cast(end.point.pixels, dtype), shape)
+    return on_grid(tf.reshape(end.point.pixels, shape), dtype)
 
 
 def _forgotten(state: _State) -> _State:
