@@ -156,7 +156,7 @@ def tiling_overhead(report: dict[str, Any]) -> str:
         return ""
     overhead = report["overhead"]
     rows = [
-        (f"{name} px" if name.isdigit() else name, f"{row['over_whole']:.2f}", f"{row['gradient_difference']:.0e}")
+        (_tile(int(name) if name.isdigit() else None), f"{row['over_whole']:.2f}", f"{row['gradient_difference']:.0e}")
         for name, row in overhead["tiles"].items()
     ]
     heading = ("tiles", "time over the whole image's", "relative difference of the gradient")
@@ -164,12 +164,64 @@ def tiling_overhead(report: dict[str, Any]) -> str:
 
 
 def memory(report: dict[str, Any]) -> str:
-    runs = [run for run in [*report.get("memory", ()), *report.get("largest", ())] if "failed" not in run]
-    if not runs:
+    if "memory" not in report:
         return ""
-    heading = list(runs[0])
-    rows = [["whole" if run[name] is None else str(run[name]) for name in heading] for run in runs]
-    return "\n".join(["## Memory\n", _table([name.replace("_", " ") for name in heading], rows)])
+    rows = [
+        (
+            run["method"],
+            run["optimizer"],
+            f"{run['size']} x {run['size']}",
+            _tile(run["tile"]),
+            f"{run['peak_gb']:.2f}",
+            f"{run['estimated_gb']:.2f}",
+        )
+        for run in report["memory"]
+        if "failed" not in run
+    ]
+    heading = ("method", "optimizer", "pixels", "tiles", "peak resident memory: GB", "estimated beforehand: GB")
+    return "\n".join(
+        [
+            "## Memory\n",
+            "Of the whole process, of which some 1.3 GB are TensorFlow and its graphs; two steps at one scale.\n",
+            _table(heading, rows),
+        ]
+    )
+
+
+def translated_memory(report: dict[str, Any]) -> str:
+    rows = [
+        (f"{run['size']} x {run['size']}", "the whole" if run["tile"] is None else f"{run['tile']} rows", end(run))
+        for run in report.get("translation", ())
+    ]
+    if not rows:
+        return ""
+    heading = ("pixels", "strips", "peak resident memory: GB")
+    return "\n".join(["## Memory of a translation\n", "The paper's generator.\n", _table(heading, rows)])
+
+
+def large(report: dict[str, Any]) -> str:
+    if "large" not in report:
+        return ""
+    run = report["large"]
+    rows = [("keras_style", end(run)), *((NAMES[name], end(each)) for name, each in report.get("peers", {}).items())]
+    return "\n".join(
+        [
+            f"## {run['size']} x {run['size']} px in {run['limit_gb']:g} GB\n",
+            "Two steps of Adam, or two of a peer, in a process that may not hold more.\n",
+            _table(("", "peak resident memory: GB"), rows),
+        ]
+    )
+
+
+def end(run: dict[str, Any]) -> str:
+    """What a run came to hold, or how it ended."""
+    if "peak_gb" in run:
+        return f"{run['peak_gb']:.2f}"
+    return f"failed: {' '.join(run['last_words'])[:160]}"
+
+
+def _tile(tile: int | None) -> str:
+    return "the whole" if tile is None else f"{tile} x {tile}"
 
 
 def matting(report: dict[str, Any]) -> str:
@@ -225,14 +277,30 @@ def serving(report: dict[str, Any]) -> str:
     )
 
 
+def server(report: dict[str, Any]) -> str:
+    rows = [
+        (
+            "{} blocks, {} filters".format(*name.removeprefix("resnet_").split("/")),
+            what,
+            f"{row['served_over_direct']:.2f}",
+            f"{row['added_milliseconds']:.0f}",
+        )
+        for name, sent in report["networks"].items()
+        for what, row in sent.items()
+    ]
+    heading = ("generator", "sent", "a request over the graph alone", "added: ms")
+    return "\n".join([f"## What the embedded server adds, {report['size']} px\n", _table(heading, rows)])
+
+
 SECTIONS: Sequence[tuple[str, Sequence[Callable[[dict[str, Any]], str]]]] = (
     ("step.json", (step,)),
     ("methods.json", (methods,)),
     ("quality.json", (quality,)),
-    ("tiling.json", (memory, tiling_overhead)),
+    ("tiling.json", (memory, large, translated_memory, tiling_overhead)),
     ("matting.json", (matting,)),
     ("cyclegan.json", (training, translation)),
     ("serving.json", (serving,)),
+    ("server.json", (server,)),
 )
 
 

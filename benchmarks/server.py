@@ -9,6 +9,7 @@ timed around the session, the other one in this process, around `StyleClient.sty
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -29,17 +30,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=256, help="height and width in pixels")
     parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"), help="file of the report")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
         work(given.worker)
         return
-    report: dict[str, Any] = {"processor": workers.processor(), "size": given.size, "repeats": given.repeats}
+    report: dict[str, Any] = {
+        "processor": workers.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_before": round(os.getloadavg()[0], 2),
+        "size": given.size,
+        "rounds": given.repeats,
+        "networks": {},
+    }
     for generator, filters in NETWORKS:
-        report[f"{generator}/{filters}"] = race(generator, filters, given.size, given.repeats)
-    if given.json:
-        given.json.write_text(json.dumps(report, indent=2) + "\n")
+        report["networks"][f"{generator}/{filters}"] = race(generator, filters, given.size, given.repeats)
+    given.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def race(generator: str, filters: int, size: int, repeats: int) -> dict[str, dict[str, float]]:

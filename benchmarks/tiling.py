@@ -1,13 +1,14 @@
 """What tiles cost in time, and what they save in memory.
 
     python benchmarks/tiling.py --parts overhead memory
-    python benchmarks/tiling.py --parts large
+    python benchmarks/tiling.py --parts large [--peer BIN]
 
 overhead: seconds per step of the default recipe's objective over the whole image and by tiles, in one process, in turn.
 memory: peak resident memory of two steps by size, tiles, optimizer and method, each in a process of its own, beside the
 estimate that `tile="auto"` goes by; and of translations by the paper's generator, whole and in strips.
 large: 4096 x 4096 pixels by two steps of Adam in a process limited to 6 GB (`ulimit -d`), in the tiles that "auto"
-takes. Each adds what it found to benchmarks/tiling.json.
+takes; and two iterations of each peer under the same limit, if BIN is the bin directory of an environment with them
+(`make .venv/peer/.installed`). Each adds what it found to benchmarks/tiling.json.
 """
 
 import argparse
@@ -17,12 +18,16 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 from workers import processor
+
+from keras_style import images
 
 REPORT = Path(__file__).with_suffix(".json")
 RUNS = [  # size, optimizer, tile, method
@@ -47,11 +52,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=["overhead", "memory", "large"], default=["overhead", "memory"])
     parser.add_argument("--size", type=int, default=1024, help="of the overhead, in pixels")
-    parser.add_argument("--tiles", type=int, nargs="+", default=[1024, 576, 352], help="of the overhead, in pixels")
+    parser.add_argument("--tiles", type=int, nargs="+", default=[768, 576, 352], help="of the overhead, in pixels")
     parser.add_argument("--rounds", type=int, default=5, help="of the overhead")
     parser.add_argument("--upto", type=int, default=2048, help="of the memory, in pixels")
     parser.add_argument("--large", type=int, default=4096, help="of the large picture, in pixels")
     parser.add_argument("--limit", type=float, default=6.0, help="of the large picture's process, in GB")
+    parser.add_argument(
+        "--peer", type=Path, help="bin directory of an environment with the peers, for the large picture"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--run", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -67,6 +75,8 @@ def main() -> None:
         found["translation"] = [measured("translation", *run) for run in TRANSLATIONS if run[0] <= given.upto]
     if "large" in given.parts:
         found["large"] = measured("large", given.large, given.limit)
+        if given.peer:
+            found["peers"] = {name: peer(name, given.peer, given.large, given.limit) for name in peers.PEERS}
     report = json.loads(given.out.read_text()) if given.out.exists() else {}
     report |= {"processor": processor(), "cores": len(os.sched_getaffinity(0)), **found}
     given.out.write_text(json.dumps(report, indent=2) + "\n")
@@ -136,14 +146,13 @@ def peak(size: int, optimizer: str, tile: int | None, method: str) -> dict[str, 
     memory.plan = lambda work, free: works.append(work) or (tile, "")
     stylizer = Stylizer(method=method, size=size, scales=1, steps=2, optimizer=optimizer, tile="auto")
     photograph, painting = pictures(size, size)
-    began = time.perf_counter()
     stylizer(photograph, painting, verbose=0)
     return {
-        "size": size,
-        "optimizer": optimizer,
-        "tile": tile,
         "method": method,
-        **peak_and_seconds(began),
+        "optimizer": optimizer,
+        "size": size,
+        "tile": tile,
+        "peak_gb": peak_gb(),
         "estimated_gb": round(memory.estimate(works[0], tile) / 1e9, 3),
     }
 
@@ -153,9 +162,8 @@ def translation(size: int, tile: int | None) -> dict[str, Any]:
     from keras_style.models import ResNetGenerator, translate
 
     generator, (picture,) = ResNetGenerator(seed=0), pictures(size)
-    began = time.perf_counter()
     translate(generator, picture, tile=tile)
-    return {"size": size, "tile": tile, **peak_and_seconds(began)}
+    return {"size": size, "tile": tile, "peak_gb": peak_gb()}
 
 
 def large(size: int, limit: float) -> dict[str, Any]:
@@ -164,14 +172,13 @@ def large(size: int, limit: float) -> dict[str, Any]:
     The limit is of what the process maps to write to: that of the address space would count libraries too, and what
     threads reserve and never touch.
     """
-    resource.setrlimit(resource.RLIMIT_DATA, (int(limit * 1e9), resource.RLIM_INFINITY))
+    limit_memory(limit)
     from keras_style import memory, transfer
 
     plans = []
     original = memory.plan
     memory.plan = lambda work, free: plans.append(original(work, free)) or plans[0]
     photograph, painting = pictures(size, min(size, 1024))
-    began = time.perf_counter()
     result = transfer(photograph, painting, size=size, steps=2, scales=1, optimizer="adam", verbose=0)
     ((tile, line),) = plans
     return {
@@ -179,9 +186,35 @@ def large(size: int, limit: float) -> dict[str, Any]:
         "limit_gb": limit,
         "tile": tile,
         "plan": line,
-        **peak_and_seconds(began),
+        "peak_gb": peak_gb(),
         "loss": [float(f"{value:.4g}") for value in result.history["loss"]],
     }
+
+
+def peer(name: str, bin: Path, size: int, limit: float) -> dict[str, Any]:
+    """How two iterations of a peer end in a process that gets no more than `limit` GB."""
+    with tempfile.TemporaryDirectory() as folder:
+        model, *files, output = (Path(folder, each) for each in ("vgg16.pth", "photo.png", "painting.png", "out.png"))
+        peers.convert(bin, model)
+        for file, picture in zip(files, pictures(size, min(size, 1024)), strict=True):
+            images.save(picture, file)
+        line = peers.command(name, bin, model, *files, output, size, iterations=2)
+        words = Path(folder, "words")
+        with words.open("w") as errors:
+            process = subprocess.Popen(
+                line, stdout=subprocess.DEVNULL, stderr=errors, preexec_fn=lambda: limit_memory(limit)
+            )
+        _, status, usage = os.wait4(process.pid, 0)  # of this process alone
+        found: dict[str, Any] = {"peak_gb": gb(usage)}
+        if status:
+            last = words.read_text().strip().splitlines()[-1:]
+            found = {"failed": os.waitstatus_to_exitcode(status), "last_words": last}
+    print(f"{name}: {found}", flush=True)
+    return found
+
+
+def limit_memory(limit: float) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (int(limit * 1e9), resource.RLIM_INFINITY))
 
 
 def pictures(*sizes: int) -> list[np.ndarray]:
@@ -189,11 +222,12 @@ def pictures(*sizes: int) -> list[np.ndarray]:
     return [random.random((size, size, 3), np.float32) for size in sizes]
 
 
-def peak_and_seconds(began: float) -> dict[str, float]:
-    return {
-        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 3),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+def peak_gb() -> float:
+    return gb(resource.getrusage(resource.RUSAGE_SELF))
+
+
+def gb(usage: resource.struct_rusage) -> float:
+    return round(usage.ru_maxrss * 1024 / 1e9, 3)
 
 
 if __name__ == "__main__":

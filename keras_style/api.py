@@ -106,11 +106,11 @@ def transfer(
         backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
             them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
         pooling: "max" or "average" pooling in the backbone.
-        tile: for pictures larger than memory: the longest side, in pixels, of what the network sees at a time, with the
-            loss and the gradient of the whole picture up to rounding ("histogram" with soft masks or several styles: up
-            to a bin of its histograms); None: the whole picture; "auto": the whole where it is estimated to fit into
-            memory, otherwise the largest tiles that do, and refused if there are none. The estimate is of memory beside
-            the processor; it is printed where tiles are needed, and with verbose=1.
+        tile: for pictures larger than memory: the network sees as many pixels at a time as a square of this side has,
+            with the loss and the gradient of the whole picture up to rounding ("histogram" with soft masks or several
+            styles: up to a bin of its histograms); None: the whole picture; "auto": the whole where it is estimated to
+            fit into memory, otherwise the largest tiles that do, and refused if there are none. The estimate is of
+            memory beside the processor; it is printed where tiles are needed, and with verbose=1.
         model: a trained generator, which has learned the style, instead of a painting: a name in
             `keras_style.presets()`, a file or directory that `keras_style.models.open_generator` opens, or a Keras
             model from [-1, 1] to [-1, 1]. The picture goes through it once; `size` is all that can be chosen.

@@ -71,7 +71,7 @@ def estimate(work: Work, tile: int | None) -> float:
 
     Args:
         work: what is computed.
-        tile: longest side of what the network sees at a time, in pixels; None: the whole picture.
+        tile: the network sees as many pixels at a time as a square of this side has; None: the whole picture.
     """
     of_styles = sum(height * width for height, width in work.styles)
     pictures = _PICTURES + _OPTIMIZER.get(work.optimizer, _OPTIMIZER["adam"]) + work.regions / 3
@@ -84,7 +84,7 @@ def estimate(work: Work, tile: int | None) -> float:
         standing += _BINNED_STYLE * binned * of_styles
         return _RUNTIME + _GRAPH + standing + max(step * work.pixels, _FORWARD * activations * largest)
     kept = 4 * sum(work.filters.get(layer, 3) * _share(layer) for layer in work.content_layers)
-    window = min(tile, work.height) * min(tile, work.width)
+    window = min(tile**2, work.pixels)
     return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window
 
 

@@ -73,30 +73,40 @@ def assert_equal(found, expected, tolerance=ROUNDING) -> None:
 def test_windows_own_every_position_once_and_see_what_it_needs(reach, poolings):
     smallest = Tiling(10**6, reach, poolings).smallest
     step = 2**poolings
+    sides = [*range(16, 3 * smallest + 40, 7), 1023, 1024]
     for pixels in (smallest, smallest + 1, smallest + step + 3, 3 * smallest):
         cut = Tiling(pixels, reach, poolings)
-        for side in [*range(16, 3 * smallest + 40, 7), 1023, 1024]:
-            spans = cut.spans(side)
-            (length,) = {span.stop - span.start for span in spans}
-            assert length <= max(pixels, 1) or len(spans) == 1
-            owner = [index for index, span in enumerate(spans) for _ in range(span.own_start, span.own_stop)]
-            assert len(owner) == side and spans[0].own_start == 0 and spans[-1].own_stop == side
-            for span in spans:
-                assert span.start % step == 0 and span.own_start % step == 0
-                assert span.start == 0 or span.own_start - span.start >= reach
-                whole_cells = span.start + length // step * step
-                assert span.stop == side or whole_cells - span.own_stop >= reach
-            for times in range(poolings + 1):
-                ends = [span.at_layer(times)[1:] for span in spans]
-                positions = [position for first, last in ends for position in range(first, last)]
-                assert positions == list(range(side >> times))
+        for height, width in zip(sides, reversed(sides), strict=True):
+            across = cut.spans(height, width)
+            window = cut.window(height, width)
+            assert np.prod(window) <= pixels**2
+            for side, length, spans in zip((height, width), window, across, strict=True):
+                assert {span.stop - span.start for span in spans} == {length}
+                owner = [index for index, span in enumerate(spans) for _ in range(span.own_start, span.own_stop)]
+                assert len(owner) == side and spans[0].own_start == 0 and spans[-1].own_stop == side
+                assert set(owner) == set(range(len(spans)))
+                for span in spans:
+                    assert span.start % step == 0 and span.own_start % step == 0
+                    assert span.start == 0 or span.own_start - span.start >= reach
+                    whole_cells = span.start + length // step * step
+                    assert span.stop == side or whole_cells - span.own_stop >= reach
+                for times in range(poolings + 1):
+                    ends = [span.at_layer(times)[1:] for span in spans]
+                    positions = [position for first, last in ends for position in range(first, last)]
+                    assert positions == list(range(side >> times))
 
 
 def test_windows_are_few_and_of_one_size():
     cut = Tiling(576, 58, 4)
-    assert [(span.start, span.stop) for span in cut.spans(1024)] == [(0, 576), (448, 1024)]
-    assert cut.window(1024, 100) == (576, 100)
+    assert [(span.start, span.stop) for span in cut.spans(1024, 1024)[1]] == [(0, 576), (448, 1024)]
+    assert cut.window(1024, 100) == (1024, 100)
     assert len(list(cut(1024, 1024))) == 4 and len(list(cut(576, 575))) == 1
+
+
+def test_windows_have_the_shape_that_overlaps_least():
+    halves = Tiling(768, 58, 4)
+    assert sorted(halves.window(1024, 1024)) == [576, 1024] and len(list(halves(1024, 1024))) == 2
+    assert Tiling(512, 58, 4).window(4096, 200)[1] == 200  # a long picture is cut across only
 
 
 # The gradient

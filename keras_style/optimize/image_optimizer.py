@@ -50,8 +50,8 @@ class ImageOptimizer:
         optimizer: "adam", "lbfgs" (SciPy's L-BFGS-B within [0, 1]), or any Keras optimizer.
         wrap: pixels by which the network sees the image continued over its edges, as if it were repeated: for a picture
             that tiles.
-        tile: longest side in pixels of what the network sees at a time, with the same loss and gradient up to rounding;
-            None: the whole image.
+        tile: the network sees as many pixels at a time as a square of this side has, with the same loss and gradient
+            up to rounding; None: the whole image.
 
     Raises:
         InputError: an unknown optimizer, a content term in a picture that wraps, an objective that cannot be computed

@@ -45,7 +45,7 @@ def _by_parts(term: Term) -> Term:
 
 
 def tiling(objective: Objective, backbone: Backbone, pixels: int) -> Tiling:
-    """How images are cut for an objective into windows of at most `pixels` to a side."""
+    """How images are cut for an objective into windows of at most as many pixels as a square of side `pixels`."""
     layers = [term.layer for term in objective.terms]
     backbone.check_layers(layers)
     ahead = max(term.loss.looks_ahead << backbone.poolings(term.layer) for term in objective.terms)
@@ -75,7 +75,7 @@ def tiled_losses_and_gradient(
 
     Args:
         objective: for which `check` found nothing.
-        pixels: longest side of what the network sees at a time.
+        pixels: the network sees as many at a time as a square of this side has.
         shape: (B, H, W, 3) of the images.
         dtype: float32 or float64.
         backbone, content, style, blend, content_regions, style_regions, edge: as for `Objective.bind`.

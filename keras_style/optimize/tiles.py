@@ -75,7 +75,7 @@ class Tiling:
     an edge that is not the image's is a window's own: there, the zeros with which convolutions pad are not seen.
 
     Attributes:
-        pixels: the longest side of a window.
+        pixels: windows have at most as many pixels as a square of this side.
         reach: how far a position of the deepest layer sees beyond its own pixels.
         poolings: of the deepest layer.
 
@@ -109,13 +109,41 @@ class Tiling:
 
     def __call__(self, height: int, width: int) -> Iterator[Tile]:
         """The tiles of an image of height x width pixels, row by row."""
-        columns = self.spans(width)
-        return (Tile(row, column) for row in self.spans(height) for column in columns)
+        rows, columns = self.spans(height, width)
+        return (Tile(row, column) for row in rows for column in columns)
 
-    def spans(self, side: int) -> Sequence[Span]:
-        """The fewest windows of one length, of at most `pixels`, that own a side together; as short as that allows."""
-        if side <= self.pixels:
+    def window(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the windows of an image, in pixels."""
+        rows, columns = self.spans(height, width)
+        return rows[0].stop, columns[0].stop
+
+    def spans(self, height: int, width: int) -> tuple[Sequence[Span], Sequence[Span]]:
+        """The windows of an image along both sides, in the shape of which the network sees the fewest pixels in all.
+
+        Where windows overlap, pixels are computed twice: two halves of a picture have less of that than four quarters.
+        """
+        cuts = ((rows, self._spans(width, self.pixels**2 // rows[0].stop)) for rows in self._ways(height))
+        return min(
+            ((rows, columns) for rows, columns in cuts if columns),
+            key=lambda cut: (len(cut[0]) * cut[0][0].stop * len(cut[1]) * cut[1][0].stop, len(cut[0])),
+        )
+
+    def _ways(self, side: int) -> Iterator[Sequence[Span]]:
+        """A side in one window, in two, and so on."""
+        spans: Sequence[Span] = [Span(0, side, 0, side)]
+        while spans:
+            yield spans
+            spans = self._spans(side, spans[0].stop - 1)
+
+    def _spans(self, side: int, longest: int) -> Sequence[Span]:
+        """The fewest windows of one length, of at most `longest`, that own a side together; as short as that allows.
+
+        None if windows of that length would have nothing of their own.
+        """
+        if side <= longest:
             return [Span(0, side, 0, side)]
+        if longest < self.smallest:
+            return []
         multiple, margin = self._multiple, self._margin
         rest = side % multiple  # the last window ends where the image does, and starts at a multiple
 
@@ -123,13 +151,9 @@ class Tiling:
             return rest + (-(-(length - rest) // multiple) if up else (length - rest) // multiple) * multiple
 
         lost = rest + 2 * margin  # of each window, to its neighbors
-        longest = rounded(self.pixels, up=False)
+        longest = rounded(longest, up=False)
         number = 1 + -(-(side - longest) // (longest - lost))
         length = rounded(-(-(side + (number - 1) * lost) // number), up=True)
         starts = [min(index * (length - lost), side - length) for index in range(number)]
         cuts = [0, *(start + margin for start in starts[1:]), side]
         return [Span(start, start + length, *own) for start, own in zip(starts, pairwise(cuts), strict=True)]
-
-    def window(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the windows of an image, in pixels."""
-        return tuple(self.spans(side)[0].stop for side in (height, width))  # type: ignore[return-value]
