@@ -22,6 +22,7 @@ ImageLike: TypeAlias = str | os.PathLike[str] | BinaryIO | Image.Image | np.ndar
 
 MIN_SIDE = 16  # pixels: four poolings, as in VGG, leave a single one
 MAX_PIXELS = 100_000_000  # height times width: 1.2 GB of float32 RGB
+GRID = np.float32(2**16)  # what is computed twice is rounded to multiples of 1 / GRID, 1/257 of an 8-bit level
 
 _READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _READABLE_TEXT = "PNG, JPEG, WebP, TIFF or BMP"
@@ -380,8 +381,8 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
         width: pixels.
 
     Returns:
-        float32 (height, width, channels), clipped to [0, 1] because Lanczos overshoots at edges; `image` itself where
-        it has the size already.
+        float32 (height, width, channels), clipped to [0, 1] because Lanczos overshoots at edges, in multiples of
+        1 / `GRID`; `image` itself where it has the size already.
 
     Raises:
         InputError: `image` is not (height, width, channels) or a side is below 1.
@@ -393,9 +394,18 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     if image.shape[:2] == (height, width):
         return image
     channels = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
-    resized = [Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS) for channel in channels]
-    stacked: np.ndarray = np.stack([np.asarray(channel) for channel in resized], axis=-1)
+    across = [_resized(channel, channel.shape[0], width) for channel in channels]
+    stacked: np.ndarray = np.stack([_resized(channel, height, width) for channel in across], axis=-1)
     return stacked.clip(0, 1)
+
+
+def _resized(channel: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Rounded to `GRID`, so that an exported graph, which adds up in another order, has the same bits."""
+    if channel.shape == (height, width):
+        return channel
+    exact = np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS))
+    rounded: np.ndarray = np.round(exact * GRID) / GRID
+    return rounded
 
 
 # Writing

@@ -62,8 +62,9 @@ def test_iterations_are_those_of_scipy():
     image = np.random.default_rng(0).random((1, 12, 13, 3))
     image[0, :3], image[0, 5] = 0, 1
     expected = iterates_of_scipy(rosenbrock, image, 40)
-    for steps in (1, 2, 3, 7, 15, 30, 40):
-        np.testing.assert_allclose(minimize(image, steps), expected[steps - 1], atol=1e-9)
+    assert len(expected) > 20  # until the grid shows no further descent
+    for steps in (1, 2, 3, 7, 15, len(expected), 40):
+        np.testing.assert_allclose(minimize(image, steps), expected[min(steps, len(expected)) - 1], atol=1e-9)
     assert 0.1 < np.mean((expected[-1] == 0) | (expected[-1] == 1)) < 0.9  # both bounds and free pixels were met
 
 

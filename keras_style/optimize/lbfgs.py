@@ -4,6 +4,7 @@ import numpy as np
 import scipy.optimize
 
 from keras_style.errors import DivergenceError
+from keras_style.images import GRID
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.runtime import tf
@@ -13,13 +14,13 @@ HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
 # A line search multiplies the last bits of its doubles: a float32 that is rounded the other way in one pixel grows into
 # another picture within some 30 iterations. On a coarser grid, 1/257 of an 8-bit level, that comes so late and so
 # rarely that SciPy's run and the graph's stay one picture to the eye. The loss reached after 400 steps is the same.
-_GRID = 2.0**16
+_GRID = float(GRID)
 
 ONE_DRAW = tf.constant(1, tf.int64)  # a line search compares values: random losses must not change under it
 
 
 def on_grid(pixels: np.ndarray | tf.Tensor, dtype: np.dtype) -> tf.Tensor:
-    """Pixels in [0, 1] as the objective sees them and pictures show them: multiples of 2^-16."""
+    """Pixels in [0, 1] as the objective sees them and pictures show them: multiples of 1 / `GRID`."""
     return tf.cast(tf.round(tf.cast(pixels, tf.float64) * _GRID) / _GRID, dtype)
 
 

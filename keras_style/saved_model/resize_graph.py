@@ -2,6 +2,7 @@
 
 import math
 
+from keras_style.images import GRID
 from keras_style.runtime import tf
 
 LOBES = 3  # of Lanczos's window, as in Pillow
@@ -24,10 +25,10 @@ def scaled_alike(height: tf.Tensor, width: tf.Tensor, long_side: tf.Tensor, last
 
 
 def resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """`images.resize` of an image (H, W, C) in [0, 1], float32, to within the rounding of a sum.
+    """`images.resize` of an image (H, W, C) in [0, 1], float32.
 
-    Pillow's two passes, across and then down, each summed in float64 and kept in float32. A pass that changes nothing
-    is left out.
+    Pillow's two passes, across and then down, each summed in float64, kept in float32 and rounded to `GRID`. A pass
+    that changes nothing is left out.
     """
     return tf.clip_by_value(_along_columns(_along_rows(image, width), height), 0, 1)
 
@@ -45,7 +46,8 @@ def _along_columns(image: tf.Tensor, height: tf.Tensor) -> tf.Tensor:
     def resized() -> tf.Tensor:
         rows = tf.cast(tf.reshape(image, [size[0], -1]), tf.float64)
         mixed = tf.sparse.sparse_dense_matmul(lanczos(size[0], height), rows)
-        return tf.reshape(tf.cast(mixed, image.dtype), [height, size[1], image.shape[2]])
+        rounded = tf.round(tf.cast(mixed, image.dtype) * GRID) / GRID
+        return tf.reshape(rounded, [height, size[1], image.shape[2]])
 
     return tf.cond(size[0] == height, lambda: image, resized)
 
