@@ -4,6 +4,7 @@ A style loss compares statistics that are sums over positions. A first pass adds
 of the loss by each sum is then known, and a second pass carries it back to the pixels of each tile:
 d loss / d image = sum over tiles of (d sums of the tile / d pixels)' (d loss / d sums).
 Where windows overlap, their gradients add up. Histograms are counted within a range, which takes a pass more before.
+The sliced Wasserstein distance adds nothing up, but needs little of each position (`projected.py`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -69,7 +70,8 @@ def tiled_losses_and_gradient(
 ) -> LossesAndGradient:
     """What `losses_and_gradient` gives for `Objective.bind`, in the memory of one tile, to be called eagerly.
 
-    Up to rounding, but for what `HistogramByParts` says of masks and of several styles.
+    Up to rounding, but for what `HistogramByParts` says of masks and of several styles, and `SlicedWassersteinByParts`
+    of equal positions.
 
     The statistics of the targets are taken tile by tile too. The content's features are kept, at the layers that are
     compared, which is a small part of what a step over the whole image keeps. Losses on the pixels themselves that do
