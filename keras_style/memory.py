@@ -23,7 +23,7 @@ _FORWARD = 1.0  # the same for the statistics of a style
 _BINNED = 16  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
 _BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its place unless there are tiles
 _PROJECTION = 4  # bytes for each coordinate along a direction, of the picture and of the styles
-_SORTED = 24  # bytes for each coordinate that is sorted, beside itself: with its rank, its aim, on the way to these
+_SORTED = 40  # bytes for each coordinate that is sorted, beside itself: its rank, its aim, on the way to these
 # Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
 # L-BFGS-B: 2 x 10 vectors of history and some 15 others, float64.
 _OPTIMIZER = {"adam": 6, "lbfgs": 2 * (20 + 15)}
@@ -82,20 +82,21 @@ def estimate(work: Work, tile: int | None) -> float:
     standing = work.pixels * _PIXEL * pictures + of_styles * _PIXEL
     activations = 4 * sum(count * _share(layer) for layer, count in work.filters.items())  # bytes for each pixel
     binned = sum(work.filters.get(layer, 3) * _share(layer) for layer in work.histogram_layers)  # values for each pixel
-    projected = sum(count * _share(layer) for layer, count in work.projections.items())  # coordinates for each pixel
     step = _STEP * activations + _BINNED * binned
+    # Coordinates for each pixel, and those that are sorted at once: of a layer, and by tiles along one direction.
+    coordinates = {layer: count * _share(layer) for layer, count in work.projections.items()}
+    standing += _PROJECTION * sum(coordinates.values()) * (work.pixels + of_styles)
+    at_once = max(map(_share, coordinates) if tile else coordinates.values(), default=0.0)
+    sorting = _SORTED * at_once * (work.pixels + of_styles)
     if tile is None:
         largest = max((height * width for height, width in work.styles), default=0)
-        vectors = sum(work.filters.get(layer, 3) * _share(layer) for layer in work.projections)
-        standing += _BINNED_STYLE * binned * of_styles + 4 * vectors * of_styles
-        standing += (_PROJECTION + _SORTED) * projected * (work.pixels + of_styles)
-        return _RUNTIME + _GRAPH + standing + max(step * work.pixels, _FORWARD * activations * largest)
+        standing += _BINNED_STYLE * binned * of_styles
+        standing += 4 * of_styles * sum(work.filters.get(layer, 3) * _share(layer) for layer in coordinates)
+        forward = max(activations * work.pixels + sorting, _FORWARD * activations * largest)
+        return _RUNTIME + _GRAPH + standing + max(step * work.pixels, forward)
     kept = 4 * sum(work.filters.get(layer, 3) * _share(layer) for layer in work.content_layers)
-    standing += _PROJECTION * projected * (work.pixels + of_styles)
-    # One direction at a time.
-    standing += _SORTED * max(map(_share, work.projections), default=0.0) * (work.pixels + of_styles)
     window = min(tile**2, work.pixels)
-    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window
+    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + max(step * window, sorting)
 
 
 def _share(layer: str) -> float:

@@ -39,8 +39,8 @@ class Projected:
         self._draw = 0
         self._summands: list[Summand] = []
         if terms:
-            content, *others = targets  # of which as many as the picture has pixels are kept only where they are needed
-            self._targets = (content if Objective(terms).needs_content else None, *others)
+            content, *others = targets
+            self._targets = (content if Objective(terms).needs_content else None, *others)  # not kept for nothing
             self._redraw(tf.constant(1, tf.int64))  # with which every run begins
 
     def of_window(self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], step: tf.Tensor) -> list[tf.Tensor]:
