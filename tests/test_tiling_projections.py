@@ -1,10 +1,12 @@
 """The sliced Wasserstein loss by tiles: that of the whole image, from the projections of all its positions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from running import FAST
 from scipy import stats
-from test_tiling import ROUNDING, STYLE, assert_equal, noise
+from test_tiling import ROUNDING, STYLE, assert_equal, noise, work
 
 import keras_style
 from keras_style import Objective, Term, losses, memory
@@ -146,7 +148,9 @@ def test_the_style_goes_through_the_network_once_a_draw(backbone, monkeypatch):
     images, style = noise(1, 30, 30), noise(1, 21, 34, seed=1)
     seen = []
     placed = TiledNetwork.placed
-    monkeypatch.setattr(TiledNetwork, "placed", lambda self, of, *rest: seen.append(of.shape) or placed(self, of, *rest))
+    monkeypatch.setattr(
+        TiledNetwork, "placed", lambda self, of, *rest: seen.append(of.shape) or placed(self, of, *rest)
+    )
     evaluate = tiled_losses_and_gradient(Objective(terms()), backbone, 16, images.shape, images.dtype, None, [style])
     for step in (1, 1, 2, 2, 1):
         evaluate(tf.constant(images), step)
@@ -187,3 +191,32 @@ def test_auto_counts_the_projections_of_the_methods_that_have_them(photograph, p
     ]:
         keras_style.transfer(photograph, painting, **{**FAST, "method": method, "scales": 1, "steps": 1})
         assert works[-1].projections == expected
+
+
+# The estimate
+
+PROJECTIONS = {f"block{number}_conv1": 16 for number in range(1, 6)}  # of the method's default layers
+
+# (side, tile, GB), taken as those of `gatys` are (test_tiling.py).
+MEASURED = [(512, None, 2.445), (512, 288, 2.255), (1024, None, 4.617)]
+
+
+def sliced(side: int, **options) -> memory.Work:
+    return replace(work(side, **options), projections=PROJECTIONS)
+
+
+@pytest.mark.parametrize(("side", "tile", "peak"), MEASURED)
+def test_the_estimate_is_not_below_what_was_measured_nor_far_above(side, tile, peak):
+    assert peak <= memory.estimate(sliced(side), tile) / 1e9 <= 1.25 * peak
+
+
+def test_the_estimate_counts_the_projections_of_picture_and_style():
+    """At least their float32 numbers: 16 of each position, of which a layer has a quarter of the one before."""
+    positions = sum(4.0**-depth for depth in range(5))
+    for tile in (None, 256, 512):
+        more = memory.estimate(sliced(1024, style=2000), tile) - memory.estimate(work(1024, style=2000), tile)
+        assert more >= 4 * 16 * positions * (1040**2 + 2000**2)
+        assert memory.estimate(sliced(1024, style=3000), tile) > memory.estimate(sliced(1024, style=2000), tile)
+    assert (
+        memory.estimate(sliced(4096), 256) < memory.estimate(sliced(4096), 1024) < memory.estimate(sliced(4096), None)
+    )
