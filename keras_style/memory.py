@@ -95,8 +95,9 @@ def estimate(work: Work, tile: int | None) -> float:
         forward = max(activations * work.pixels + sorting, _FORWARD * activations * largest)
         return _RUNTIME + _GRAPH + standing + max(step * work.pixels, forward)
     kept = 4 * sum(work.filters.get(layer, 3) * _share(layer) for layer in work.content_layers)
+    standing += _PROJECTION * sum(coordinates.values()) * of_styles  # a copy, while they are gathered
     window = min(tile**2, work.pixels)
-    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + max(step * window, sorting)
+    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window + sorting
 
 
 def _share(layer: str) -> float:
