@@ -7,7 +7,7 @@ that what cannot fit is refused at once.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_style.errors import InputError
@@ -22,6 +22,8 @@ _STEP = 2.0  # memory of a step in units of all activations: the forward pass, a
 _FORWARD = 1.0  # the same for the statistics of a style
 _BINNED = 16  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
 _BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its place unless there are tiles
+_PROJECTION = 4  # bytes for each coordinate along a direction, of the picture and of the styles
+_SORTED = 40  # bytes for each coordinate that is sorted, beside itself: its rank, its aim, on the way to these
 # Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
 # L-BFGS-B: 2 x 10 vectors of history and some 15 others, float64.
 _OPTIMIZER = {"adam": 6, "lbfgs": 2 * (20 + 15)}
@@ -43,6 +45,7 @@ class Work:
         histogram_layers: where histograms are matched.
         optimizer: "lbfgs"; any other counts as Adam.
         regions: of a mask.
+        projections: number of directions along which a layer's vectors are sorted, by layer.
     """
 
     height: int
@@ -53,6 +56,7 @@ class Work:
     histogram_layers: Sequence[str] = ()
     optimizer: str = "adam"
     regions: int = 0
+    projections: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def pixels(self) -> int:
@@ -79,13 +83,21 @@ def estimate(work: Work, tile: int | None) -> float:
     activations = 4 * sum(count * _share(layer) for layer, count in work.filters.items())  # bytes for each pixel
     binned = sum(work.filters.get(layer, 3) * _share(layer) for layer in work.histogram_layers)  # values for each pixel
     step = _STEP * activations + _BINNED * binned
+    # Coordinates for each pixel, and those that are sorted at once: of a layer, and by tiles along one direction.
+    coordinates = {layer: count * _share(layer) for layer, count in work.projections.items()}
+    standing += _PROJECTION * sum(coordinates.values()) * (work.pixels + of_styles)
+    at_once = max(map(_share, coordinates) if tile else coordinates.values(), default=0.0)
+    sorting = _SORTED * at_once * (work.pixels + of_styles)
     if tile is None:
         largest = max((height * width for height, width in work.styles), default=0)
         standing += _BINNED_STYLE * binned * of_styles
-        return _RUNTIME + _GRAPH + standing + max(step * work.pixels, _FORWARD * activations * largest)
+        standing += 4 * of_styles * sum(work.filters.get(layer, 3) * _share(layer) for layer in coordinates)
+        forward = max(activations * work.pixels + sorting, _FORWARD * activations * largest)
+        return _RUNTIME + _GRAPH + standing + max(step * work.pixels, forward)
     kept = 4 * sum(work.filters.get(layer, 3) * _share(layer) for layer in work.content_layers)
+    standing += _PROJECTION * sum(coordinates.values()) * of_styles  # a copy, while they are gathered
     window = min(tile**2, work.pixels)
-    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window
+    return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window + sorting
 
 
 def _share(layer: str) -> float:

@@ -181,6 +181,12 @@ class Stylizer:
         of_content = {layer for _, part, _ in self._blend.parts for layer in part.content_layers}
         of_style = {layer for _, part, _ in self._blend.parts for layer in part.style_layers}
         binned = {layer for _, part, _ in self._blend.parts for layer in part.histogram_layers}
+        projections = {
+            layer: recipe.projections
+            for recipe, part, _ in self._blend.parts
+            if recipe.projections
+            for layer in part.style_layers
+        }
         tile, line = memory.plan(
             memory.Work(
                 last.height + 2 * variant.bleed,
@@ -191,6 +197,7 @@ class Stylizer:
                 sorted(binned),
                 variant.optimizer if isinstance(variant.optimizer, str) else "adam",
                 len(regions or ()),
+                projections,
             ),
             memory.available(),
         )

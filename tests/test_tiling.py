@@ -28,7 +28,6 @@ EXACT = {
 }
 REFUSED = [
     losses.HistogramLoss(),
-    losses.SlicedWassersteinLoss(),
     losses.MMDLoss("gaussian"),
     losses.MMDLoss("poly", degree=3),
     losses.JensenShannonLoss(),

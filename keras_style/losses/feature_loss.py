@@ -24,7 +24,8 @@ class FeatureLoss(keras.losses.Loss):
     Attributes:
         adds_up: what adds up over parts of an image, so that it can be larger than memory: "statistics", whose sums
             over the parts are those of the whole; "distance", that of each part times its `share`; "histogram", as
-            `HistogramByParts` does it; None: nothing.
+            `HistogramByParts` does it; "projections": nothing, but few numbers of each position are needed, as by
+            `SlicedWassersteinByParts`; None: nothing.
         looks_ahead: positions to the right and below that the statistics of a position need.
 
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017: style as a distance between distributions.

@@ -59,24 +59,39 @@ class SlicedWassersteinLoss(FeatureLoss):
         other._draw = step
         return other
 
+    def directions(self, filters: int, dtype: tf.DType) -> tf.Tensor:
+        """Those of the draw, of length one, as columns (C, K)."""
+        drawn = tf.random.stateless_normal(
+            [filters, self.projections], [self.seed, tf.cast(self._draw, tf.int32)], dtype=tf.float64
+        )
+        return tf.cast(drawn / tf.norm(drawn, axis=0), dtype)
+
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         return {"vectors": samples(features, mask)}
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         assert target is not None
-        vectors = current["vectors"]
-        drawn = tf.random.stateless_normal(
-            [vectors.shape[-1], self.projections], [self.seed, tf.cast(self._draw, tf.int32)], dtype=tf.float64
-        )
-        directions = tf.cast(drawn / tf.norm(drawn, axis=0), vectors.dtype)
-        ours, theirs = (_projected(statistics["vectors"], directions) for statistics in (current, target))
+        directions = self.directions(current["vectors"].shape[-1], current["vectors"].dtype)
+        ours, theirs = (tf.einsum("bnc,ck->bkn", each["vectors"], directions) for each in (current, target))
+        return self.transport(theirs, ours)
+
+    def transport(self, target: tf.Tensor, current: tf.Tensor) -> tf.Tensor:
+        """Mean over directions of the cost (B,) between coordinates (B, K, n) of an image and a target's (1, K, n')."""
+        ours, theirs = tf.sort(current), tf.sort(target)
         difference = ours - quantiles(theirs, tf.shape(ours)[-1])
         return tf.reduce_mean(tf.square(difference) if self.power == 2 else tf.abs(difference), axis=[1, 2])
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
-        """The expected distance of the target from all-zero features, for p = 2; its root for p = 1."""
-        mean_square = tf.reduce_mean(tf.square(target["vectors"]), axis=[1, 2])
+        return self.of_mean_square(tf.reduce_mean(tf.square(target["vectors"]), axis=[1, 2]))
+
+    def of_mean_square(self, mean_square: tf.Tensor) -> tf.Tensor:
+        """The expected distance from all-zero features, for p = 2; its root for p = 1."""
         return mean_square if self.power == 2 else tf.sqrt(mean_square)
+
+    def by_parts(self) -> FeatureLoss:
+        from keras_style.losses.sliced_wasserstein_by_parts import SlicedWassersteinByParts
+
+        return SlicedWassersteinByParts(self)
 
     def blend(self, targets: Sequence[Statistics], weights: Sequence[float]) -> Statistics:
         """The styles' vectors, mixed in proportion to their weights."""
@@ -84,8 +99,3 @@ class SlicedWassersteinLoss(FeatureLoss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "projections": self.projections, "power": self.power, "seed": self.seed}
-
-
-def _projected(vectors: tf.Tensor, directions: tf.Tensor) -> tf.Tensor:
-    """Coordinates of vectors (B, n, C) along directions (C, K) in ascending order, (B, K, n)."""
-    return tf.sort(tf.einsum("bnc,ck->bkn", vectors, directions))

@@ -155,7 +155,7 @@ class ImageOptimizer:
             edge,
         )
         evaluate = self._evaluation((1, *init.shape), init.dtype, targets)
-        del targets, content, style, styles  # as large as the image each, and no step needs them
+        del targets, content, style, styles  # as large as the image each; what steps need of them, `evaluate` has
         history: History = {name: [] for name in ("loss", *self.objective.names)}
         stopped = False
 

@@ -4,9 +4,10 @@ A style loss compares statistics that are sums over positions. A first pass adds
 of the loss by each sum is then known, and a second pass carries it back to the pixels of each tile:
 d loss / d image = sum over tiles of (d sums of the tile / d pixels)' (d loss / d sums).
 Where windows overlap, their gradients add up. Histograms are counted within a range, which takes a pass more before.
+The sliced Wasserstein distance adds nothing up, but needs little of each position (`projected.py`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +17,10 @@ from keras_style.backbones import IMAGE, Backbone
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.masks import Regions
-from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
+from keras_style.optimize.gradient import LossesAndGradient, losses_and_gradient
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge
+from keras_style.optimize.projected import Projected
+from keras_style.optimize.tiled_network import TiledNetwork, graph, traced, within
 from keras_style.optimize.tiles import Tile, Tiling
 from keras_style.runtime import tf
 
@@ -35,8 +38,8 @@ def check(objective: Objective) -> None:
         if term.layer != IMAGE and (alone or not term.loss.adds_up):
             raise InputError(
                 f"tile with {type(term.loss).__name__} on {term.layer}, which needs all positions at once; expected "
-                "tile=None, or a method whose statistics add up: gatys, photo, histogram, mmd_linear, mmd_poly, "
-                "moments, gaussian_kl, gaussian_renyi"
+                "tile=None, or a method that can be tiled: gatys, photo, histogram, mmd_linear, mmd_poly, moments, "
+                "sliced_wasserstein, gaussian_kl, gaussian_renyi"
             )
 
 
@@ -67,7 +70,8 @@ def tiled_losses_and_gradient(
 ) -> LossesAndGradient:
     """What `losses_and_gradient` gives for `Objective.bind`, in the memory of one tile, to be called eagerly.
 
-    Up to rounding, but for what `HistogramByParts` says of masks and of several styles.
+    Up to rounding, but for what `HistogramByParts` says of masks and of several styles, and `SlicedWassersteinByParts`
+    of equal positions.
 
     The statistics of the targets are taken tile by tile too. The content's features are kept, at the layers that are
     compared, which is a small part of what a step over the whole image keeps. Losses on the pixels themselves that do
@@ -88,6 +92,7 @@ def tiled_losses_and_gradient(
     terms = [_by_parts(term) for term in objective.terms]
     at_once = [term for term in terms if not term.loss.adds_up]
     pointwise = [term for term in terms if term.loss.adds_up == "distance"]
+    sliced = [term for term in terms if term.loss.adds_up == "projections"]
     summed = [term for term in terms if term.loss.adds_up in ("statistics", "histogram")]
     targets = (content, style, blend, content_regions, style_regions, edge)
     whole = None
@@ -97,22 +102,29 @@ def tiled_losses_and_gradient(
         if len(at_once) == len(terms):
             return whole
 
-    network = _Network(backbone, {term.layer for term in summed + pointwise}, cut, np.dtype(dtype))
-    of_sums = Objective(summed).summands(backbone.poolings, network.statistics, *targets) if summed else []
+    network = TiledNetwork(backbone, {term.layer for term in summed + pointwise + sliced}, cut, np.dtype(dtype))
+
+    def added_up(image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
+        return _Sums(network, wanted)(tf.constant(image))
+
+    of_sums = Objective(summed).summands(backbone.poolings, added_up, *targets) if summed else []
     fixed = []
     if pointwise:
         if content is None:
             raise InputError("the objective compares with the content image; none was given")
-        kept = network.features(content, {term.layer for term in pointwise})
+        layers = sorted({term.layer for term in pointwise})
+        kept = dict(zip(layers, network.features(content, layers), strict=True))
         fixed = [_Pointwise.towards(term, kept[term.layer], network, shape) for term in pointwise]
     sums = _Sums(
         network,
         [(each.term.loss, each.term.layer, _mask(each, shape, backbone.poolings(each.term.layer))) for each in of_sums],
     )
     finish = _finish(of_sums)
-    pull = _pull(network, sums, of_sums, fixed, (shape[0], *cut.window(*shape[1:3]), 3))
+    projected = Projected(sliced, network, targets)
+    pull = _pull(network, sums, of_sums, fixed, projected, (shape[0], *cut.window(*shape[1:3]), 3))
 
     def evaluate(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        step = tf.cast(step, tf.int64)
         values: dict[str, Any] = dict.fromkeys(objective.names, 0.0)
         gradient = np.zeros(shape, dtype)
 
@@ -126,48 +138,23 @@ def tiled_losses_and_gradient(
             gradient += slope.numpy()
         found, known = finish(sums(images))
         add(found)
+        found, slopes = projected(images, step)
+        add(found)
         for tile in cut(*shape[1:3]):
             bounds = [tf.constant(tile.bounds(each.poolings)) for each in fixed]
             features = [each.target(tile) for each in fixed]
-            found, slope = pull(tile.seen(images), sums.bounds(tile), sums.masks(tile), known, bounds, features)
+            found, slope = pull(
+                tile.seen(images),
+                *(sums.bounds(tile), sums.masks(tile), known),
+                *(bounds, features),
+                *(projected.bounds(tile), step, projected.own(slopes, tile)),
+            )
             add(found)
             into = tile.seen(gradient)
             into += slope.numpy()
         return values, tf.constant(gradient)
 
     return evaluate
-
-
-class _Network:
-    """The backbone as one graph for windows of every image: with each graph its weights take some 400 MB more."""
-
-    def __init__(self, backbone: Backbone, layers: Iterable[str], cut: Tiling, dtype: np.dtype):
-        names = sorted(layers)
-        self.backbone = backbone
-        self.cut = cut
-        self.dtype = dtype
-        window = tf.TensorSpec((None, None, None, 3), dtype)
-        self.maps = _graph(lambda window: backbone(window, names), [window])
-        shapes = self.maps.get_concrete_function().structured_outputs
-        self.kinds = {name: tf.TensorSpec((None, None, None, shapes[name].shape[-1]), dtype) for name in names}
-
-    def statistics(self, image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
-        """Statistics of an image (B, H, W, 3), added up over its tiles."""
-        return _Sums(self, wanted)(tf.constant(image))
-
-    def features(self, images: np.ndarray, layers: Iterable[str]) -> dict[str, np.ndarray]:
-        """Feature maps (B, H', W', C) of images."""
-        batch, height, width, _ = images.shape
-        whole = {}
-        for name in layers:
-            times = self.backbone.poolings(name)
-            whole[name] = np.empty((batch, height >> times, width >> times, self.kinds[name].shape[-1]), self.dtype)
-        for tile in self.cut(height, width):
-            maps = self.maps(tf.constant(tile.seen(images)))
-            for name, features in whole.items():
-                times = self.backbone.poolings(name)
-                tile.own(features, times)[...] = _within(maps[name], tile.bounds(times))
-        return whole
 
 
 class _Sums:
@@ -181,7 +168,7 @@ class _Sums:
         kinds: what the statistics are, as `tf.TensorSpec`.
     """
 
-    def __init__(self, network: _Network, wanted: Sequence[Wanted]):
+    def __init__(self, network: TiledNetwork, wanted: Sequence[Wanted]):
         self.network = network
         self.wanted = wanted
         self.places = [(network.backbone.poolings(layer), loss.looks_ahead) for loss, layer, _ in wanted]
@@ -190,9 +177,9 @@ class _Sums:
             [tf.TensorSpec((len(mask), None, None), tf.float32) for _, _, mask in wanted if mask is not None],
         )
         seen = [network.kinds, *self.signature]
-        self._extents, extents = _traced(self._extents_of_tile, seen)
-        self._parts, parts = _traced(self._parts_of_tile, [*seen, extents])
-        self._whole, self.kinds = _traced(self._of_whole, [parts, extents])
+        self._extents, extents = traced(self._extents_of_tile, seen)
+        self._parts, parts = traced(self._parts_of_tile, [*seen, extents])
+        self._whole, self.kinds = traced(self._of_whole, [parts, extents])
 
     def __call__(self, images: tf.Tensor) -> list[Statistics]:
         """The statistics of images (B, H, W, 3), of each that is wanted."""
@@ -215,7 +202,7 @@ class _Sums:
         """Each loss with the features that are a window's own, and their mask."""
         left = iter(masks)
         for (loss, layer, mask), own in zip(self.wanted, bounds, strict=True):
-            yield loss, _within(maps[layer], own), None if mask is None else next(left)
+            yield loss, within(maps[layer], own), None if mask is None else next(left)
 
     def _extents_of_tile(self, *seen: Any) -> list[tf.Tensor]:
         return [loss.extent(own, mask) for loss, own, mask in self.of_own(*seen) if loss.adds_up == "histogram"]
@@ -261,7 +248,7 @@ class _Pointwise:
     weight: tf.Tensor | float
 
     @classmethod
-    def towards(cls, term: Term, features: np.ndarray, network: _Network, shape: Sequence[int]) -> "_Pointwise":
+    def towards(cls, term: Term, features: np.ndarray, network: TiledNetwork, shape: Sequence[int]) -> "_Pointwise":
         poolings = network.backbone.poolings(term.layer)
         if features.shape[1:3] != tuple(side >> poolings for side in shape[1:3]):
             raise InputError(f"content features have shape {features.shape}; the image has {tuple(shape)}")
@@ -316,7 +303,12 @@ def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
 
 
 def _pull(
-    network: _Network, sums: _Sums, of_sums: Sequence[Summand], fixed: Sequence[_Pointwise], window: Sequence[int]
+    network: TiledNetwork,
+    sums: _Sums,
+    of_sums: Sequence[Summand],
+    fixed: Sequence[_Pointwise],
+    projected: Projected,
+    window: Sequence[int],
 ) -> Callable[..., Any]:
     """From a window and what is known of the whole to its own values by name, and the gradient by its pixels."""
     places = [tf.TensorSpec([4], tf.int32) for _ in fixed]
@@ -329,6 +321,9 @@ def _pull(
         known: list[Statistics],
         fixed_bounds: list[tf.Tensor],
         targets: list[tf.Tensor],
+        projected_bounds: list[tf.Tensor],
+        step: tf.Tensor,
+        by_projections: list[tf.Tensor],
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         values: dict[str, list[tf.Tensor]] = {}
         ends, slopes = [], []
@@ -343,32 +338,19 @@ def _pull(
                     ends += tf.nest.flatten(loss.statistics(own, mask))
                     slopes += tf.nest.flatten(of_whole)
             for term, at, target in zip(fixed, fixed_bounds, targets, strict=True):
-                value = term.value(target, _within(maps[term.term.layer], at))
+                value = term.value(target, within(maps[term.term.layer], at))
                 values.setdefault(term.term.name, []).append(value)
             added = {name: tf.add_n(parts) for name, parts in values.items()}
+            ends += projected.of_window(maps, projected_bounds, step)
+            slopes += by_projections
         ends += added.values()
         slopes += map(tf.ones_like, added.values())
         return added, tape.gradient(ends, window, output_gradients=slopes)
 
     window_kind = tf.TensorSpec(window, network.dtype)
-    return _graph(both, [window_kind, *sums.signature, sums.kinds, places, targets])
-
-
-def _traced(function: Callable[..., Any], signature: Sequence[Any]) -> tuple[Callable[..., Any], Any]:
-    """`function` as a graph, and what it answers, as `tf.TensorSpec`."""
-    graph = tf.function(function, autograph=False, input_signature=signature)
-    answer = graph.get_concrete_function().structured_outputs
-    return graph, tf.nest.map_structure(tf.TensorSpec.from_tensor, answer)
-
-
-def _graph(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
-    """`function` as a graph that runs as it was written, to be called eagerly."""
-    return tf.function(as_written(function, signature), autograph=False, input_signature=signature)
-
-
-def _within(features: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
-    """Of features (B, H, W, C) the positions from own = (top, bottom, left, right)."""
-    return features[:, own[0] : own[1], own[2] : own[3]]
+    return graph(
+        both, [window_kind, *sums.signature, sums.kinds, places, targets, *projected.signature, projected.kinds]
+    )
 
 
 def _mask(summand: Summand, shape: Sequence[int], poolings: int) -> np.ndarray | None:

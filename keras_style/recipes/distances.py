@@ -9,6 +9,7 @@ from keras_style.recipes.recipe import Recipe, Variant, with_content
 if TYPE_CHECKING:
     from keras_style.optimize.objective import Term
 
+PROJECTIONS = 16
 BINS = 12  # ours, by eye: a value is drawn to the next bins only, and with 64 of them the palette does not arrive
 
 
@@ -16,7 +17,7 @@ def sliced_wasserstein(variant: Variant) -> "list[Term]":
     """Content loss + Wasserstein distance along random directions."""
     from keras_style.losses import SlicedWassersteinLoss
 
-    return with_content(variant, (SlicedWassersteinLoss(), variant.style_layers))
+    return with_content(variant, (SlicedWassersteinLoss(PROJECTIONS), variant.style_layers))
 
 
 def gaussian_kl(variant: Variant) -> "list[Term]":
@@ -54,6 +55,7 @@ SLICED_WASSERSTEIN = Recipe(
     "Wasserstein distance along random directions",
     {"default": replace(_BASE, optimizer="adam")},
     sliced_wasserstein,
+    PROJECTIONS,
 )
 GAUSSIAN_KL = Recipe(
     "gaussian_kl",

@@ -65,12 +65,16 @@ class Variant:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A method: a name, a line about it, its variants, and the terms of its objective."""
+    """A method: a name, a line about it, its variants, and the terms of its objective.
+
+    `projections`: directions along which it sorts the style layers, for the estimate of memory.
+    """
 
     name: str
     summary: str
     variants: Mapping[str, Variant]
     terms: Callable[[Variant], "list[Term]"]
+    projections: int = 0
 
     def variant(self, name: str) -> Variant:
         """The variant called `name`.
