@@ -756,7 +756,7 @@ def test_resize_to_the_same_size_is_the_same_array(rgb):
 def test_resize_keeps_a_constant(size, value):
     resized = images.resize(np.full((20, 28, 3), value, np.float32), *size)
     assert_is_image(resized, *size)
-    np.testing.assert_allclose(resized, value, atol=1e-6)
+    np.testing.assert_allclose(resized, value, atol=2**-17)  # to the nearest multiple of 2^-16
 
 
 def test_resize_is_antialiased():
