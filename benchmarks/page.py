@@ -111,7 +111,7 @@ def quality(report: dict[str, Any]) -> str:
     for stem, pair in report["pairs"].items():
         photograph, painting = stem.rsplit("-", 1)[0].split("-")
         for name, sides in pair["peers"].items():
-            peer, ours, default = (sides[side] for side in ("peer", "same_objective", "default"))
+            peer, ours, default = (sides[side] for side in ("peer", "its_losses", "default"))
             rows.append(
                 (
                     f"{photograph}, {painting}" + (" (tuned on)" if pair["tuned_on"] else ""),
@@ -128,8 +128,9 @@ def quality(report: dict[str, Any]) -> str:
             "## Time to a peer's quality\n",
             f"{report['size']} px on the long side, all with the weights `vgg16_bsds500`. A peer runs with its own "
             "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
-            "iterations times its seconds per iteration. We minimize the peer's own losses by the steps and scales of "
-            "`gatys`; our time counts from the start of the process. The losses are seen by a float64 evaluator that "
+            "iterations times its seconds per iteration. We minimize the peer's own losses, the "
+            "content's with more weight; that weight, scales and steps were tuned on a pair of their own. Our time "
+            "counts from the start of the process, imports included. The losses are seen by a float64 evaluator that "
             "shares no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
             _table(
                 (

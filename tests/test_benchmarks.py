@@ -49,7 +49,7 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     assert found["both_over_peer"] == pytest.approx(50 / 600, abs=1e-4)
     never = quality.summary(curve[:1], theirs)
     assert never["seconds_to_both"] is None and never["total_over_peer"] is None
-    sides = {"peer": theirs, "same_objective": found, "default": never}
+    sides = {"peer": theirs, "its_losses": found, "default": never}
     pairs = {"red_panda-vangogh_night_cafe-512": {"tuned_on": False, "peers": {"pystiche": sides}}}
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
     text = page.page(tmp_path)
@@ -57,7 +57,7 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     path = [{"iteration": 10, "content": 9, "style": 9}, {"iteration": 20, "content": 4, "style": 2}]
     assert quality.sum_as_low_at([*path, {"iteration": 30, "content": 2, "style": 5}]) == 20
     assert quality.sum_as_low_at(path) == 20
-    sides["same_objective"] = never
+    sides["its_losses"] = never
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
     assert "| not reached | not reached |" in page.page(tmp_path)
 
@@ -80,7 +80,7 @@ def test_counted_operations_are_those_that_pytorch_carries_out():
 
 
 def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
-    """The same by keras_style's terms with the weights that the race gives them, on the same preprocessing."""
+    """The same by keras_style's terms as the race has them up to the content's weight, on the same preprocessing."""
     pytest.importorskip("torch")
     import peer_losses
     import quality
@@ -92,7 +92,8 @@ def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
         monkeypatch.setitem(peer_losses.DEFINITIONS, name, same)
         seen = peer_losses.Judge(name, photograph, painting)(picture)
 
-        stylizer = keras_style.Stylizer(backbone=backbone, **quality.OBJECTIVES[name])
+        raced = {**quality.OBJECTIVES[name], "content_weight": definition.content_weight}
+        stylizer = keras_style.Stylizer(backbone=backbone, **raced)
         terms = keras_style.Objective(stylizer._blend.terms())
         images = [image[None].astype(np.float64) for image in (photograph, painting, picture)]
         losses = terms.bind(backbone, images[0], [images[1]])(images[2])
