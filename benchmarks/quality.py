@@ -260,7 +260,7 @@ def show(pairs: Sequence[tuple[str, str]]) -> None:
             curves = {name: theirs, "keras_style": side["its_losses"]["curve"]}
             panels.append(
                 {
-                    f"{measure}: {' and '.join(Path(each).stem for each in pair)}": {
+                    f"{measure}: {Path(pair[0]).stem}": {
                         each: [(point["seconds"], point[measure]) for point in curve] for each, curve in curves.items()
                     }
                     for measure in ("content", "style", "style_distance")

@@ -36,6 +36,8 @@ RUNS = [  # size, optimizer, tile, method
     (512, "adam", 288, "gatys"),
     (512, "adam", None, "histogram"),
     (512, "adam", 288, "histogram"),
+    (512, "adam", None, "sliced_wasserstein"),
+    (512, "adam", 288, "sliced_wasserstein"),
     (1024, "adam", None, "gatys"),
     (1024, "lbfgs", None, "gatys"),
     (1024, "adam", 512, "gatys"),

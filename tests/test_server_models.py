@@ -110,7 +110,7 @@ def test_a_new_version_takes_over_and_the_old_one_ends(saved, tmp_path):
 def test_a_request_that_runs_is_answered_by_the_version_it_began_with(saved, tmp_path):
     publish(saved / "all", tmp_path / "m" / "1")
     with serve(tmp_path) as server, Client(server.address) as client:
-        running = client.prediction.Predict.future(served.request("m", {"steps": np.int32(30_000)}, "slow"), 60)
+        running = client.prediction.Predict.future(served.request("m", {"steps": np.int32(500_000)}, "slow"), 60)
         time.sleep(0.3)
         publish(saved / "times_2", tmp_path / "m" / "2")
         wait_for(lambda: client.states("m")[1] == 40)  # unloading: version 2 is served already

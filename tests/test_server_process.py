@@ -322,7 +322,7 @@ def check_end(server, address, lines, number):
     with Client(address) as client:
         watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-        begun = client.prediction.Predict.future(request("many", {"steps": np.int32(30_000)}, "slow"), 60)
+        begun = client.prediction.Predict.future(request("many", {"steps": np.int32(200_000)}, "slow"), 60)
         time.sleep(0.5)
         server.send_signal(number)
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
