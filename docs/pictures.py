@@ -73,6 +73,7 @@ def content_layers() -> None:
 def inits() -> None:
     starts: dict[str, dict[str, Any]] = {
         "content": {"init": "content"},
+        "recolored": {"init": "recolored"},
         "style": {"init": "style"},
         "noise, seed 0": {"init": "noise"},
         "noise, seed 1": {"init": "noise", "seed": 1},

@@ -93,7 +93,8 @@ def transfer(
         style_layers: layers where style is compared, likewise; a list is weighted as the variant weights layers.
         style_blend: weight of each style, in the order of the styles; equal by default.
         style_scale: long side of the style as a multiple of `size`: below 1 for finer strokes, above for broader ones.
-        init: where to start: "content", "style", "noise", or an image of the content's proportions.
+        init: where to start: "content", "recolored" (the content in the style's colors: the means and covariances of
+            color need not be found by the optimizer), "style", "noise", or an image of the content's proportions.
         content_masks: regions of the photograph, each to be painted like the region of the same name in the style: a
             label image with a color for each region, {region: mask}, or a list of masks. What no mask covers is a
             region of its own.

@@ -66,6 +66,10 @@ class Backbone:
         """How many times an image was halved on its way to `layer`."""
         return 0 if layer == IMAGE else int(layer[5]) - 1
 
+    def channels(self, layer: str) -> int:
+        """How many channels `layer` has."""
+        return 3 if layer == IMAGE else int(self.kernels[layer][0].shape[-1])
+
     def reach(self, layers: Iterable[str]) -> int:
         """How many pixels beyond its own, to each side, a position of the deepest of `layers` sees."""
         names = list(self.kernels)

@@ -231,7 +231,9 @@ class Stylizer:
         if isinstance(init, str) and init in INITS:
             if init == "noise":
                 return np.random.default_rng(self.seed).random((stage.height, stage.width, 3), np.float32)
-            return images.resize(content if init == "content" else styles[0], stage.height, stage.width)
+            if init == "recolored":
+                content = color.match(content, styles[0])
+            return images.resize(styles[0] if init == "style" else content, stage.height, stage.width)
         image = _load_init(init)
         given_height, given_width = image.shape[:2]
         if not np.isclose(given_width / given_height, width / height, rtol=0.02):
@@ -360,7 +362,7 @@ def _filters(backbone: "str | Backbone") -> dict[str, int]:
     """Number of filters of each layer, shallow to deep."""
     if isinstance(backbone, str):
         return {layer: weights.CHANNELS[int(layer[5]) - 1] for layer in known_layers(backbone)}
-    return {layer: kernel.shape[-1] for layer, (kernel, _) in backbone.kernels.items()}
+    return {layer: backbone.channels(layer) for layer in backbone.kernels}
 
 
 def _style_name(number: int) -> str:

@@ -308,6 +308,19 @@ def test_starts_from_the_first_style(photograph, painting):
     assert np.array_equal(start(photograph, [painting, photograph], init="style"), expected)
 
 
+def test_starts_from_the_content_in_the_colors_of_the_first_style(photograph, painting):
+    recolored = start(photograph, [painting, photograph], init="recolored")
+    style = images.fit(painting, 48).reshape(-1, 3)
+    inside = ((recolored > 0) & (recolored < 1)).all(axis=-1)  # clipping moves the moments a little
+    assert inside.mean() > 0.9
+    np.testing.assert_allclose(recolored.reshape(-1, 3).mean(axis=0), style.mean(axis=0), atol=0.02)
+    before, after, aim = (np.cov(each.reshape(-1, 3).T) for each in (photograph, recolored, style))
+    assert np.linalg.norm(after - aim) < 0.5 * np.linalg.norm(before - aim)
+    pixels = np.column_stack([photograph[inside], np.ones(inside.sum())])
+    map_of_colors = np.linalg.lstsq(pixels, recolored[inside], rcond=None)[0]  # the same one everywhere
+    np.testing.assert_allclose(pixels @ map_of_colors, recolored[inside], atol=1e-5)
+
+
 def test_starts_from_noise(photograph, painting):
     noise = start(photograph, painting, init="noise")
     assert noise.std() == pytest.approx(12**-0.5, abs=0.02)  # of uniform numbers in [0, 1]

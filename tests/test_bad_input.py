@@ -42,7 +42,7 @@ TYPED = {
     "missing style": ({"style": "missing.png"}, ["missing.png", "style", "no such file"]),
     "missing second style": ({"style": ["good.png", "missing.png"]}, ["style 2", "missing.png", "no such file"]),
     "style of one pixel": ({"style": "pixel.png"}, ["pixel.png", "style", "1 x 1 pixels", "at least 16"]),
-    "init that is no image": ({"init": "blue"}, ["init", "blue", "content, style, noise"]),
+    "init that is no image": ({"init": "blue"}, ["init", "blue", "content, recolored, style, noise"]),
     "init of other proportions": ({"init": "wide.png"}, ["init", "48 x 16", "content's proportions, 48 x 40"]),
     "damaged init": ({"init": "cut.jpg"}, ["init", "cut.jpg", "cut short"]),
     "method": ({"method": "picasso"}, ["method", "picasso", "expected one of gatys"]),

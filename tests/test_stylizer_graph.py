@@ -108,6 +108,7 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
     "options",
     [
         {"method": "gatys", "scales": 2, "steps": 6},
+        {"method": "gatys", "init": "recolored", "steps": 3},
         {"method": "histogram", "scales": [32, 48], "init": "noise", "seed": 5, "preserve_color": "luminance"},
         {"method": "photo", "optimizer": "adam", "smooth": True, "steps": 4},
         {
@@ -120,7 +121,7 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
         },
         {"method": "gatys", "variant": "paper", "backbone": "vgg16_bsds500", "steps": 2},
     ],
-    ids=["scales", "histogram", "photo", "distances", "normalized"],
+    ids=["scales", "recolored", "histogram", "photo", "distances", "normalized"],
 )
 def test_the_picture_is_that_of_python(options):
     stylizer = keras_style.Stylizer(**{**OPTIONS, **options})

@@ -16,7 +16,7 @@ LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Te
 
 
 def losses_and_gradient(losses: Losses, shape: tuple[int | None, ...], dtype: np.dtype) -> LossesAndGradient:
-    """`losses` of images and step, with the gradient of their sum, to be called inside a `tf.function`.
+    """`losses` of images and step, with the gradient of their sum.
 
     Args:
         losses: the objective of images (B, H, W, 3).
@@ -41,11 +41,12 @@ def losses_and_gradient(losses: Losses, shape: tuple[int | None, ...], dtype: np
 
 
 def as_written(function: Callable[..., Any], signature: Sequence[Any]) -> Callable[..., Any]:
-    """`function` as a graph, to be called inside a `tf.function`.
+    """`function` as a graph, to be called eagerly or inside a `tf.function`.
 
     TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
     more gradients into additions in the order of arrival, so that the last bits differ from run to run. It has nothing
-    to speed up here.
+    to speed up here. Call it eagerly where that will do: a `tf.function` around it copies the weights, which are part
+    of the graph, so often that its first call takes two seconds longer.
 
     Args:
         function: from tensors, in any nesting, to tensors, in any nesting.

@@ -185,7 +185,7 @@ class ImageOptimizer:
         losses = self.objective.bind(self.backbone, *targets)
         if self.wrap:
             losses = _continued(losses, self.wrap)
-        return tf.function(losses_and_gradient(losses, shape, dtype), autograph=False)
+        return losses_and_gradient(losses, shape, dtype)
 
 
 def _check_finite(iterate: Iterate) -> None:

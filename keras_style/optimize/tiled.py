@@ -17,10 +17,10 @@ from keras_style.backbones import IMAGE, Backbone
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.masks import Regions
-from keras_style.optimize.gradient import LossesAndGradient, losses_and_gradient
+from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge
 from keras_style.optimize.projected import Projected
-from keras_style.optimize.tiled_network import TiledNetwork, graph, traced, within
+from keras_style.optimize.tiled_network import TiledNetwork, traced, within
 from keras_style.optimize.tiles import Tile, Tiling
 from keras_style.runtime import tf
 
@@ -98,7 +98,7 @@ def tiled_losses_and_gradient(
     whole = None
     if at_once:
         bound = Objective(at_once).bind(backbone, *targets)
-        whole = tf.function(losses_and_gradient(bound, shape, dtype), autograph=False)
+        whole = losses_and_gradient(bound, shape, dtype)
         if len(at_once) == len(terms):
             return whole
 
@@ -348,7 +348,7 @@ def _pull(
         return added, tape.gradient(ends, window, output_gradients=slopes)
 
     window_kind = tf.TensorSpec(window, network.dtype)
-    return graph(
+    return as_written(
         both, [window_kind, *sums.signature, sums.kinds, places, targets, *projected.signature, projected.kinds]
     )
 

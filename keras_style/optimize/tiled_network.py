@@ -20,9 +20,8 @@ class TiledNetwork:
         self.cut = cut
         self.dtype = dtype
         window = tf.TensorSpec((None, None, None, 3), dtype)
-        self.maps = graph(lambda window: backbone(window, names), [window])
-        shapes = self.maps.get_concrete_function().structured_outputs
-        self.kinds = {name: tf.TensorSpec((None, None, None, shapes[name].shape[-1]), dtype) for name in names}
+        self.maps = as_written(lambda window: backbone(window, names), [window])
+        self.kinds = {name: tf.TensorSpec((None, None, None, backbone.channels(name)), dtype) for name in names}
 
     def features(self, images: np.ndarray, layers: Sequence[str]) -> list[np.ndarray]:
         """Feature maps (B, H', W', C) of images."""
@@ -61,11 +60,6 @@ def traced(function: Callable[..., Any], signature: Sequence[Any]) -> tuple[Call
     made = tf.function(function, autograph=False, input_signature=signature)
     answer = made.get_concrete_function().structured_outputs
     return made, tf.nest.map_structure(tf.TensorSpec.from_tensor, answer)
-
-
-def graph(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
-    """`function` as a graph that runs as it was written, to be called eagerly."""
-    return tf.function(as_written(function, signature), autograph=False, input_signature=signature)
 
 
 def within(features: tf.Tensor, own: tf.Tensor) -> tf.Tensor:

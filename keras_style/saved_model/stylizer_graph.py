@@ -158,7 +158,9 @@ class _Painter:
         height, width = todo.size(tf.constant(0))
         init = self.stylizer._variant.init
         if init != "noise":
-            return resize(target if init == "content" else aim, height, width)
+            if init == "recolored":
+                target = color_graph.match(target, aim)
+            return resize(aim if init == "style" else target, height, width)
         # The generator's numbers for a smaller picture are the first of those for a larger one.
         most = np.random.default_rng(self.stylizer.seed).random(self.stylizer.size**2 * 3, np.float32)
         return tf.reshape(tf.constant(most)[: height * width * 3], [height, width, 3])
