@@ -131,7 +131,7 @@ def ours(photograph: np.ndarray, image: np.ndarray) -> Callable[[], Callable[[],
         def losses(images: tf.Tensor, _: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"matting": loss.distance(target, loss.statistics(images))[0]}
 
-        return tf.function(losses_and_gradient(losses, at.shape, np.float32), autograph=False)
+        return losses_and_gradient(losses, at.shape, np.float32)
 
     evaluate: list[Callable] = []
 

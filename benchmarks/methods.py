@@ -55,7 +55,7 @@ def prepare(name: str, size: int):
     variant = recipes.get(name).variant("default")
     objective = Objective(recipes.get(name).terms(variant), variant.balance)
     losses = objective.bind(backbones.get(variant.backbone, pooling=variant.pooling), photograph, [painting])
-    evaluate = tf.function(losses_and_gradient(losses, photograph.shape, photograph.dtype), autograph=False)
+    evaluate = losses_and_gradient(losses, photograph.shape, photograph.dtype)
     at = tf.constant(0.9 * photograph + 0.1 * painting)
     return lambda number: evaluate(at, tf.constant(number, tf.int64))[1].numpy()
 

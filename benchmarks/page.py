@@ -111,25 +111,27 @@ def quality(report: dict[str, Any]) -> str:
     for stem, pair in report["pairs"].items():
         photograph, painting = stem.rsplit("-", 1)[0].split("-")
         for name, sides in pair["peers"].items():
-            peer, ours, default = (sides[side] for side in ("peer", "its_losses", "default"))
-            rows.append(
-                (
-                    f"{photograph}, {painting}" + (" (tuned on)" if pair["tuned_on"] else ""),
-                    f"{NAMES[name]}: {peer['iteration']} iterations, {peer['seconds']:.0f} s",
-                    str(peer["sum_as_low_at"]),
-                    _reached(ours["seconds_to_both"], ours["both_over_peer"]),
-                    _reached(ours["seconds_to_total"], ours["total_over_peer"]),
-                    f"{peer['style_distance']:.4f}, {ours['curve'][-1]['style_distance']:.4f}, "
-                    f"{default['curve'][-1]['style_distance']:.4f}",
+            distances = [sides[side]["curve"][-1]["style_distance"] for side in ("its_losses", "default")]
+            for against in (sides, *([sides["later"]] if "later" in sides else [])):
+                peer, ours = against["peer"], against["its_losses"]
+                rows.append(
+                    (
+                        f"{photograph}, {painting}" + (" (tuned on)" if pair["tuned_on"] else ""),
+                        f"{NAMES[name]}: {peer['iteration']} iterations, {peer['seconds']:.0f} s",
+                        str(peer["sum_as_low_at"]),
+                        _reached(ours["seconds_to_both"], ours["both_over_peer"]),
+                        _reached(ours["seconds_to_total"], ours["total_over_peer"]),
+                        ", ".join(f"{distance:.4f}" for distance in (peer["style_distance"], *distances)),
+                    )
                 )
-            )
     return "\n".join(
         [
             "## Time to a peer's quality\n",
             f"{report['size']} px on the long side, all with the weights `vgg16_bsds500`. A peer runs with its own "
             "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
-            "iterations times its seconds per iteration. We minimize the peer's own losses, the "
-            "content's with more weight; that weight, scales and steps were tuned on a pair of their own. Our time "
+            "iterations times its seconds per iteration. We minimize the peer's own losses, the content's with more "
+            "weight, from the photograph in the painting's colors; that start, the weight, scales and steps were tuned "
+            "on a pair of their own. Our time "
             "counts from the start of the process, imports included. The losses are seen by a float64 evaluator that "
             "shares no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
             _table(

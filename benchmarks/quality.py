@@ -60,10 +60,11 @@ JUDGEMENT = (
     ("astronaut.png", "vangogh_cafe_terrace_at_night.png"),
 )
 LONG = {("pystiche", "astronaut.png"): 1000}  # iterations of the peer that goes on, to see what more of them bring
+OURS = {"variant": "reference", "scales": 1, "init": "recolored"}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     # `gatys` with the numbers of Gatys's notebook is pystiche's objective, and up to two weights neural-style's.
-    "neural_style": {"variant": "reference", "content_weight": 20.0, "style_weight": 100.0, "scales": 1, "steps": 70},
-    "pystiche": {"variant": "reference", "content_weight": 30.0, "style_weight": 1000.0, "scales": 2, "steps": 80},
+    "neural_style": {**OURS, "content_weight": 25.0, "style_weight": 100.0, "steps": 120},
+    "pystiche": {**OURS, "content_weight": 30.0, "style_weight": 1000.0, "steps": 80},
     "default": {},
 }
 
@@ -175,18 +176,20 @@ def measure(names: Sequence[str], pairs: Sequence[tuple[str, str]], bin: Path) -
                 seconds[name].append(peers.seconds_per_iteration(command))
         row: dict[str, Any] = {"load_before": load, "tuned_on": pair in TUNING, "peers": {}}
         for name in racing:
-            theirs = {"seconds_per_iteration": round(float(np.median(seconds[name])), 3), **recorded[name][stem][-1]}
-            theirs["seconds"] = round(theirs["seconds_per_iteration"] * theirs["iteration"], 1)
-            theirs["sum_as_low_at"] = sum_as_low_at(recorded[name][stem])
+            pace = round(float(np.median(seconds[name])), 3)
+            theirs, later = (reached(recorded[name][stem], at, pace) for at in (ITERATIONS, LONG.get((name, pair[0]))))
             judge = Judge(name, stem)
             looks = {name: clocks[name], "default": clocks["default"][-1:]}
             ours = {objective: seen(judge, stem, objective, clock) for objective, clock in looks.items()}
-            row["peers"][name] = {
+            side: dict[str, Any] = {
                 "peer": theirs,
                 "its_losses": summary(ours[name], theirs),
                 "default": summary(ours["default"], theirs),
             }
-            print(json.dumps({stem: row["peers"][name]}), flush=True)
+            if later:
+                side["later"] = {"peer": later, "its_losses": {**summary(ours[name], later), "curve": []}}
+            row["peers"][name] = side
+            print(json.dumps({stem: side}), flush=True)
         report.setdefault("pairs", {})[stem] = row
         report["load_before"] = max(each["load_before"] for each in report["pairs"].values())
         REPORT.write_text(json.dumps(report, indent=1) + "\n")
@@ -242,13 +245,19 @@ def summary(curve: list[dict[str, float]], theirs: dict[str, float]) -> dict[str
     }
 
 
-def sum_as_low_at(curve: list[dict[str, float]]) -> int:
-    """The first iteration at which a peer's own sum of losses was as low as in the end, or lower.
+def reached(curve: list[dict[str, float]], iterations: int | None, pace: float) -> dict[str, float]:
+    """Where a peer's recorded curve stood after so many iterations of `pace` seconds; nothing if there were none.
 
-    Long before the end, it may be: pixels leave [0, 1] while a peer optimizes, and are clipped into the file.
+    "sum_as_low_at" is the first iteration at which its own sum of losses was as low, or lower. Long before, it may be:
+    pixels leave [0, 1] while a peer optimizes, and are clipped into the file.
     """
-    goal = curve[-1]["content"] + curve[-1]["style"]
-    return next(int(point["iteration"]) for point in curve if point["content"] + point["style"] <= goal)
+    if iterations is None:
+        return {}
+    goal = [point for point in curve if point["iteration"] <= iterations][-1]
+    total = goal["content"] + goal["style"]
+    as_low = next(point["iteration"] for point in curve if point["content"] + point["style"] <= total)
+    seconds = round(pace * goal["iteration"], 1)
+    return {"seconds_per_iteration": pace, **goal, "seconds": seconds, "sum_as_low_at": as_low}
 
 
 # What there is to see
@@ -265,7 +274,8 @@ def show(pairs: Sequence[tuple[str, str]]) -> None:
         sides = measured[stem]["peers"]
         for name, side in sides.items():
             pace = side["peer"]["seconds_per_iteration"]
-            theirs = [{**point, "seconds": pace * point["iteration"]} for point in recorded[name][stem]]
+            shown = [point for point in recorded[name][stem] if point["iteration"] <= ITERATIONS]
+            theirs = [{**point, "seconds": pace * point["iteration"]} for point in shown]
             curves = {name: theirs, "keras_style": side["its_losses"]["curve"]}
             panels.append(
                 {

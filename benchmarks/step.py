@@ -150,7 +150,7 @@ def ours(size: int):
     objective = Objective([*terms, Term(losses.ContentLoss("mean"), CONTENT, 1.0, "content")])
     loss_terms = objective.bind(backbones.get("vgg16_bsds500"), content, [style])
 
-    evaluate = tf.function(losses_and_gradient(loss_terms, image.shape, image.dtype), autograph=False)
+    evaluate = losses_and_gradient(loss_terms, image.shape, image.dtype)
     at, number = tf.constant(image), tf.constant(1, tf.int64)
     return lambda: float(sum(evaluate(at, number)[0].values()))
 

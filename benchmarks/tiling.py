@@ -96,7 +96,7 @@ def overhead(size: int, tiles: list[int], rounds: int) -> dict[str, Any]:
     image, content, style = (random.random((1, size, size, 3), np.float32) for _ in range(3))
     backbone, objective = backbones.get("vgg16_bsds500"), Objective(Stylizer()._blend.terms())
     bound = objective.bind(backbone, content, [style])
-    contenders = {"whole": tf.function(losses_and_gradient(bound, image.shape, image.dtype), autograph=False)}
+    contenders = {"whole": losses_and_gradient(bound, image.shape, image.dtype)}
     for tile in tiles:
         if tile < size:
             contenders[str(tile)] = tiled_losses_and_gradient(

@@ -54,12 +54,18 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
     text = page.page(tmp_path)
     assert "red_panda, vangogh_night_cafe | pystiche 1.0.1: 300 iterations, 600 s | 40 | 50 s: 0.083 of" in text
-    path = [{"iteration": 10, "content": 9, "style": 9}, {"iteration": 20, "content": 4, "style": 2}]
-    assert quality.sum_as_low_at([*path, {"iteration": 30, "content": 2, "style": 5}]) == 20
-    assert quality.sum_as_low_at(path) == 20
+    path = [(10, 9, 9), (20, 4, 2), (30, 2, 5), (1000, 1, 1)]
+    path = [dict(zip(("iteration", "content", "style"), point, strict=True)) for point in path]
+    stood = {**path[2], "seconds_per_iteration": 0.5, "seconds": 15, "sum_as_low_at": 20}
+    assert quality.reached(path, 300, 0.5) == stood
+    assert quality.reached(path[:2], 300, 0.5)["sum_as_low_at"] == 20
+    assert quality.reached(path, 1000, 0.5)["seconds"] == 500 and quality.reached(path, None, 0.5) == {}
     sides["its_losses"] = never
+    sides["later"] = {"peer": {**theirs, "iteration": 1000, "seconds": 2000.0}, "its_losses": found}
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
-    assert "| not reached | not reached |" in page.page(tmp_path)
+    text = page.page(tmp_path)
+    assert "300 iterations, 600 s | 40 | not reached | not reached |" in text
+    assert "1000 iterations, 2000 s | 40 | 50 s" in text
 
 
 def test_counted_operations_are_those_that_pytorch_carries_out():

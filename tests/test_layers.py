@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from keras_style.errors import InputError
-from keras_style.layers import BilinearUpSampling2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
+from keras_style.layers import BilinearUpSampling2D, Conv2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
 from keras_style.runtime import keras, tf
 from tests.oracles import torch_networks
 
-LAYERS = [InstanceNormalization(), ReflectionPadding2D(2), BilinearUpSampling2D(2), CutStart2D()]
+LAYERS = [InstanceNormalization(), ReflectionPadding2D(2), BilinearUpSampling2D(2), CutStart2D(), Conv2D(3, 2, 4)]
 
 
 @pytest.fixture
@@ -20,6 +20,40 @@ def features():
 def normalized(x, epsilon=1e-5):
     x = x.astype(np.float64)
     return (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + epsilon)
+
+
+class TestConv2D:
+    @pytest.mark.parametrize(("columns", "size"), [(4, 7), (2, (3, 5)), (1, 3)])
+    @pytest.mark.parametrize("known", [True, False])
+    def test_is_a_convolution(self, columns, size, known):
+        images = tf.constant(np.random.default_rng(0).normal(size=(2, 9, 18 if size == 7 else 16, 5)), tf.float32)
+        layer = Conv2D(3, size, columns, bias_initializer="glorot_uniform")
+        layer.build(images.shape)
+        signature = [tf.TensorSpec(images.shape if known else (None, None, None, 5), tf.float32)]
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = tf.function(layer, input_signature=signature)(images)
+            total = tf.reduce_sum(tf.sin(outputs))
+        slopes = tape.gradient(total, [images, layer.kernel.value])
+
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            expected = tf.nn.conv2d(images, layer.kernel.value, 1, "VALID") + layer.bias
+            total = tf.reduce_sum(tf.sin(expected))
+        np.testing.assert_allclose(outputs, expected, atol=1e-6)
+        for slope, of_expected in zip(slopes, tape.gradient(total, [images, layer.kernel.value]), strict=True):
+            np.testing.assert_allclose(slope, of_expected, atol=1e-5)
+
+    def test_another_width_is_refused(self):
+        layer, images = Conv2D(3, 7, columns=4), np.zeros((1, 8, 13, 2), np.float32)
+        with pytest.raises(InputError, match="a multiple of columns=4; its width is 7"):
+            layer(images)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="a multiple of columns=4; its width is"):
+            tf.function(layer, input_signature=[tf.TensorSpec((1, None, None, 2), tf.float32)])(images)
+
+    def test_what_it_does_not_compute_is_refused(self):
+        with pytest.raises(InputError, match=r"arguments padding, strides; expected keras\.layers\.Conv2D"):
+            Conv2D(3, 7, strides=2, padding="same")
 
 
 class TestInstanceNormalization:
@@ -185,8 +219,8 @@ class TestEveryLayer:
 
     def test_infers_shapes(self, layer):
         assert layer(keras.Input((None, None, 3))).shape == (None, None, None, 3)
-        known, half_known = layer(keras.Input((8, 12, 3), 2)).shape, layer(keras.Input((8, None, 3), 2)).shape
-        assert known == layer(np.zeros((2, 8, 12, 3), np.float32)).shape
+        known, half_known = layer(keras.Input((8, 13, 3), 2)).shape, layer(keras.Input((8, None, 3), 2)).shape
+        assert known == layer(np.zeros((2, 8, 13, 3), np.float32)).shape
         assert half_known == (*known[:2], None, 3)
 
     @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])

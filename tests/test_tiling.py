@@ -43,7 +43,7 @@ def noise(*size: int, dtype: type = np.float64, seed: int = 0) -> np.ndarray:
 
 def of_whole(objective, backbone, images, *targets) -> tuple[dict, np.ndarray]:
     bound = objective.bind(backbone, *targets)
-    evaluate = tf.function(losses_and_gradient(bound, images.shape, images.dtype), autograph=False)
+    evaluate = losses_and_gradient(bound, images.shape, images.dtype)
     values, gradient = evaluate(tf.constant(images), 1)
     return {name: float(value) for name, value in values.items()}, gradient.numpy()
 

@@ -24,7 +24,7 @@ def terms(relative: bool = True, **options) -> list[Term]:
 
 def evaluations(objective, backbone, tile, images, *targets):
     """Of the whole image and of tiles, each a function of the step."""
-    whole = tf.function(losses_and_gradient(objective.bind(backbone, *targets), images.shape, images.dtype))
+    whole = losses_and_gradient(objective.bind(backbone, *targets), images.shape, images.dtype)
     tiles = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, *targets)
 
     def at(evaluate):

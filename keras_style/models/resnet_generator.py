@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_style import checks
-from keras_style.layers import BilinearUpSampling2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
+from keras_style.layers import BilinearUpSampling2D, Conv2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
 from keras_style.models.image_network import ImageNetwork, normal_kernels
 from keras_style.runtime import keras
 
@@ -65,9 +65,9 @@ class ResNetGenerator(ImageNetwork):
         policy = keras.dtype_policies.get(dtype)
         kernel = normal_kernels(seed)
 
-        def convolve(x: Any, filters: int, size: int, label: str, strides: int = 1) -> Any:
-            layer = keras.layers.Conv2D(filters, size, strides, kernel_initializer=kernel(), name=label, dtype=policy)
-            return layer(x)
+        def convolve(x: Any, filters: int, size: int, label: str, **others: Any) -> Any:
+            kind = Conv2D if "columns" in others else keras.layers.Conv2D
+            return kind(filters, size, kernel_initializer=kernel(), name=label, dtype=policy, **others)(x)
 
         def reflect(x: Any, padding: int, label: str) -> Any:
             return ReflectionPadding2D(padding, name=f"{label}_pad", dtype=policy)(x)
@@ -98,7 +98,8 @@ class ResNetGenerator(ImageNetwork):
             for step in (1, 2):
                 label = f"up_{step}"
                 x = normalize(upsample(x, filters * 2 ** (2 - step), label), label)
-            x = convolve(reflect(x, 3, "last"), channels, 7, "last")
+            # Widths are multiples of 4.
+            x = convolve(reflect(x, 3, "last"), channels, 7, "last", columns=4 if channels <= 4 else 1)
             return keras.layers.Activation("tanh", name="tanh", dtype=policy.variable_dtype)(x)
 
         # Two convolutions halve the size, and a quarter of it is reflected by one pixel.
