@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 
 from keras_style.optimize.gradient import losses_and_gradient
-from keras_style.optimize.lbfgs import on_grid
+from keras_style.optimize.lbfgs import lbfgs, on_grid
 from keras_style.optimize.lbfgs_graph import lbfgs_graph
 from keras_style.optimize.line_search_graph import Point, search
 from keras_style.runtime import tf
@@ -33,10 +33,10 @@ def iterates_of_scipy(function, image, steps):
         with tf.GradientTape() as tape:
             tape.watch(images)
             value = function(images)
-        return float(value) / first, tape.gradient(value, images).numpy().ravel() / first
+        return scale * float(value), scale * tape.gradient(value, images).numpy().ravel()
 
-    first = 1.0
-    first = objective(image.ravel())[0]
+    scale = 1.0
+    scale = 0.02 / np.sqrt(np.mean(objective(image.ravel())[1] ** 2))
     scipy.optimize.minimize(
         objective,
         image.ravel(),
@@ -80,6 +80,22 @@ def test_many_breakpoints_before_the_cauchy_point():
     minimize = minimizer(flat)
     for steps in range(1, len(expected) + 1):
         np.testing.assert_allclose(minimize(image, steps), expected[steps - 1], atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+def test_a_large_picture_is_left_at_the_first_step(size):
+    """Each of many pixels has a small part in the loss, whatever its size: still the first trial moves them."""
+    image = np.random.default_rng(3).random((1, 400, 500, 3))
+
+    def function(images):
+        return size * tf.reduce_mean(tf.square(images - 0.5))
+
+    losses = losses_and_gradient(lambda images, step: {"value": function(images)}, image.shape, image.dtype)
+    values = []
+    end = lbfgs(losses, image, 4, lambda iterate: values.append(iterate.losses["value"]))
+    assert values[0] < 0.95 * function(image) and values[1] < 1e-6 * function(image)
+    np.testing.assert_allclose(end, 0.5, atol=1e-4)
+    np.testing.assert_array_equal(minimizer(function)(image, 4), end)
 
 
 def test_where_no_pixel_can_descend_nothing_moves():

@@ -16,6 +16,10 @@ HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
 # rarely that SciPy's run and the graph's stay one picture to the eye. The loss reached after 400 steps is the same.
 _GRID = float(GRID)
 
+# Root mean square, ours. L-BFGS-B tries as its first step the gradient itself, and no more within bounds on all sides:
+# of many pixels each has a small one, and moves by less than the grid.
+FIRST_MOVE = 0.02
+
 ONE_DRAW = tf.constant(1, tf.int64)  # a line search compares values: random losses must not change under it
 
 
@@ -27,9 +31,9 @@ def on_grid(pixels: np.ndarray | tf.Tensor, dtype: np.dtype) -> tf.Tensor:
 def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate: OnIterate) -> np.ndarray:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS-B, most of which cost one gradient.
 
-    The objective is divided by its first value, and enters SciPy as float64, so that no tolerance meant for values
-    around one ends it early; `ftol` and `gtol` are 0. What is evaluated, and shown, are pixels `on_grid`. It ends
-    before `steps` only if no further descent is found (float32 has a floor) or twice as many gradients were taken.
+    The objective is scaled so that pixels move by `FIRST_MOVE` in the first trial, and enters SciPy as float64; `ftol`
+    and `gtol` are 0. What is evaluated, and shown, are pixels `on_grid`. It ends before `steps` only if no further
+    descent is found (float32 has a floor) or twice as many gradients were taken.
 
     Args:
         evaluate: the losses of images (B, H, W, 3) and step, and their gradient; called eagerly.
@@ -44,19 +48,20 @@ def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate
         DivergenceError: the loss is not finite.
     """
     shape, dtype = image.shape, image.dtype
-    first = 0.0
+    scale = 0.0
     number = 0
     latest: dict[str, float] = {}
 
     def objective(pixels: np.ndarray) -> tuple[float, np.ndarray]:
-        nonlocal first, latest
+        nonlocal scale, latest
         values, gradient = evaluate(on_grid(pixels.reshape(shape), dtype), ONE_DRAW)
         latest = {name: float(value) for name, value in values.items()}
         total = sum(latest.values())
         if not np.isfinite(total):
             raise DivergenceError(f"the loss is not finite after {number} iterations of L-BFGS: {latest}")
-        first = first or total or 1.0
-        return total / first, gradient.numpy().ravel().astype(np.float64) / first
+        slopes = gradient.numpy().ravel().astype(np.float64)
+        scale = scale or FIRST_MOVE / (float(np.sqrt(np.mean(slopes**2))) or 1.0)
+        return scale * total, scale * slopes
 
     def picture(pixels: np.ndarray) -> np.ndarray:
         seen: np.ndarray = on_grid(pixels.reshape(shape), dtype).numpy()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_style.optimize.gradient import LossesAndGradient
-from keras_style.optimize.lbfgs import HISTORY, ONE_DRAW, on_grid
+from keras_style.optimize.lbfgs import FIRST_MOVE, HISTORY, ONE_DRAW, on_grid
 from keras_style.optimize.line_search_graph import Point, search
 from keras_style.runtime import tf
 
@@ -65,15 +65,16 @@ def lbfgs_graph(evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor)
 
     pixels = tf.cast(tf.reshape(image, [-1]), tf.float64)
     value, gradient = unscaled(pixels)
-    first = tf.where(value == 0, tf.ones_like(value), value)
+    size = tf.sqrt(tf.reduce_mean(tf.square(gradient)))
+    scale = FIRST_MOVE / tf.where(size == 0, tf.ones_like(size), size)
 
     def objective(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         value, gradient = unscaled(pixels)
-        return value / first, gradient / first
+        return scale * value, scale * gradient
 
     zero = tf.zeros([], tf.float64)
     start = _State(
-        point=Point(zero, pixels, value / first, gradient / first, zero),
+        point=Point(zero, pixels, scale * value, scale * gradient, zero),
         pairs=tf.zeros([2 * HISTORY, tf.size(pixels)], tf.float64),
         count=tf.constant(0),
         theta=tf.ones([], tf.float64),
