@@ -145,6 +145,7 @@ def quality(report: dict[str, Any]) -> str:
                 ),
                 rows,
             ),
+            '"Not reached": not by the end of our curve. '
             "A peer's pixels leave [0, 1] while it optimizes, and are clipped into the file, so that the sum of its "
             "losses can be lower on the way than in the end. Nobody optimizes the style distance "
             "([evaluator.py](../benchmarks/evaluator.py)); lower is nearer.\n",
