@@ -16,8 +16,8 @@ HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
 # rarely that SciPy's run and the graph's stay one picture to the eye. The loss reached after 400 steps is the same.
 _GRID = float(GRID)
 
-# Root mean square, ours. L-BFGS-B tries as its first step the gradient itself, and no more within bounds on all sides:
-# of many pixels each has a small one, and moves by less than the grid.
+# Root mean square of the pixels' first step, ours. Within bounds on all sides it is at most the gradient itself, which
+# for each of many pixels is smaller than the grid.
 FIRST_MOVE = 0.02
 
 ONE_DRAW = tf.constant(1, tf.int64)  # a line search compares values: random losses must not change under it
