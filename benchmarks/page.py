@@ -131,7 +131,8 @@ def quality(report: dict[str, Any]) -> str:
             "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
             "iterations times its seconds per iteration. We minimize the peer's own losses, the content's with more "
             "weight, from the photograph in the painting's colors; that start, the weight, scales and steps were tuned "
-            "on a pair of their own. Our time "
+            "on a pair of their own; the length of L-BFGS-B's first step also while looking at two of the pairs below, "
+            "great_wall_landscape and astronaut. Our time "
             "counts from the start of the process, imports included. The losses are seen by a float64 evaluator that "
             "shares no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
             _table(
