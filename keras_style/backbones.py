@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from keras_style import checks, weights
+from keras_style import checks, weights, winograd
 from keras_style.choices import POOLINGS, PRECISIONS
 from keras_style.errors import InputError
 from keras_style.runtime import tf
@@ -16,13 +16,18 @@ IMAGE = "image"  # the layer that stands for the pixels themselves
 
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR, 0-255: the mean that the VGG weights were trained with
 
+# Channels in times channels out from which Winograd's convolution is worth the memory that goes through it: all
+# convolutions of VGG but those of the first block.
+_ENOUGH_CHANNELS = 64 * 128
+
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """A VGG network up to its last convolution, as a function of images.
 
-    Called inside a `tf.function`, the weights enter the graph as constants, which oneDNN lays out for its fastest
-    convolutions; a variable or captured tensor would keep it from that.
+    On a processor, convolutions of many channels are Winograd's, whose transformed filters are computed once and
+    captured by every `tf.function` that the network is called in. Weights of the others enter the graph as constants,
+    which oneDNN lays out for its fastest convolutions; a variable or captured tensor would keep it from that.
 
     Attributes:
         name: a key of `keras_style.weights.SOURCES`, or a name of your own.
@@ -44,6 +49,7 @@ class Backbone:
     kernels: weights.Kernels
     pooling: str = "max"
     precision: str = "float32"
+    _transformed: dict[tuple[str, tf.DType], tf.Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         checks.choice("pooling", self.pooling, POOLINGS)
@@ -102,11 +108,25 @@ class Backbone:
             if name[5] != block:
                 block = name[5]
                 x = _POOL[self.pooling](x, 2, 2, "VALID")
-            x = tf.nn.conv2d(x, tf.constant(kernel, x.dtype), 1, "SAME")
+            if self._by_winograd(name):
+                x = winograd.convolve(x, self._filter(name, x.dtype))
+            else:
+                x = tf.nn.conv2d(x, tf.constant(kernel, x.dtype), 1, "SAME")
             x = tf.nn.relu(tf.nn.bias_add(x, tf.constant(bias, x.dtype)))
             if name in wanted:
                 features[name] = tf.cast(x, images.dtype)
         return features
+
+    def _by_winograd(self, layer: str) -> bool:
+        """cuDNN chooses such algorithms by itself, and bfloat16 is too coarse for it."""
+        enough = np.prod(self.kernels[layer][0].shape[2:]) >= _ENOUGH_CHANNELS
+        return bool(enough) and self.precision == "float32" and not tf.config.list_logical_devices("GPU")
+
+    def _filter(self, layer: str, dtype: tf.DType) -> tf.Tensor:
+        if (layer, dtype) not in self._transformed:
+            with tf.init_scope():  # outside of the graph that is being built: for all graphs
+                self._transformed[layer, dtype] = winograd.transform(tf.constant(self.kernels[layer][0], dtype))
+        return self._transformed[layer, dtype]
 
     def normalized(self, images: Iterable[np.ndarray]) -> "Backbone":
         """The same network rescaled so that the mean activation of every layer over `images` is one.
