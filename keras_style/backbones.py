@@ -36,6 +36,8 @@ class Backbone:
         precision: "float32", or "mixed_bfloat16", as Keras calls it: convolutions in bfloat16, which halves what the
             network keeps for the gradient; features are given in the dtype of the images, and losses computed in it.
             For GPUs and processors with matrix units for bfloat16; without them it is slower.
+        filters: `prepared()` in the graph that the network is to be part of; None: each is computed when it is first
+            needed, outside of all graphs.
 
     Example:
         >>> backbone = keras_style.backbones.get("vgg16_bsds500")
@@ -49,7 +51,8 @@ class Backbone:
     kernels: weights.Kernels
     pooling: str = "max"
     precision: str = "float32"
-    _transformed: dict[tuple[str, tf.DType], tf.Tensor] = field(default_factory=dict, init=False, repr=False)
+    filters: Mapping[str, winograd.Filters] | None = field(default=None, repr=False)
+    _computed: dict[tuple[str, tf.DType], winograd.Filters] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         checks.choice("pooling", self.pooling, POOLINGS)
@@ -102,31 +105,47 @@ class Backbone:
         if self.precision == "mixed_bfloat16":
             x = tf.cast(x, tf.bfloat16)
         block = "1"
-        for name, (kernel, bias) in self.kernels.items():
+        for name, (_, bias) in self.kernels.items():
             if len(features) == len(wanted):
                 break
             if name[5] != block:
                 block = name[5]
                 x = _POOL[self.pooling](x, 2, 2, "VALID")
-            if self._by_winograd(name):
-                x = winograd.convolve(x, self._filter(name, x.dtype))
-            else:
-                x = tf.nn.conv2d(x, tf.constant(kernel, x.dtype), 1, "SAME")
-            x = tf.nn.relu(tf.nn.bias_add(x, tf.constant(bias, x.dtype)))
+            x = tf.nn.relu(tf.nn.bias_add(self._convolve(x, name), tf.constant(bias, x.dtype)))
             if name in wanted:
                 features[name] = tf.cast(x, images.dtype)
         return features
 
+    def prepared(self, layers: Iterable[str]) -> dict[str, winograd.Filters]:
+        """Filters for Winograd's convolution, float32, of a network that ends at the deepest of `layers`.
+
+        A graph that is to be saved carries kernels as they are, a quarter of that, and transforms them when it runs.
+        """
+        names = list(self.kernels)
+        deepest = max((names.index(layer) + 1 for layer in layers if layer != IMAGE), default=0)
+        return {
+            name: winograd.prepare(self.kernels[name][0], tf.float32)
+            for name in names[:deepest]
+            if self._by_winograd(name)
+        }
+
+    def _convolve(self, x: tf.Tensor, layer: str) -> tf.Tensor:
+        if self._by_winograd(layer) and winograd.pays(x) is not False:
+            return winograd.convolve(x, self._filters(layer, x.dtype))
+        return tf.nn.conv2d(x, tf.constant(self.kernels[layer][0], x.dtype), 1, "SAME")
+
     def _by_winograd(self, layer: str) -> bool:
-        """cuDNN chooses such algorithms by itself, and bfloat16 is too coarse for it."""
+        """Not on a GPU, where cuDNN chooses such algorithms by itself, and not in bfloat16, which is too coarse."""
         enough = np.prod(self.kernels[layer][0].shape[2:]) >= _ENOUGH_CHANNELS
         return bool(enough) and self.precision == "float32" and not tf.config.list_logical_devices("GPU")
 
-    def _filter(self, layer: str, dtype: tf.DType) -> tf.Tensor:
-        if (layer, dtype) not in self._transformed:
-            with tf.init_scope():  # outside of the graph that is being built: for all graphs
-                self._transformed[layer, dtype] = winograd.transform(tf.constant(self.kernels[layer][0], dtype))
-        return self._transformed[layer, dtype]
+    def _filters(self, layer: str, dtype: tf.DType) -> winograd.Filters:
+        if self.filters is not None:
+            return self.filters[layer]
+        if (layer, dtype) not in self._computed:
+            with tf.init_scope():
+                self._computed[layer, dtype] = winograd.prepare(self.kernels[layer][0], dtype)
+        return self._computed[layer, dtype]
 
     def normalized(self, images: Iterable[np.ndarray]) -> "Backbone":
         """The same network rescaled so that the mean activation of every layer over `images` is one.

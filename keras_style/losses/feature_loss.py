@@ -1,6 +1,6 @@
 """What every loss of the package has in common: statistics of features, and a distance between two of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from keras_style.runtime import keras, tf
@@ -119,3 +119,25 @@ def weights(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
 def count(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """Number of positions (B,) of features (B, H, W, C), or the sum of their weights, in their dtype."""
     return tf.reduce_sum(weights(features, mask), axis=1)
+
+
+def products(rows: tf.Tensor, shares: tf.Tensor | None) -> tf.Tensor:
+    """Sum (B, C, C) over positions of each vector times itself, f f', weighted by its share; no gradient goes there.
+
+    It is symmetric, so that its gradient takes one product of matrices; that of any product of two takes two.
+
+    Args:
+        rows: (B, M, C).
+        shares: (B, M); None: all are one.
+    """
+
+    @tf.custom_gradient
+    def symmetric(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        weighted = x if shares is None else x * shares[:, :, None]
+
+        def pull(slope: tf.Tensor) -> tf.Tensor:
+            return tf.matmul(weighted, slope + tf.linalg.matrix_transpose(slope))
+
+        return tf.matmul(weighted, x, transpose_a=True), pull
+
+    return symmetric(rows)

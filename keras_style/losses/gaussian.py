@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.errors import InputError
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, vectors, weights
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, products, vectors, weights
 from keras_style.runtime import keras, tf
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
@@ -39,9 +39,7 @@ class GaussianLoss(FeatureLoss):
         # Summed around the mean, which float32 does well, then moved to zero. The result is the same for any center,
         # so no gradient goes through it.
         center = tf.stop_gradient(total / number[:, None, None])
-        centered = rows - center
-        weighted = centered if mask is None else centered * shares[:, :, None]
-        around = tf.matmul(weighted, centered, transpose_a=True)
+        around = products(rows - center, None if mask is None else shares)
         moved = tf.matmul(center, total - number[:, None, None] * center / 2, transpose_a=True)
         return {"sum": total[:, 0], "products": around + moved + tf.linalg.matrix_transpose(moved), COUNT: number}
 

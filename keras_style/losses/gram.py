@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_style import checks
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, vectors, weights
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
 from keras_style.runtime import keras, tf
 
 # Each as a factor on d = ||G/M - A/M'||^2, given the number of filters N.
@@ -56,9 +56,8 @@ class GramLoss(FeatureLoss):
         self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
 
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
-        rows = vectors(features)
-        weighted = rows if mask is None else rows * weights(features, mask)[:, :, None]
-        return {"gram": tf.matmul(weighted, rows, transpose_a=True), COUNT: count(features, mask)}
+        shares = None if mask is None else weights(features, mask)
+        return {"gram": products(vectors(features), shares), COUNT: count(features, mask)}
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         assert target is not None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from keras_style import checks
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, vectors, weights
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
 from keras_style.losses.samples import mixture, samples
 from keras_style.runtime import keras, tf
 
@@ -90,13 +90,13 @@ class MMDLoss(FeatureLoss):
         if not self.exact:
             return {"vectors": samples(features, mask)}
         rows = vectors(features)
-        weighted = rows if mask is None else rows * weights(features, mask)[:, :, None]
+        shares = None if mask is None else weights(features, mask)
         sums = {COUNT: count(features, mask)}
         if self.kernel == "poly" and self.degree == 2:
-            sums["gram"] = tf.matmul(weighted, rows, transpose_a=True)
+            sums["gram"] = products(rows, shares)
             if not self.offset:
                 return sums
-        return {**sums, "sum": tf.reduce_sum(weighted, axis=1)}
+        return {**sums, "sum": tf.reduce_sum(rows if shares is None else rows * shares[:, :, None], axis=1)}
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         assert target is not None

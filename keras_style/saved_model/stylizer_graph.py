@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -143,15 +143,17 @@ class _Painter:
 
     def _networks(self, target: tf.Tensor, aim: tf.Tensor) -> tuple[Backbone, Features]:
         """What the image goes through, and what content and style go through."""
-        backbone = self.optimizer.backbone
         layers = [term.layer for term in self.optimizer.objective.terms]
+        backbone = self.optimizer.backbone
+        backbone = replace(backbone, filters=backbone.prepared(layers))
         features = _once(backbone, layers)
         if not self.stylizer._variant.normalized_backbone:
             return backbone, features
         of_images = [features(image[None], layers) for image in (target, aim)]
         means = {layer: tf.add_n([tf.reduce_mean(each[layer]) for each in of_images]) / 2 for layer in layers}
         scales = {layer: tf.where(mean > 0, 1 / mean, 1.0) for layer, mean in means.items() if layer != IMAGE}
-        scaled = _ScaledBackbone(backbone.name, backbone.kernels, backbone.pooling, backbone.precision, scales)
+        numbers = (backbone.name, backbone.kernels, backbone.pooling, backbone.precision, backbone.filters)
+        scaled = _ScaledBackbone(*numbers, scales)
         return scaled, lambda images, wanted: scaled.scaled(features(images, wanted))
 
     def _start(self, todo: Stages, target: tf.Tensor, aim: tf.Tensor) -> tf.Tensor:
