@@ -11,6 +11,7 @@ that start at multiples of 16 pixels would have other tiles, and other errors, t
 Reference: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, §4.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -100,35 +101,29 @@ def _convolve(x: tf.Tensor, kernel: tf.Tensor, turned: bool = False) -> tf.Tenso
     To turn the kernel is to turn each tile before and after.
     """
     tile, result = (_TILE[:, ::-1], _RESULT[::-1]) if turned else (_TILE, _RESULT)
-    batch, height, width, channels = tf.unstack(tf.shape(x))
-    filters = kernel.shape[1 if turned else 2]
+    channels, filters = x.shape[-1], kernel.shape[1 if turned else 2]
+    # Numbers as far as they are known: of a graph that is traced for one size, places are constants.
+    known = x.shape.is_fully_defined()
+    batch, height, width, _ = x.shape if known else tf.unstack(tf.shape(x))
+    count = functools.partial(np.arange, dtype=np.int32) if known else tf.range
     down, across = -(-height // _OUTPUTS), -(-width // _OUTPUTS)
     tiles = batch * down * across
 
     padding = [[1, down * _OUTPUTS + 1 - height], [1, across * _OUTPUTS + 1 - width]]
     padded = tf.pad(x, [[0, 0], *padding, [0, 0]])
     rows, columns = down * _OUTPUTS + 2, across * _OUTPUTS + 2
-    inside = tf.range(_INPUTS)
-    place = (
-        _along(tf.range(batch) * rows * columns, 2)
-        + _along(inside * columns, 0)
-        + _along(tf.range(down) * _OUTPUTS * columns, 3)
-        + _along(inside, 1)
-        + _along(tf.range(across) * _OUTPUTS, 4)
-    )
-    seen = tf.gather(tf.reshape(padded, [-1, channels]), tf.reshape(place, [-1]))
+    row = (_OUTPUTS * count(down))[:, None] + count(_INPUTS)[:, None, None, None, None]
+    column = _OUTPUTS * count(across) + count(_INPUTS)[:, None, None, None]
+    place = (count(batch)[:, None, None] * rows + row) * columns + column
+    seen = tf.gather(tf.reshape(padded, [-1, channels]), place)
     at_points = tf.reshape(_both_ways(tile, seen, tiles * channels), [_INPUTS**2, tiles, channels])
     products = tf.matmul(at_points, kernel, transpose_b=turned)
     made = tf.reshape(_both_ways(result, products, tiles * filters), [-1, filters])
 
-    row, column = tf.range(height), tf.range(width)
-    place = (
-        tf.range(batch)[:, None, None] * down * across
-        + (row % _OUTPUTS * _OUTPUTS * tiles + row // _OUTPUTS * across)[:, None]
-        + (column % _OUTPUTS * tiles + column // _OUTPUTS)
-    )
-    convolved = tf.gather(made, place)
-    return tf.ensure_shape(convolved, [*x.shape[:3], filters])
+    row, column = count(height)[:, None], count(width)
+    tile_of = (count(batch)[:, None, None] * down + row // _OUTPUTS) * across + column // _OUTPUTS
+    place = (row % _OUTPUTS * _OUTPUTS + column % _OUTPUTS) * tiles + tile_of
+    return tf.ensure_shape(tf.gather(made, place), [*x.shape[:3], filters])
 
 
 def _both_ways(matrix: np.ndarray, values: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
@@ -136,8 +131,3 @@ def _both_ways(matrix: np.ndarray, values: tf.Tensor, count: tf.Tensor) -> tf.Te
     once = tf.constant(matrix, values.dtype)
     along_rows = once @ tf.reshape(values, [_INPUTS, _INPUTS * count])
     return once @ tf.reshape(along_rows, [len(matrix), _INPUTS, count])
-
-
-def _along(numbers: tf.Tensor, axis: int) -> tf.Tensor:
-    """A vector as an array of five axes."""
-    return tf.reshape(numbers, [-1 if each == axis else 1 for each in range(5)])

@@ -80,7 +80,7 @@ def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate
         image.ravel().astype(np.float64),
         method="L-BFGS-B",
         jac=True,
-        bounds=scipy.optimize.Bounds(0.0, 1.0),
+        bounds=[(0.0, 1.0)] * image.size,
         callback=report,
         options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": HISTORY, "ftol": 0.0, "gtol": 0.0, "maxls": 20},
     )
