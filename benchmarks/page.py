@@ -77,16 +77,22 @@ def step(report: dict[str, Any]) -> str:
         f"{pixels:g} times the pixels take {ours[1] / ours[0]:.1f} times as long.",
     ]
     if "gflop" in report:
-        shares = " and ".join(
-            f"{report['sizes'][size]['keras_style']['share_of_matrix_product_rate']:.0%} at {size} px"
-            for size in (small, large)
-        )
+        sizes = (small, large)
+        of_rate = [report["sizes"][size]["keras_style"]["share_of_matrix_product_rate"] for size in sizes]
+        fewer = [report["gflop_as_computed"][size] / report["gflop"][size] for size in sizes]
+
+        def shares(values: Iterable[float]) -> str:
+            return " and ".join(f"{value:.0%} at {size} px" for value, size in zip(values, sizes, strict=True))
+
         rate = max(report["matrix_product_gflops"][large].values())
         text.append(
             f"Counted by layers (forward, and back to the pixels), it is {report['gflop'][large]:.0f} GFLOP at {large} "
             f"px. Large float32 matrices are multiplied at {rate:.0f} GFLOP/s, by the faster of TensorFlow and PyTorch "
-            f"in the same rounds; a step does {shares} of that rate. What is missing to 100 % is all that faster code "
-            "could gain."
+            f"in the same rounds; by that count a step does {shares(of_rate)} of that rate. It can be more than all of "
+            "it, since Winograd's filtering ([winograd.py](../keras_style/winograd.py)) comes to the same convolutions "
+            f"by {report['gflop_as_computed'][large]:.0f} GFLOP; of these it does "
+            f"{shares(a * b for a, b in zip(of_rate, fewer, strict=True))} of the rate. The rest of the time goes to "
+            "memory: to tiles on their way there and back, and to activations of the first block."
         )
     return "\n".join([*text, ""])
 
@@ -165,7 +171,12 @@ def tiling_overhead(report: dict[str, Any]) -> str:
         for name, row in overhead["tiles"].items()
     ]
     heading = ("tiles", "time over the whole image's", "relative difference of the gradient")
-    return "\n".join([f"## Tiles: what they cost at {overhead['size']} px\n", _table(heading, rows)])
+    text = (
+        "Of an image of noise, in float32. In float64 the gradients are the same to 1e-14; where two values that a "
+        "pooling takes the larger of differ by rounding only, float32 may take the other one, which at one position of "
+        "a deep layer is 1e-4 of the whole.\n"
+    )
+    return "\n".join([f"## Tiles: what they cost at {overhead['size']} px\n", text, _table(heading, rows)])
 
 
 def memory(report: dict[str, Any]) -> str:

@@ -98,6 +98,19 @@ def test_counted_operations_are_those_that_pytorch_carries_out():
     assert flops.of_step(size, size, step.STYLE[-1], step.STYLE) == convolutions + products
 
 
+def test_winograd_is_counted_as_it_is_computed():
+    import flops
+
+    from keras_style import winograd
+    from keras_style.runtime import tf
+
+    filters = winograd.prepare(np.zeros((3, 3, 128, 64)), tf.float32)
+    graph = tf.function(lambda x: winograd.convolve(x, filters)).get_concrete_function(tf.TensorSpec([1, 22, 17, 128]))
+    products = [each for each in graph.graph.get_operations() if "MatMul" in each.type]
+    counted = sum(2 * each.outputs[0].shape.num_elements() * each.inputs[0].shape[-1] for each in products)
+    assert len(products) == 5 and flops.as_computed(22, 17, 128, 64) == counted
+
+
 def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
     """The same by keras_style's terms as the race has them up to the content's weight, on the same preprocessing."""
     pytest.importorskip("torch")
