@@ -81,9 +81,8 @@ class Backbone:
 
     def reach(self, layers: Iterable[str]) -> int:
         """How many pixels beyond its own, to each side, a position of the deepest of `layers` sees."""
-        names = list(self.kernels)
-        deepest = max((names.index(layer) + 1 for layer in layers if layer != IMAGE), default=0)
-        return sum(2 ** self.poolings(name) for name in names[:deepest])  # a 3 x 3 convolution sees the next positions
+        # A 3 x 3 convolution sees the next positions.
+        return sum(2 ** self.poolings(name) for name in self._up_to_deepest(layers))
 
     def __call__(self, images: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:
         """Feature maps after the ReLU of each named layer; the network ends at the deepest of them.
@@ -121,13 +120,15 @@ class Backbone:
 
         A graph that is to be saved carries kernels as they are, a quarter of that, and transforms them when it runs.
         """
-        names = list(self.kernels)
-        deepest = max((names.index(layer) + 1 for layer in layers if layer != IMAGE), default=0)
         return {
             name: winograd.prepare(self.kernels[name][0], tf.float32)
-            for name in names[:deepest]
+            for name in self._up_to_deepest(layers)
             if self._by_winograd(name)
         }
+
+    def _up_to_deepest(self, layers: Iterable[str]) -> list[str]:
+        names = list(self.kernels)
+        return names[: max((names.index(layer) + 1 for layer in layers if layer != IMAGE), default=0)]
 
     def _convolve(self, x: tf.Tensor, layer: str) -> tf.Tensor:
         if self._by_winograd(layer) and winograd.pays(x) is not False:
@@ -143,8 +144,7 @@ class Backbone:
         if self.filters is not None:
             return self.filters[layer]
         if (layer, dtype) not in self._computed:
-            with tf.init_scope():
-                self._computed[layer, dtype] = winograd.prepare(self.kernels[layer][0], dtype)
+            self._computed[layer, dtype] = winograd.prepare_once(self.kernels[layer][0], dtype)
         return self._computed[layer, dtype]
 
     def normalized(self, images: Iterable[np.ndarray]) -> "Backbone":
@@ -171,7 +171,7 @@ class Backbone:
             scale = 1.0 / means[name] if means[name] > 0 else 1.0
             kernels[name] = ((kernel * (scale / before)).astype(np.float32), (bias * scale).astype(np.float32))
             before = scale
-        return replace(self, kernels=kernels)
+        return replace(self, kernels=kernels, filters=None)
 
 
 _POOL: Mapping[str, Any] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}

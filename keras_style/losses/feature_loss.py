@@ -1,6 +1,6 @@
 """What every loss of the package has in common: statistics of features, and a distance between two of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 from keras_style.runtime import keras, tf
@@ -130,14 +130,7 @@ def products(rows: tf.Tensor, shares: tf.Tensor | None) -> tf.Tensor:
         rows: (B, M, C).
         shares: (B, M); None: all are one.
     """
-
-    @tf.custom_gradient
-    def symmetric(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        weighted = x if shares is None else x * shares[:, :, None]
-
-        def pull(slope: tf.Tensor) -> tf.Tensor:
-            return tf.matmul(weighted, slope + tf.linalg.matrix_transpose(slope))
-
-        return tf.matmul(weighted, x, transpose_a=True), pull
-
-    return symmetric(rows)
+    weighted = tf.stop_gradient(rows if shares is None else rows * shares[:, :, None])
+    once = tf.matmul(weighted, rows, transpose_a=True)
+    # The value is `once`; the gradient is as if both factors had one, which are each other's transposition.
+    return once + tf.linalg.matrix_transpose(once) - tf.stop_gradient(once)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -152,8 +152,8 @@ class _Painter:
         of_images = [features(image[None], layers) for image in (target, aim)]
         means = {layer: tf.add_n([tf.reduce_mean(each[layer]) for each in of_images]) / 2 for layer in layers}
         scales = {layer: tf.where(mean > 0, 1 / mean, 1.0) for layer, mean in means.items() if layer != IMAGE}
-        numbers = (backbone.name, backbone.kernels, backbone.pooling, backbone.precision, backbone.filters)
-        scaled = _ScaledBackbone(*numbers, scales)
+        given = {each.name: getattr(backbone, each.name) for each in fields(backbone) if each.init}
+        scaled = _ScaledBackbone(**given, scales=scales)
         return scaled, lambda images, wanted: scaled.scaled(features(images, wanted))
 
     def _start(self, todo: Stages, target: tf.Tensor, aim: tf.Tensor) -> tf.Tensor:
