@@ -13,7 +13,7 @@ from pathlib import Path
 from keras_style.errors import InputError
 
 _RUNTIME = 1.3e9  # TensorFlow once it is loaded and has traced graphs
-_GRAPH = 0.4e9  # the network's weights in a graph, as TensorFlow copies them; tiles need two graphs
+_GRAPH = 0.4e9  # the network's transformed filters, and a graph; more than was seen, of tiles, which need two graphs
 _PIXEL = 12.0  # an RGB pixel in float32
 _PICTURES = (
     8  # of the picture's size: the photograph as read and as extended, the start, the gradient, copies on the way

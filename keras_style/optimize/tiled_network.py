@@ -12,7 +12,7 @@ from keras_style.runtime import tf
 
 
 class TiledNetwork:
-    """The backbone as one graph for windows of every image: with each graph its weights take some 400 MB more."""
+    """The backbone as one graph for windows of every image."""
 
     def __init__(self, backbone: Backbone, layers: Iterable[str], cut: Tiling, dtype: np.dtype):
         names = sorted(layers)
