@@ -172,9 +172,9 @@ def tiling_overhead(report: dict[str, Any]) -> str:
     ]
     heading = ("tiles", "time over the whole image's", "relative difference of the gradient")
     text = (
-        "Of an image of noise, in float32. In float64 the gradients are the same to 1e-14; where two values that a "
-        "pooling takes the larger of differ by rounding only, float32 may take the other one, which at one position of "
-        "a deep layer is 1e-4 of the whole.\n"
+        "Of an image of noise, in float32. Tests find the same gradients in float64 up to its rounding; in "
+        "float32, a pooling may take the other of two values that differ by rounding only, which is probably what the "
+        "larger differences are.\n"
     )
     return "\n".join([f"## Tiles: what they cost at {overhead['size']} px\n", text, _table(heading, rows)])
 
