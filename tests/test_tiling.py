@@ -255,7 +255,7 @@ def test_a_transfer_by_tiles_is_the_one_without(optimizer, photograph, painting)
     assert tiled.settings["tile"] == 24 and whole.settings["tile"] == "auto"
     assert list(tiled.history) == list(whole.history)
     for name, values in whole.history.items():
-        np.testing.assert_allclose(tiled.history[name], values, rtol=0.01, atol=1e-9)
+        np.testing.assert_allclose(tiled.history[name], values, rtol=1e-3, atol=1e-9)
     # Adam divides by the gradient's length: where that is next to nothing, rounding takes a step of its own.
     differences = np.abs(tiled.array - whole.array)
     assert differences.max() < 0.05 and np.mean(differences > 1e-3) < 0.01
