@@ -51,7 +51,7 @@ SIZE = 512
 ITERATIONS = 300
 EVERY = 10  # iterations of a peer between two looks
 LATER = 50  # those after the first ITERATIONS
-LOOK = 5  # steps of ours
+LOOK = 2  # steps of ours
 ROUND = 8  # iterations of a peer that are timed at a time
 TUNING = (("red_panda.jpg", "vangogh_night_cafe.png"),)
 JUDGEMENT = (
@@ -64,7 +64,7 @@ OURS = {"variant": "reference", "scales": 1, "init": "recolored"}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     # `gatys` with the numbers of Gatys's notebook is pystiche's objective, and up to two weights neural-style's.
     "neural_style": {**OURS, "content_weight": 25.0, "style_weight": 100.0, "steps": 80},
-    "pystiche": {**OURS, "content_weight": 30.0, "style_weight": 1000.0, "steps": 60},
+    "pystiche": {**OURS, "content_weight": 30.0, "style_weight": 1000.0, "steps": 40},
     "default": {},
 }
 

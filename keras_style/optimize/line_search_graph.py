@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from keras_style.runtime import tf
 
-# As in L-BFGS-B 3.0: sufficient decrease, curvature, relative width of the bracket, evaluations at most.
-_DECREASE, _CURVATURE, _WIDTH, _TRIALS = 1e-3, 0.9, 0.1, 20
+# As in L-BFGS-B 3.0: sufficient decrease, curvature, relative width of the bracket, evaluations at most, longest step.
+_DECREASE, _CURVATURE, _WIDTH, _TRIALS, _LONGEST = 1e-3, 0.9, 0.1, 20, 1e10
 
 
 class End(NamedTuple):
@@ -18,10 +18,10 @@ class End(NamedTuple):
 
 
 class Point(NamedTuple):
-    """What was found at a step: pixels (n,), and value and gradient (n,) there."""
+    """What was found at a step: where it led (n,), and value and gradient (n,) there."""
 
     step: tf.Tensor
-    pixels: tf.Tensor
+    at: tf.Tensor
     value: tf.Tensor
     gradient: tf.Tensor
     slope: tf.Tensor
@@ -60,21 +60,19 @@ def search(
     objective: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
     start: Point,
     direction: tf.Tensor,
-    limit: tf.Tensor,
+    first: tf.Tensor,
 ) -> Search:
     """Find a step that decreases the function enough and after which its slope is much less steep.
 
-    The first step tried is 1. Trial points are kept within [0, 1].
-
     Args:
-        objective: value and gradient (n,) of pixels (n,).
+        objective: value and gradient (n,) of points (n,).
         start: where to start, at step 0, with a slope along the direction that is below 0; otherwise nothing is tried.
         direction: (n,).
-        limit: the longest step, at least 1.
+        first: the step that is tried first.
 
     Reference: More & Thuente, "Line Search Algorithms with Guaranteed Sufficient Decrease", ACM TOMS 20, 1994.
     """
-    one, none = tf.ones([], tf.float64), tf.zeros([], tf.float64)
+    longest, none = tf.constant(_LONGEST, tf.float64), tf.zeros([], tf.float64)
     origin = End(none, start.value, start.slope)
     begin = Search(
         start,
@@ -83,30 +81,30 @@ def search(
         bracketed=tf.constant(False),
         plain=tf.constant(False),
         least=none,
-        most=5 * one,
-        width=limit,
-        width_before=2 * limit,
+        most=5 * first,
+        width=longest,
+        width_before=2 * longest,
         trials=tf.constant(0),
         accepted=tf.constant(False),
-        step=one,
+        step=first,
     )
 
     def going(state: Search) -> tf.Tensor:
         return (start.slope < 0) & ~state.accepted & (state.trials < _TRIALS)
 
     def trial(state: Search) -> tuple[Search]:
-        pixels = tf.clip_by_value(start.pixels + state.step * direction, 0, 1)
-        value, gradient = objective(pixels)
-        point = Point(state.step, pixels, value, gradient, tf.reduce_sum(gradient * direction))
-        return (_judged(state._replace(point=point, trials=state.trials + 1), origin, limit),)
+        at = start.at + state.step * direction
+        value, gradient = objective(at)
+        point = Point(state.step, at, value, gradient, tf.reduce_sum(gradient * direction))
+        return (_judged(state._replace(point=point, trials=state.trials + 1), origin),)
 
     vector = tf.TensorShape([None])
     shapes = tf.nest.map_structure(lambda tensor: tensor.shape, begin)
-    shapes = shapes._replace(point=shapes.point._replace(pixels=vector, gradient=vector))
+    shapes = shapes._replace(point=shapes.point._replace(at=vector, gradient=vector))
     return tf.while_loop(going, trial, (begin,), shape_invariants=(shapes,), parallel_iterations=1)[0]
 
 
-def _judged(state: Search, origin: End, limit: tf.Tensor) -> Search:
+def _judged(state: Search, origin: End) -> Search:
     """The search after its newest point: ended there, or with a smaller interval and another step to try."""
     point = End(state.point.step, state.point.value, state.point.slope)
     steepness = _DECREASE * origin.slope
@@ -117,7 +115,7 @@ def _judged(state: Search, origin: End, limit: tf.Tensor) -> Search:
     accepted = (
         (enough & (tf.abs(point.slope) <= -_CURVATURE * origin.slope))
         | (state.bracketed & (outside | narrow))
-        | ((point.step == limit) & enough & (point.slope <= steepness))
+        | ((point.step == _LONGEST) & enough & (point.slope <= steepness))
         | ((point.step == 0) & (~enough | (point.slope >= steepness)))
     )
 
@@ -132,7 +130,7 @@ def _judged(state: Search, origin: End, limit: tf.Tensor) -> Search:
     step = tf.where(slow, (low.step + high.step) / 2, step)
     least = tf.where(bracketed, tf.minimum(low.step, high.step), step + 1.1 * (step - low.step))
     most = tf.where(bracketed, tf.maximum(low.step, high.step), step + 4 * (step - low.step))
-    step = tf.clip_by_value(step, tf.zeros_like(step), limit)
+    step = tf.clip_by_value(step, tf.zeros_like(step), _LONGEST)
     stuck = (step <= least) | (step >= most) | (most - least <= _WIDTH * most)
     return state._replace(
         low=low,
