@@ -136,11 +136,11 @@ def quality(report: dict[str, Any]) -> str:
             f"{report['size']} px on the long side, all with the weights `vgg16_bsds500`. A peer runs with its own "
             "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
             "iterations times its seconds per iteration. We minimize the peer's own losses, the content's with more "
-            "weight, from the photograph in the painting's colors; that start, the weight, scales and steps were tuned "
-            "on a pair of their own; the length of L-BFGS-B's first step also while looking at two of the pairs below, "
-            "great_wall_landscape and astronaut. Our time "
-            "counts from the start of the process, imports included. The losses are seen by a float64 evaluator that "
-            "shares no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
+            "weight, from the photograph in the painting's colors; that start, the weight, scales, steps and the units "
+            "of L-BFGS's coordinates were tuned on a pair of their own; the length of its first step also while "
+            "looking at two of the pairs below, great_wall_landscape and astronaut. Our time counts "
+            "from the start of the process, imports included. The losses are seen by a float64 evaluator that shares "
+            "no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
             _table(
                 (
                     "pair",

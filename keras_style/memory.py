@@ -25,7 +25,7 @@ _BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its pla
 _PROJECTION = 4  # bytes for each coordinate along a direction, of the picture and of the styles
 _SORTED = 40  # bytes for each coordinate that is sorted, beside itself: its rank, its aim, on the way to these
 # Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
-# L-BFGS-B: 2 x 10 vectors of history and some 18 others, float64.
+# L-BFGS: 2 x 10 vectors of history and some 18 others, float64.
 _OPTIMIZER = {"adam": 6, "lbfgs": 2 * (20 + 18)}
 # An address space holds what is mapped too, but never touched: stacks and arenas of the threads.
 _MAPPED = 2.5e9

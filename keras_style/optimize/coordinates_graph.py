@@ -1,5 +1,8 @@
 """Coordinates of a picture for L-BFGS inside a graph: those of `coordinates`, of a size that only the graph knows."""
 
+import itertools
+from collections.abc import Callable
+
 import numpy as np
 
 from keras_style.optimize.coordinates import COLORS, FREQUENCIES, LEAST, MARGIN, UNITS
@@ -55,7 +58,7 @@ def straight(pixels: tf.Tensor) -> tf.Tensor:
 def _between(frequency: tf.Tensor) -> tf.Tensor:
     """`UNITS` (3, H, W) at logarithms of frequencies (H, W): each piece of a broken line as far as it is passed."""
     at = np.log(FREQUENCIES)
-    passed = tf.stack([tf.clip_by_value(frequency - low, 0, high - low) for low, high in zip(at, at[1:], strict=False)])
+    passed = tf.stack([tf.clip_by_value(frequency - low, 0, high - low) for low, high in itertools.pairwise(at)])
     return UNITS[:, :1, None] + tf.tensordot(np.diff(UNITS) / np.diff(at), passed, 1)
 
 
@@ -64,7 +67,7 @@ def _waves(image: tf.Tensor) -> tf.Tensor:
     return _along_both_sides(tf.signal.dct, tf.transpose(tf.matmul(image, COLORS.T), [0, 3, 1, 2]))
 
 
-def _along_both_sides(transform, planes: tf.Tensor) -> tf.Tensor:
+def _along_both_sides(transform: Callable[..., tf.Tensor], planes: tf.Tensor) -> tf.Tensor:
     for _ in range(2):
         planes = tf.transpose(transform(planes, norm="ortho"), [0, 1, 3, 2])
     return planes

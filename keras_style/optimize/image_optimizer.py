@@ -47,7 +47,7 @@ class ImageOptimizer:
     Args:
         backbone: the network that gives the feature maps.
         objective: what to minimize.
-        optimizer: "adam", "lbfgs" (SciPy's L-BFGS-B within [0, 1]), or any Keras optimizer.
+        optimizer: "adam", "lbfgs" (SciPy's L-BFGS, over `coordinates` of pictures in [0, 1]), or any Keras optimizer.
         wrap: pixels by which the network sees the image continued over its edges, as if it were repeated: for a picture
             that tiles.
         tile: the network sees as many pixels at a time as a square of this side has, with the same loss and gradient

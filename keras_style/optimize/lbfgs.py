@@ -17,8 +17,8 @@ HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
 # rarely that SciPy's run and the graph's stay one picture to the eye. The loss reached after 400 steps is the same.
 _GRID = float(GRID)
 
-# Root mean square of the pixels' first step, ours. SciPy's is a vector of length one, of which each of many pixels would
-# have less than the grid.
+# Root mean square of the pixels' first step, ours. SciPy's is a vector of length one, of which each of many pixels
+# would have less than the grid.
 FIRST_MOVE = 0.02
 
 ONE_DRAW = tf.constant(1, tf.int64)  # a line search compares values: random losses must not change under it
@@ -32,7 +32,7 @@ def on_grid(pixels: np.ndarray | tf.Tensor, dtype: np.dtype) -> tf.Tensor:
 def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate: OnIterate) -> np.ndarray:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS, most of which cost one gradient.
 
-    What SciPy minimizes over are `Coordinates`, without bounds, in float64; `ftol` and `gtol` are 0, and the objective is
+    What SciPy minimizes over are `Coordinates`, without bounds, in float64; `ftol` and `gtol` are 0. The objective is
     scaled to a first gradient of length one, as SciPy does not look further than 1e10 gradients. What is evaluated, and
     shown, are pixels `on_grid`. It ends before `steps` only if no further descent is found (float32 has a floor) or
     twice as many gradients were taken.

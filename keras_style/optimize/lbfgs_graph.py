@@ -144,9 +144,7 @@ def _direction(gradient: tf.Tensor, pairs: tf.Tensor, count: tf.Tensor) -> tf.Te
     With the changes Y and the steps S in columns, R the upper triangle of S'Y and D its diagonal, the paper's 3.1 is
     H = gamma I + S R'^-1 (D + gamma Y'Y) R^-1 S' - gamma S R'^-1 Y' - gamma Y R^-1 S'.
     """
-    changes, moves = tf.split(pairs, 2)
-    products = tf.matmul(pairs, changes, transpose_b=True)
-    of_changes, of_both = tf.split(products, 2)
+    of_changes, of_both = tf.split(tf.matmul(pairs, pairs[:HISTORY], transpose_b=True), 2)
     there = tf.range(HISTORY) >= HISTORY - count
     curvatures = tf.linalg.diag_part(of_both)
     one = tf.ones_like(curvatures)

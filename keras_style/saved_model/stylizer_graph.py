@@ -101,7 +101,7 @@ class _Painter:
     Attributes:
         stylizer: whose numbers are taken.
         optimizer: its network, objective and optimizer.
-        adam: the numbers of Adam; None: L-BFGS-B.
+        adam: the numbers of Adam; None: L-BFGS.
     """
 
     stylizer: Stylizer
