@@ -64,7 +64,7 @@ OURS = {"variant": "reference", "scales": 1, "init": "recolored"}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     # `gatys` with the numbers of Gatys's notebook is pystiche's objective, and up to two weights neural-style's.
     "neural_style": {**OURS, "content_weight": 35.0, "style_weight": 100.0, "steps": 60},
-    "pystiche": {**OURS, "content_weight": 30.0, "style_weight": 1000.0, "steps": 40},
+    "pystiche": {**OURS, "content_weight": 30.0, "style_weight": 1000.0, "steps": 60},
     "default": {},
 }
 
@@ -174,7 +174,8 @@ def measure(names: Sequence[str], pairs: Sequence[tuple[str, str]], bin: Path) -
             clocks[objective] = race(stem, objective)
             for name, command in commands.items():
                 seconds[name].append(peers.seconds_per_iteration(command))
-        row: dict[str, Any] = {"load_before": load, "tuned_on": pair in TUNING, "peers": {}}
+        before = report.get("pairs", {}).get(stem, {}).get("peers", {})  # with --only, the other peers' figures stay
+        row: dict[str, Any] = {"load_before": load, "tuned_on": pair in TUNING, "peers": before}
         for name in racing:
             pace = round(float(np.median(seconds[name])), 3)
             theirs, later = (reached(recorded[name][stem], at, pace) for at in (ITERATIONS, LONG.get((name, pair[0]))))
