@@ -175,7 +175,7 @@ def test_a_transfer_by_tiles_is_the_one_without(options, photograph, painting):
     tiled = keras_style.transfer(photograph, painting, tile=24, **given)
     assert list(tiled.history) == list(whole.history)
     for name, values in whole.history.items():
-        np.testing.assert_allclose(tiled.history[name], values, rtol=5e-3, atol=1e-9)
+        np.testing.assert_allclose(tiled.history[name], values, rtol=2e-2, atol=1e-9)
     differences = np.abs(tiled.array - whole.array)
     # Of vectors that are next to equal, rounding decides which gets which aim: pixels move by 0.02 a step either way.
     assert differences.mean() < 0.005
