@@ -138,8 +138,8 @@ def quality(report: dict[str, Any]) -> str:
             "iterations times its seconds per iteration. We minimize the peer's own losses, the content's with more "
             "weight, from the photograph in the painting's colors; that start, the weight, scales, steps and the units "
             "of L-BFGS's coordinates were tuned on a pair of their own; the length of its first step also while "
-            "looking at two of the pairs below, great_wall_landscape and astronaut, and the weight against neural-style "
-            "once more after a look at great_wall_landscape. Our time counts "
+            "looking at two of the pairs below, great_wall_landscape and astronaut, and the weight "
+            "against neural-style once more after a look at great_wall_landscape. Our time counts "
             "from the start of the process, imports included. The losses are seen by a float64 evaluator that shares "
             "no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
             _table(
