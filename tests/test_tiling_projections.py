@@ -170,12 +170,13 @@ def test_a_style_that_is_missing_is_refused_at_once(backbone):
     ids=["adam", "lbfgs", "blend"],
 )
 def test_a_transfer_by_tiles_is_the_one_without(options, photograph, painting):
+    near = 2e-2 if "optimizer" in options else 5e-3  # a line search multiplies rounding: 8e-3 was seen
     given = {**FAST, "method": "sliced_wasserstein", "scales": 1, "steps": 4, **options}
     whole = keras_style.transfer(photograph, painting, **given)
     tiled = keras_style.transfer(photograph, painting, tile=24, **given)
     assert list(tiled.history) == list(whole.history)
     for name, values in whole.history.items():
-        np.testing.assert_allclose(tiled.history[name], values, rtol=2e-2, atol=1e-9)
+        np.testing.assert_allclose(tiled.history[name], values, rtol=near, atol=1e-9)
     differences = np.abs(tiled.array - whole.array)
     # Of vectors that are next to equal, rounding decides which gets which aim: pixels move by 0.02 a step either way.
     assert differences.mean() < 0.005

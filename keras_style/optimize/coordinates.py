@@ -18,7 +18,8 @@ COLORS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]]
 # Ours: the inverse of curvatures along L-BFGS's steps, of each color, by cycles per pixel; between these, and beyond,
 # by the logarithm of the frequency. A curvature is the root of the mean square of changes of the gradient over that of
 # the steps, as measured on `red_panda` painted after `vangogh_night_cafe` at 512 px with VGG16 and losses of Gram
-# matrices. The lowest frequencies, which were flatter still, are cut off.
+# matrices, two weightings of them taken together and rounded. The lowest frequencies, which were flatter still, are cut
+# off.
 FREQUENCIES = np.array([0.014, 0.028, 0.057, 0.1, 0.15, 0.21, 0.3, 0.45])
 UNITS = np.array(
     [
