@@ -315,6 +315,39 @@ def server(report: dict[str, Any]) -> str:
     return "\n".join([f"## What the embedded server adds, {report['size']} px\n", _table(heading, rows)])
 
 
+def graphics_card(report: dict[str, Any]) -> str:
+    steps, theirs = report["steps"], report.get("torch", {})
+    names = {"float32": "float32", "tensor_float_32": "TensorFloat-32", "bfloat16": "bfloat16"}
+    sizes = list(dict.fromkeys(name.split()[0] for name in steps))
+
+    def cell(size: str, arithmetic: str) -> str:
+        row, their = steps[f"{size} {arithmetic}"], theirs.get(f"{size} {arithmetic}")
+        ratio = f"; {row['median_seconds'] / their['median_seconds']:.2f}" if their else ""
+        return f"{1e3 * row['median_seconds']:.1f} ms, {row['peak_gb']:.1f} GB{ratio}"
+
+    rows = [(title, *(cell(size, name) for size in sizes)) for name, title in names.items()]
+    errors = ", ".join(
+        f"{report['agreement'][name]['total']:.0e} and {report['agreement'][name]['gradient']:.0e} in {title}"
+        for name, title in names.items()
+    )
+    compiled = ", ".join(
+        f"{row['median_seconds'] / steps[name.removesuffix(' xla')]['median_seconds']:.2f} of the time in "
+        f"{names[name.split()[1]]} ({row['first_seconds']:.0f} s to compile)"
+        for name, row in steps.items()
+        if name.endswith(" xla")
+    )
+    return "\n".join(
+        [
+            "## A step on a GPU\n",
+            "The step above: time, the card's memory at its peak, and, where PyTorch (channels_last) took it on the "
+            "same card, keras_style / PyTorch.\n",
+            _table(("", *(f"{size} px" for size in sizes)), rows),
+            f"Relative errors of the loss and of its gradient at 256 px, against float64 on the processor: {errors}. "
+            f"Compiled by XLA, a step takes {compiled}.\n",
+        ]
+    )
+
+
 SECTIONS: Sequence[tuple[str, Sequence[Callable[[dict[str, Any]], str]]]] = (
     ("step.json", (step,)),
     ("methods.json", (methods,)),
@@ -324,6 +357,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Callable[[dict[str, Any]], str]]]] = (
     ("cyclegan.json", (training, translation)),
     ("serving.json", (serving,)),
     ("server.json", (server,)),
+    ("gpu.json", (graphics_card,)),
 )
 
 

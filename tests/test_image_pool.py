@@ -48,6 +48,21 @@ def test_it_does_what_the_published_pool_does(batch, jit):
     assert batch == 1 or collisions > 5  # several images of a batch met in one place
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_under_everyones_mixed_precision_images_keep_their_digits(policy):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        pool = ImagePool(2, seed=0)
+        images = numbered(0, 2) + np.float32(1 / 3)
+        pool(images)
+        returned = np.concatenate([pool(images) for _ in range(8)])
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert returned.dtype == np.float32
+    assert set(np.unique(returned)) == set(np.unique(images))
+
+
 def test_half_of_the_images_are_swapped_with_places_drawn_uniformly():
     place, enters, full = ImagePool(4, seed=1).draw(tf.constant(100, "int64"), 20000)
     assert np.all(full)

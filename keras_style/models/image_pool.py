@@ -56,7 +56,8 @@ class ImagePool(keras.layers.Layer):
                 f"{self.name}: images of shape {tuple(input_shape)}; expected (B, H, W, C) with H, W and C known: "
                 "crop them to one size, or take size=0"
             )
-        state = {"trainable": False, "initializer": "zeros", "aggregation": "only_first_replica"}
+        # Not cast under a mixed precision either, be it this layer's, its model's or everyone's.
+        state = {"trainable": False, "initializer": "zeros", "aggregation": "only_first_replica", "autocast": False}
         self.stored = self.add_weight(shape=(self.size, *shape), dtype="float32", name="stored", **state)
         self.seen = self.add_weight(shape=(), dtype="int64", name="seen", **state)
 
