@@ -26,7 +26,7 @@ from workers import ask, processor
 STYLE = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 CONTENT = "block4_conv2"
 CONTENDERS = {
-    "keras_style": "weights as constants, oneDNN",
+    "keras_style": "Winograd's filtering, oneDNN",
     "plain_tensorflow": "weights as variables, TF_ENABLE_ONEDNN_OPTS=0",
     "torch_nchw": "PyTorch, NCHW, as the peers run it",
     "torch_channels_last": "PyTorch, channels_last",

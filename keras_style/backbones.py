@@ -26,8 +26,7 @@ class Backbone:
     """A VGG network up to its last convolution, as a function of images.
 
     On a processor, convolutions of many channels are Winograd's, whose transformed filters are computed once and
-    captured by every `tf.function` that the network is called in. Weights of the others enter the graph as constants,
-    which oneDNN lays out for its fastest convolutions; a variable or captured tensor would keep it from that.
+    captured by every `tf.function` that the network is called in. Weights of the others are constants of the graph.
 
     Attributes:
         name: a key of `keras_style.weights.SOURCES`, or a name of your own.
@@ -133,7 +132,10 @@ class Backbone:
     def _convolve(self, x: tf.Tensor, layer: str) -> tf.Tensor:
         if self._by_winograd(layer) and winograd.pays(x) is not False:
             return winograd.convolve(x, self._filters(layer, x.dtype))
-        return tf.nn.conv2d(x, tf.constant(self.kernels[layer][0], x.dtype), 1, "SAME")
+        # Without AVX-512, oneDNN computes a constant's convolution in a graph by another algorithm than eagerly, and a
+        # thread goes on with the one that it saw first: a step would not see the features that were taken of its
+        # targets, nor the same ones in every run. Any other tensor has one algorithm; a step takes a twentieth longer.
+        return tf.nn.conv2d(x, tf.identity(tf.constant(self.kernels[layer][0], x.dtype)), 1, "SAME")
 
     def _by_winograd(self, layer: str) -> bool:
         """Not on a GPU, where cuDNN chooses such algorithms by itself, and not in bfloat16, which is too coarse."""

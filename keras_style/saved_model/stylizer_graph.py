@@ -12,7 +12,7 @@ from keras_style.choices import INITS
 from keras_style.errors import InputError
 from keras_style.images import MIN_SIDE
 from keras_style.optimize.adam_graph import adam_graph
-from keras_style.optimize.gradient import AS_WRITTEN, LossesAndGradient, losses_and_gradient
+from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.lbfgs_graph import lbfgs_graph
 from keras_style.optimize.objective import Features, Objective
@@ -239,14 +239,7 @@ class _ScaledBackbone(Backbone):
 
 def _once(backbone: Backbone, layers: Sequence[str]) -> Features:
     """The backbone as a function of the graph, which has its weights once however often it is called."""
-
-    @tf.function(
-        autograph=False,
-        input_signature=[tf.TensorSpec(_BATCH, tf.float32)],
-        experimental_attributes=AS_WRITTEN,
-    )
-    def traced(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return backbone(images, layers)
+    traced = as_written(lambda images: backbone(images, layers), [tf.TensorSpec(_BATCH, tf.float32)])
 
     def features(images: tf.Tensor, wanted: Iterable[str]) -> dict[str, tf.Tensor]:
         found = traced(images)
