@@ -12,13 +12,14 @@ from pathlib import Path
 
 from keras_style.errors import InputError
 
-_RUNTIME = 1.3e9  # TensorFlow once it is loaded and has traced graphs
-_GRAPH = 0.4e9  # the network's transformed filters, and a graph; more than was seen, of tiles, which need two graphs
+_RUNTIME = 1.05e9  # TensorFlow once it is loaded and has traced graphs, and the network's transformed filters
+_GRAPH = 0.2e9  # a graph; more than was seen, of tiles, which need two
 _PIXEL = 12.0  # an RGB pixel in float32
 _PICTURES = (
     8  # of the picture's size: the photograph as read and as extended, the start, the gradient, copies on the way
 )
-_STEP = 2.0  # memory of a step in units of all activations: the forward pass, and the largest gradients beside it
+# Memory of a step in units of all activations: the forward pass, and the largest gradients and tiles beside it.
+_STEP = 2.5
 _FORWARD = 1.0  # the same for the statistics of a style
 _BINNED = 16  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
 _BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its place unless there are tiles
