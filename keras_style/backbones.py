@@ -99,7 +99,7 @@ class Backbone:
         wanted = set(layers)
         self.check_layers(wanted)
         features = {IMAGE: images} if IMAGE in wanted else {}
-        x = images[..., ::-1] * 255.0 - tf.constant(_CAFFE_MEAN, images.dtype)
+        x = tf.reverse(images, [-1]) * 255.0 - tf.constant(_CAFFE_MEAN, images.dtype)
         if self.precision == "mixed_bfloat16":
             x = tf.cast(x, tf.bfloat16)
         block = "1"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_style import checks
+from keras_style.crop import crop
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count
 from keras_style.runtime import keras, tf
@@ -40,8 +41,10 @@ class TotalVariationLoss(FeatureLoss):
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         if any(side is not None and side < 2 for side in features.shape[1:3]):
             raise InputError(f"total variation of images of shape {features.shape}; expected at least 2 x 2 pixels")
-        down = features[:, 1:, :-1] - features[:, :-1, :-1]
-        right = features[:, :-1, 1:] - features[:, :-1, :-1]
+        _, height, width, _ = tf.unstack(tf.shape(features))
+        pixels = crop(features, 0, height - 1, 0, width - 1)
+        down = crop(features, 1, height, 0, width - 1) - pixels
+        right = crop(features, 0, height - 1, 1, width) - pixels
         squares = tf.square(down) + tf.square(right)
         if self.exponent != 2:
             squares = (squares + _SMALLEST) ** (self.exponent / 2)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_style.backbones import Backbone
+from keras_style.crop import crop
 from keras_style.optimize.gradient import as_written
 from keras_style.optimize.tiles import Tiling
 from keras_style.runtime import tf
@@ -64,4 +65,4 @@ def traced(function: Callable[..., Any], signature: Sequence[Any]) -> tuple[Call
 
 def within(features: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
     """Of features (B, H, W, C) the positions from own = (top, bottom, left, right)."""
-    return features[:, own[0] : own[1], own[2] : own[3]]
+    return crop(features, *tf.unstack(own))
