@@ -199,7 +199,7 @@ def memory(report: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## Memory\n",
-            "Of the whole process, of which some 1.3 GB are TensorFlow and its graphs; two steps at one scale.\n",
+            "Of the whole process, of which some 1.1 GB are TensorFlow and its graphs; two steps at one scale.\n",
             _table(heading, rows),
         ]
     )
