@@ -3,6 +3,7 @@
 import resource
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -235,13 +236,18 @@ def test_several_images_at_once(backbone):
     assert_equal(of_tiles(objective, backbone, 16, images, None, [style]), expected)
 
 
-def test_all_layers_in_float32(backbone):
-    """The default layers, whose deepest sees 58 pixels to each side."""
-    images, content, style = (noise(1, 219, 203, dtype=np.float32, seed=seed) for seed in range(3))
+@pytest.mark.parametrize(("dtype", "pooling", "tolerance"), [("float64", "max", 1e-9), ("float32", "average", 2e-5)])
+def test_all_layers(dtype, pooling, tolerance, backbone):
+    """The default layers, whose deepest sees 58 pixels to each side.
+
+    In float32, of two values that differ by rounding only, max pooling may take one in a tile and the other in the
+    whole: on 219 x 203 pixels of noise the gradients differed by 2e-3 then.
+    """
+    pooled = replace(backbone, pooling=pooling)
+    images, content, style = (noise(1, 219, 203, dtype=np.dtype(dtype), seed=seed) for seed in range(3))
     objective = Objective(Stylizer()._blend.terms())
-    expected = of_whole(objective, backbone, images, content, [style])
-    found = of_tiles(objective, backbone, 176, images, content, [style])
-    assert_equal(found, expected, 1e-5)
+    expected = of_whole(objective, pooled, images, content, [style])
+    assert_equal(of_tiles(objective, pooled, 176, images, content, [style]), expected, tolerance)
 
 
 # Transfers
