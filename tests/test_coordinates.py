@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_style.optimize import coordinates, coordinates_graph
-from keras_style.optimize.coordinates import FREQUENCIES, LEAST, MARGIN, UNITS, Coordinates
+from keras_style.optimize.coordinates import FLAT_UNITS, FREQUENCIES, LEAST, MARGIN, UNITS, Coordinates
 from keras_style.optimize.coordinates_graph import CoordinatesGraph
 from keras_style.runtime import tf
 
@@ -77,16 +77,24 @@ def test_bent_is_smooth_and_undone(module):
     np.testing.assert_allclose(np.asarray(module.straight(pixels))[kept], values[kept], atol=1e-12)
 
 
+def test_in_flat_units_distances_are_those_of_pixels():
+    one, other = picture((1, 12, 17, 3), 0.1, 0.9), picture((1, 12, 17, 3), 0.1, 0.9)[:, ::-1]
+    flat = Coordinates(one.shape, 0.3, FLAT_UNITS)
+    apart = np.sqrt(np.mean(np.square(one - other)))
+    assert np.linalg.norm(flat.of(one) - flat.of(other)) == pytest.approx(apart / 0.3)
+
+
+@pytest.mark.parametrize("units", [UNITS, FLAT_UNITS], ids=["measured", "flat"])
 @SHAPES
-def test_in_a_graph_they_are_the_same(shape):
+def test_in_a_graph_they_are_the_same(shape, units):
     image, gradient = picture(shape, 0.0, 1.0), np.random.default_rng(3).normal(size=shape)
-    there = Coordinates(shape, 0.02)
+    there = Coordinates(shape, 0.02, units)
     at = there.of(image)
     pixels, slopes = there.pixels(5 * at)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float64)] * 2)
     def run(image, gradient):
-        inside = CoordinatesGraph(tf.shape(image), 0.02)
+        inside = CoordinatesGraph(tf.shape(image), 0.02, units)
         at = inside.of(image)
         pixels, slopes = inside.pixels(5 * at)
         return at, pixels, slopes, inside.gradient(gradient, slopes)

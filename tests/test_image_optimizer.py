@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import keras_style
+from keras_style import Stylizer
 from keras_style.errors import DivergenceError, InputError
 from keras_style.losses import (
     ContentLoss,
@@ -12,6 +14,8 @@ from keras_style.losses import (
     SlicedWassersteinLoss,
     TotalVariationLoss,
 )
+from keras_style.optimize import objective as objective_module
+from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.objective import Objective, Term
 from keras_style.runtime import keras, tf
@@ -493,3 +497,18 @@ def test_content_and_regions_do_not_wrap(backbone, noise, painting):
         ImageOptimizer(backbone, style_only, wrap=4).minimize(
             noise, style=painting, content_regions=everything, style_regions=[{"all": np.ones(painting.shape[:2])}]
         )
+
+
+def test_lbfgs_takes_flat_units_under_a_matting_laplacian(photograph, painting, monkeypatch):
+    """In those that were measured for losses on a network, colors drift over the picture, and the loss stays higher."""
+    assert Objective(Stylizer(method="gatys")._blend.terms()).units is UNITS
+    photo = Objective(Stylizer(method="photo")._blend.terms())
+    assert photo.in_pass(1).units is UNITS and photo.in_pass(2).units is FLAT_UNITS
+
+    def end() -> float:
+        options = {"method": "photo", "size": 64, "scales": 1, "steps": 40, "optimizer": "lbfgs", "verbose": 0}
+        return keras_style.transfer(photograph, painting, **options).history["loss"][-1]
+
+    flat = end()
+    monkeypatch.setattr(objective_module, "FLAT_UNITS", UNITS)
+    assert flat < 0.8 * end()

@@ -27,12 +27,14 @@ class FeatureLoss(keras.losses.Loss):
             `HistogramByParts` does it; "projections": nothing, but few numbers of each position are needed, as by
             `SlicedWassersteinByParts`; None: nothing.
         looks_ahead: positions to the right and below that the statistics of a position need.
+        bends_pixels: whether it is one of pixels, whose curvatures are others than those of losses on a network.
 
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017: style as a distance between distributions.
     """
 
     adds_up: str | None = None
     looks_ahead = 0
+    bends_pixels = False
 
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         """What the loss keeps of features: tensors whose first axis is B.

@@ -57,6 +57,8 @@ class MattingLaplacianLoss(FeatureLoss):
     Matting Laplacian Matrices", CVPR 2010.
     """
 
+    bends_pixels = True
+
     def __init__(
         self,
         image: np.ndarray | None = None,

@@ -30,6 +30,10 @@ UNITS = np.array(
 )
 
 
+# Of objectives that these do not fit, such as those with a matting Laplacian: what L-BFGS would do over pixels.
+FLAT_UNITS = np.ones_like(UNITS)
+
+
 class Coordinates:
     """The coordinates of pictures of one size.
 
@@ -37,15 +41,16 @@ class Coordinates:
         shape: (B, H, W, 3).
         move: root mean square of the change of pixels, before they are bent, when the coordinates change by a vector of
             length one, about: `UNITS` are 1 only on average.
+        units: (3, number of `FREQUENCIES`), of each color's amplitudes.
     """
 
-    def __init__(self, shape: tuple[int, ...], move: float):
+    def __init__(self, shape: tuple[int, ...], move: float, units: np.ndarray = UNITS):
         batch, height, width, colors = shape
         self._shape = (batch, colors, height, width)
         down, across = (np.arange(side) / (2 * side) for side in (height, width))
         frequency = np.log(np.maximum(np.hypot(down[:, None], across), FREQUENCIES[0]))
-        units = np.stack([np.interp(frequency, np.log(FREQUENCIES), each) for each in UNITS])
-        self._units = move * np.sqrt(np.prod(shape)) * units
+        of_waves = np.stack([np.interp(frequency, np.log(FREQUENCIES), each) for each in units])
+        self._units = move * np.sqrt(np.prod(shape)) * of_waves
 
     def of(self, image: np.ndarray) -> np.ndarray:
         """The coordinates (B * H * W * 3,) of pixels (B, H, W, 3), which are moved to `LEAST` from 0 and 1."""

@@ -14,16 +14,16 @@ class CoordinatesGraph:
 
     Args:
         shape: (B, H, W, 3), known when the graph runs.
-        move: as of `Coordinates`.
+        move, units: as of `Coordinates`.
     """
 
-    def __init__(self, shape: tf.Tensor, move: float):
+    def __init__(self, shape: tf.Tensor, move: float, units: np.ndarray = UNITS):
         batch, height, width = shape[0], shape[1], shape[2]
         self._shape = tf.stack([batch, 3, height, width])
         down, across = (tf.range(side, dtype=tf.float64) / (2 * tf.cast(side, tf.float64)) for side in (height, width))
         frequency = tf.sqrt(tf.square(down[:, None]) + tf.square(across))
         root = tf.sqrt(tf.cast(tf.reduce_prod(shape), tf.float64))
-        self._units = move * root * _between(tf.math.log(tf.maximum(frequency, FREQUENCIES[0])))
+        self._units = move * root * _between(units, tf.math.log(tf.maximum(frequency, FREQUENCIES[0])))
 
     def of(self, image: tf.Tensor) -> tf.Tensor:
         """The coordinates (B * H * W * 3,) of pixels (B, H, W, 3), which are moved to `LEAST` from 0 and 1."""
@@ -55,11 +55,11 @@ def straight(pixels: tf.Tensor) -> tf.Tensor:
     return tf.where(over > 0, tf.where(pixels < 0.5, MARGIN - over, 1 - MARGIN + over), pixels)
 
 
-def _between(frequency: tf.Tensor) -> tf.Tensor:
-    """`UNITS` (3, H, W) at logarithms of frequencies (H, W): each piece of a broken line as far as it is passed."""
+def _between(units: np.ndarray, frequency: tf.Tensor) -> tf.Tensor:
+    """Units (3, H, W) at logarithms of frequencies (H, W): each piece of a broken line as far as it is passed."""
     at = np.log(FREQUENCIES)
     passed = tf.stack([tf.clip_by_value(frequency - low, 0, high - low) for low, high in itertools.pairwise(at)])
-    return UNITS[:, :1, None] + tf.tensordot(np.diff(UNITS) / np.diff(at), passed, 1)
+    return units[:, :1, None] + tf.tensordot(np.diff(units) / np.diff(at), passed, 1)
 
 
 def _waves(image: tf.Tensor) -> tf.Tensor:

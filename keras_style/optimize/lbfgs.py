@@ -5,7 +5,7 @@ import scipy.optimize
 
 from keras_style.errors import DivergenceError
 from keras_style.images import GRID
-from keras_style.optimize.coordinates import Coordinates
+from keras_style.optimize.coordinates import UNITS, Coordinates
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.runtime import tf
@@ -29,7 +29,9 @@ def on_grid(pixels: np.ndarray | tf.Tensor, dtype: np.dtype) -> tf.Tensor:
     return tf.cast(tf.round(tf.cast(pixels, tf.float64) * _GRID) / _GRID, dtype)
 
 
-def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate: OnIterate) -> np.ndarray:
+def lbfgs(
+    evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate: OnIterate, units: np.ndarray = UNITS
+) -> np.ndarray:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS, most of which cost one gradient.
 
     What SciPy minimizes over are `Coordinates`, without bounds, in float64; `ftol` and `gtol` are 0. The objective is
@@ -42,6 +44,7 @@ def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate
         image: (B, H, W, 3), where to start.
         steps: how many iterations.
         on_iterate: called after each iteration; returns True to stop.
+        units: of the coordinates.
 
     Returns:
         The last image.
@@ -50,7 +53,7 @@ def lbfgs(evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate
         DivergenceError: the loss is not finite.
     """
     dtype = image.dtype
-    coordinates = Coordinates(image.shape, FIRST_MOVE)
+    coordinates = Coordinates(image.shape, FIRST_MOVE, units)
     scale = 0.0
     number = 0
     latest: dict[str, float] = {}

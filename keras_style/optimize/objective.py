@@ -11,6 +11,7 @@ from keras_style.choices import BALANCES
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.masks import Regions
+from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
 from keras_style.runtime import tf
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
@@ -91,6 +92,11 @@ class Objective:
     def needs_content(self) -> bool:
         """Whether any term compares with the content image."""
         return any(term.target == "content" for term in self.terms)
+
+    @property
+    def units(self) -> np.ndarray:
+        """Of L-BFGS's `coordinates`: measured with losses on a network, they fit no others."""
+        return FLAT_UNITS if any(term.loss.bends_pixels for term in self.terms) else UNITS
 
     def in_pass(self, number: int) -> "Objective":
         """The objective of the terms that take part in pass `number`, counted from 1."""

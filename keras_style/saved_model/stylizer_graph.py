@@ -199,7 +199,7 @@ class _Painter:
             losses = objective.bind(network, self._extend(content)[None], [style[None]], target_features=features)
             evaluate = _finite(losses_and_gradient(losses, _BATCH, tf.float32))
             start = tf.ensure_shape(self._extend(start)[None], _BATCH)
-            minimum = self._minimize(evaluate, start, todo.steps[index])
+            minimum = self._minimize(objective, evaluate, start, todo.steps[index])
             return index + 1, self._trim(minimum[0])
 
         return tf.while_loop(
@@ -210,9 +210,11 @@ class _Painter:
             parallel_iterations=1,
         )[1]
 
-    def _minimize(self, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+    def _minimize(
+        self, objective: Objective, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor
+    ) -> tf.Tensor:
         if self.adam is None:
-            return lbfgs_graph(evaluate, start, steps)
+            return lbfgs_graph(evaluate, start, steps, objective.units)
         return adam_graph(self.adam, evaluate, start, steps)
 
     def _extend(self, image: tf.Tensor) -> tf.Tensor:
