@@ -10,7 +10,7 @@ cyclegan: seconds of a training step at 256 px, as it is and compiled by XLA, in
 translations: seconds of a picture through the published generator, as it is and compiled.
 torch: the same step by PyTorch, channels_last, on the same card, if PyTorch is there; in a process of its own.
 
-Each row that fails says why in its place. Writes benchmarks/gpu.json.
+Each row that fails says why in its place. Writes benchmarks/gpu.json, and the pictures into outputs/gpu/.
 """
 
 import argparse
@@ -191,7 +191,9 @@ def transfers(given: argparse.Namespace) -> Rows:
                     photograph, painting, size=size, optimizer=optimizer, backbone=backbone, verbose=0
                 )
                 seconds.append(round(time.perf_counter() - began, 2))
-        result.save(given.out.parent / f"{optimizer}_{name}_{size}.png")
+        folder = ROOT / "outputs" / "gpu"
+        folder.mkdir(parents=True, exist_ok=True)
+        result.save(folder / f"{optimizer}_{name}_{size}.png")
         return {"seconds": seconds[1], "first_seconds": seconds[0], "loss": result.history["loss"][-1]}
 
     for size in given.pictures:
