@@ -11,7 +11,7 @@ from keras_style.choices import BALANCES
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.masks import Regions
-from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
+from keras_style.optimize.coordinates import FLAT, MEASURED, Scaling
 from keras_style.runtime import tf
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
@@ -94,9 +94,9 @@ class Objective:
         return any(term.target == "content" for term in self.terms)
 
     @property
-    def units(self) -> np.ndarray:
-        """Of L-BFGS's `coordinates`: measured with losses on a network, they fit no others."""
-        return FLAT_UNITS if any(term.loss.bends_pixels for term in self.terms) else UNITS
+    def scaling(self) -> Scaling:
+        """Of L-BFGS's `coordinates`: measured with losses on a network, it fits no others."""
+        return FLAT if any(term.loss.bends_pixels for term in self.terms) else MEASURED
 
     def in_pass(self, number: int) -> "Objective":
         """The objective of the terms that take part in pass `number`, counted from 1."""
