@@ -61,6 +61,8 @@ class Objective:
         balance: None: the terms are added as they are. "gradient": at every step the gradient of each term with respect
             to its feature maps is rescaled to the length weight / RMS of the feature maps, so that all terms of one
             weight pull alike, whatever their units. The value then is not what is descended: not for L-BFGS.
+        scaling: of L-BFGS's `coordinates`; None: what was measured on losses on a network, and for an objective with
+            others, which it does not fit, that of pixels.
 
     Raises:
         InputError: no term has a weight above 0, or an unknown balance.
@@ -75,13 +77,14 @@ class Objective:
         Histogram Losses", 2017, who clip each loss's gradient; rescaling, and to this length, is ours.
     """
 
-    def __init__(self, terms: Sequence[Term], balance: str | None = None):
+    def __init__(self, terms: Sequence[Term], balance: str | None = None, scaling: Scaling | None = None):
         self.terms = tuple(term for term in terms if term.weight)
         if not self.terms:
             raise InputError(f"an objective needs a term with a weight above 0; got {len(terms)} of weight 0")
         if balance is not None:
             checks.choice("balance", balance, BALANCES)
         self.balance = balance
+        self.scaling = scaling or (FLAT if any(term.loss.bends_pixels for term in self.terms) else MEASURED)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,14 +96,9 @@ class Objective:
         """Whether any term compares with the content image."""
         return any(term.target == "content" for term in self.terms)
 
-    @property
-    def scaling(self) -> Scaling:
-        """Of L-BFGS's `coordinates`: measured with losses on a network, it fits no others."""
-        return FLAT if any(term.loss.bends_pixels for term in self.terms) else MEASURED
-
     def in_pass(self, number: int) -> "Objective":
-        """The objective of the terms that take part in pass `number`, counted from 1."""
-        return Objective([term for term in self.terms if term.from_pass <= number], self.balance)
+        """The objective of the terms that take part in pass `number`, counted from 1; stepped over alike in all."""
+        return Objective([term for term in self.terms if term.from_pass <= number], self.balance, self.scaling)
 
     def bind(
         self,
