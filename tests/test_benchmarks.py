@@ -112,8 +112,7 @@ def test_winograd_is_counted_as_it_is_computed():
 
 
 def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
-    """The same by keras_style's terms as the race has them, on the same preprocessing, up to the content's weight and
-    the deepest layer of the style, which the race leaves out."""
+    """The same by keras_style's terms as the race has them up to the content's weight, on the same preprocessing."""
     pytest.importorskip("torch")
     import peer_losses
     import quality
@@ -125,7 +124,7 @@ def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
         monkeypatch.setitem(peer_losses.DEFINITIONS, name, same)
         seen = peer_losses.Judge(name, photograph, painting)(picture)
 
-        raced = {**quality.OBJECTIVES[name], "content_weight": definition.content_weight, "style_layers": None}
+        raced = {**quality.OBJECTIVES[name], "content_weight": definition.content_weight}
         stylizer = keras_style.Stylizer(backbone=backbone, **raced)
         terms = keras_style.Objective(stylizer._blend.terms())
         images = [image[None].astype(np.float64) for image in (photograph, painting, picture)]

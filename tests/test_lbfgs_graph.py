@@ -44,21 +44,11 @@ def test_iterations_are_those_of_scipy():
     minimize = minimizer(rosenbrock)
     image = np.random.default_rng(0).random((1, 12, 13, 3))
     image[0, :3], image[0, 5] = 0, 1
-    expected = iterates_of_scipy(rosenbrock, image, 25)
-    for steps in (1, 2, 3, 7, 15, 25):  # later, the last bits of doubles have grown into the path
-        np.testing.assert_allclose(minimize(image, steps), expected[steps - 1], atol=GRAIN)
+    expected = iterates_of_scipy(rosenbrock, image, 40)
+    assert len(expected) > 20  # until the grid shows no further descent
+    for steps in (1, 2, 3, 7, 15, len(expected), 40):
+        np.testing.assert_allclose(minimize(image, steps), expected[min(steps, len(expected)) - 1], atol=GRAIN)
     assert 0.1 < np.mean(abs(expected[-1] - 0.5) > 0.499) < 0.9  # both ends and free pixels were met
-
-
-def test_both_end_where_the_grid_shows_no_further_descent():
-    def bowl(images):
-        weights = 1 + tf.cast(tf.range(tf.shape(images)[1]), tf.float64)[:, None, None]
-        return tf.reduce_sum(weights * tf.square(images - 0.4))
-
-    image = np.random.default_rng(0).random((1, 12, 13, 3))
-    expected = iterates_of_scipy(bowl, image, 100)
-    assert 5 < len(expected) < 100
-    np.testing.assert_allclose(minimizer(bowl)(image, 100), expected[-1], atol=GRAIN)
 
 
 @pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
@@ -72,7 +62,7 @@ def test_a_large_picture_is_left_at_the_first_step(size):
     losses = losses_and_gradient(lambda images, step: {"value": function(images)}, image.shape, image.dtype)
     values = []
     end = lbfgs(losses, image, 8, lambda iterate: values.append(iterate.losses["value"]))
-    assert values[0] < 0.95 * function(image) and values[7] < 0.02 * function(image)
+    assert values[0] < 0.95 * function(image) and values[7] < 0.01 * function(image)
     np.testing.assert_allclose(minimizer(function)(image, 8), end, atol=GRAIN)
 
 

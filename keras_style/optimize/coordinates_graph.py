@@ -5,17 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_style.optimize.coordinates import (
-    AROUND,
-    COLORS,
-    FINE,
-    FREQUENCIES,
-    LEAST,
-    LEAST_CONTRAST,
-    MARGIN,
-    MEASURED,
-    Scaling,
-)
+from keras_style.optimize.coordinates import COLORS, FREQUENCIES, LEAST, MARGIN, UNITS
 from keras_style.runtime import tf
 
 
@@ -23,34 +13,31 @@ class CoordinatesGraph:
     """`Coordinates` of tensors.
 
     Args:
-        start: (B, H, W, 3), its size known when the graph runs.
-        move, scaling: as of `Coordinates`.
+        shape: (B, H, W, 3), known when the graph runs.
+        move, units: as of `Coordinates`.
     """
 
-    def __init__(self, start: tf.Tensor, move: float, scaling: Scaling = MEASURED):
-        shape = tf.shape(start)
+    def __init__(self, shape: tf.Tensor, move: float, units: np.ndarray = UNITS):
         batch, height, width = shape[0], shape[1], shape[2]
         self._shape = tf.stack([batch, 3, height, width])
-        frequency = _frequencies(height, width)
+        down, across = (tf.range(side, dtype=tf.float64) / (2 * tf.cast(side, tf.float64)) for side in (height, width))
+        frequency = tf.sqrt(tf.square(down[:, None]) + tf.square(across))
         root = tf.sqrt(tf.cast(tf.reduce_prod(shape), tf.float64))
-        self._units = move * root * _between(scaling.units, tf.math.log(tf.maximum(frequency, FREQUENCIES[0])))
-        self._gains = _gains(tf.cast(start, tf.float64), frequency, scaling.contrast_power)
+        self._units = move * root * _between(units, tf.math.log(tf.maximum(frequency, FREQUENCIES[0])))
 
     def of(self, image: tf.Tensor) -> tf.Tensor:
         """The coordinates (B * H * W * 3,) of pixels (B, H, W, 3), which are moved to `LEAST` from 0 and 1."""
-        values = straight(tf.cast(image, tf.float64)) / self._gains
-        return tf.reshape(_waves(values) / self._units, [-1])
+        return tf.reshape(_waves(straight(tf.cast(image, tf.float64))) / self._units, [-1])
 
     def pixels(self, coordinates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Pixels (B, H, W, 3), and how fast each changes with what was bent into it."""
         waves = self._units * tf.reshape(coordinates, self._shape)
         colors = _along_both_sides(tf.signal.idct, waves)
-        return bent(self._gains * tf.matmul(tf.transpose(colors, [0, 2, 3, 1]), COLORS))
+        return bent(tf.matmul(tf.transpose(colors, [0, 2, 3, 1]), COLORS))
 
     def gradient(self, gradient: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
         """The gradient with respect to the coordinates, of one with respect to pixels; `slopes` as of `pixels`."""
-        values = tf.cast(gradient, tf.float64) * slopes * self._gains
-        return tf.reshape(self._units * _waves(values), [-1])
+        return tf.reshape(self._units * _waves(tf.cast(gradient, tf.float64) * slopes), [-1])
 
 
 def bent(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -68,27 +55,6 @@ def straight(pixels: tf.Tensor) -> tf.Tensor:
     return tf.where(over > 0, tf.where(pixels < 0.5, MARGIN - over, 1 - MARGIN + over), pixels)
 
 
-def _frequencies(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """(H, W), in cycles per pixel, of the cosines."""
-    down, across = (tf.range(side, dtype=tf.float64) / (2 * tf.cast(side, tf.float64)) for side in (height, width))
-    return tf.sqrt(tf.square(down[:, None]) + tf.square(across))
-
-
-def _gains(start: tf.Tensor, frequency: tf.Tensor, power: float) -> tf.Tensor:
-    """(B, H, W, 1), of geometric mean 1: the contrast around each pixel to that power."""
-    brightness = tf.tensordot(start, COLORS[0], 1)
-    fine = brightness - _blurred(brightness, frequency, FINE)
-    contrast = tf.maximum(_blurred(tf.square(fine), frequency, AROUND), 0) + LEAST_CONTRAST**2
-    logarithm = power / 2 * tf.math.log(contrast)
-    return tf.exp(logarithm - tf.reduce_mean(logarithm, axis=[1, 2], keepdims=True))[..., None]
-
-
-def _blurred(planes: tf.Tensor, frequency: tf.Tensor, deviation: float) -> tf.Tensor:
-    """Planes (B, H, W), reflected at their edges, under a Gaussian."""
-    waves = _along_both_sides(tf.signal.dct, planes) * tf.exp(-2 * tf.square(np.pi * deviation * frequency))
-    return _along_both_sides(tf.signal.idct, waves)
-
-
 def _between(units: np.ndarray, frequency: tf.Tensor) -> tf.Tensor:
     """Units (3, H, W) at logarithms of frequencies (H, W): each piece of a broken line as far as it is passed."""
     at = np.log(FREQUENCIES)
@@ -103,5 +69,5 @@ def _waves(image: tf.Tensor) -> tf.Tensor:
 
 def _along_both_sides(transform: Callable[..., tf.Tensor], planes: tf.Tensor) -> tf.Tensor:
     for _ in range(2):
-        planes = tf.linalg.matrix_transpose(transform(planes, norm="ortho"))
+        planes = tf.transpose(transform(planes, norm="ortho"), [0, 1, 3, 2])
     return planes

@@ -170,7 +170,7 @@ class ImageOptimizer:
             return stopped
 
         if self.optimizer == "lbfgs":
-            image = lbfgs(evaluate, init[None], steps, record, self.objective.scaling)
+            image = lbfgs(evaluate, init[None], steps, record, self.objective.units)
         else:
             image = descend(self.optimizer, evaluate, init[None], steps, record, resume)
         if not np.isfinite(image).all():

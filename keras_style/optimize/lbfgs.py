@@ -5,7 +5,7 @@ import scipy.optimize
 
 from keras_style.errors import DivergenceError
 from keras_style.images import GRID
-from keras_style.optimize.coordinates import MEASURED, Coordinates, Scaling
+from keras_style.optimize.coordinates import UNITS, Coordinates
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.runtime import tf
@@ -30,7 +30,7 @@ def on_grid(pixels: np.ndarray | tf.Tensor, dtype: np.dtype) -> tf.Tensor:
 
 
 def lbfgs(
-    evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate: OnIterate, scaling: Scaling = MEASURED
+    evaluate: LossesAndGradient, image: np.ndarray, steps: int, on_iterate: OnIterate, units: np.ndarray = UNITS
 ) -> np.ndarray:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS, most of which cost one gradient.
 
@@ -44,7 +44,7 @@ def lbfgs(
         image: (B, H, W, 3), where to start.
         steps: how many iterations.
         on_iterate: called after each iteration; returns True to stop.
-        scaling: of the coordinates.
+        units: of the coordinates.
 
     Returns:
         The last image.
@@ -53,7 +53,7 @@ def lbfgs(
         DivergenceError: the loss is not finite.
     """
     dtype = image.dtype
-    coordinates = Coordinates(image, FIRST_MOVE, scaling)
+    coordinates = Coordinates(image.shape, FIRST_MOVE, units)
     scale = 0.0
     number = 0
     latest: dict[str, float] = {}

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_style.optimize.coordinates import MEASURED, Scaling
+from keras_style.optimize.coordinates import UNITS
 from keras_style.optimize.coordinates_graph import CoordinatesGraph
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.lbfgs import FIRST_MOVE, HISTORY, ONE_DRAW, on_grid
@@ -35,7 +35,7 @@ class _State(NamedTuple):
 
 
 def lbfgs_graph(
-    evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor, scaling: Scaling = MEASURED
+    evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor, units: np.ndarray = UNITS
 ) -> tf.Tensor:
     """Minimize within [0, 1] by at most `steps` iterations of L-BFGS, to be called inside a `tf.function`.
 
@@ -47,7 +47,7 @@ def lbfgs_graph(
         evaluate: what `losses_and_gradient` made.
         image: (B, H, W, 3), where to start, of any size.
         steps: scalar, how many iterations.
-        scaling: of the coordinates.
+        units: of the coordinates.
 
     Returns:
         The last image, of the shape and dtype of `image`.
@@ -57,7 +57,7 @@ def lbfgs_graph(
     """
     dtype = image.dtype
     steps = tf.cast(steps, tf.int32)
-    coordinates = CoordinatesGraph(image, FIRST_MOVE, scaling)
+    coordinates = CoordinatesGraph(tf.shape(image), FIRST_MOVE, units)
 
     def unscaled(at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pixels, slopes = coordinates.pixels(at)

@@ -11,7 +11,7 @@ from keras_style.choices import BALANCES
 from keras_style.errors import InputError
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.masks import Regions
-from keras_style.optimize.coordinates import FLAT, MEASURED, Scaling
+from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
 from keras_style.runtime import tf
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
@@ -61,8 +61,8 @@ class Objective:
         balance: None: the terms are added as they are. "gradient": at every step the gradient of each term with respect
             to its feature maps is rescaled to the length weight / RMS of the feature maps, so that all terms of one
             weight pull alike, whatever their units. The value then is not what is descended: not for L-BFGS.
-        scaling: of L-BFGS's `coordinates`; None: what was measured on losses on a network, and for an objective with
-            others, which it does not fit, that of pixels.
+        units: of L-BFGS's `coordinates`; None: those measured on losses on a network, and for an objective with others,
+            which they do not fit, flat ones.
 
     Raises:
         InputError: no term has a weight above 0, or an unknown balance.
@@ -77,14 +77,15 @@ class Objective:
         Histogram Losses", 2017, who clip each loss's gradient; rescaling, and to this length, is ours.
     """
 
-    def __init__(self, terms: Sequence[Term], balance: str | None = None, scaling: Scaling | None = None):
+    def __init__(self, terms: Sequence[Term], balance: str | None = None, units: np.ndarray | None = None):
         self.terms = tuple(term for term in terms if term.weight)
         if not self.terms:
             raise InputError(f"an objective needs a term with a weight above 0; got {len(terms)} of weight 0")
         if balance is not None:
             checks.choice("balance", balance, BALANCES)
         self.balance = balance
-        self.scaling = scaling or (FLAT if any(term.loss.bends_pixels for term in self.terms) else MEASURED)
+        bending = any(term.loss.bends_pixels for term in self.terms)
+        self.units = units if units is not None else FLAT_UNITS if bending else UNITS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,8 +98,8 @@ class Objective:
         return any(term.target == "content" for term in self.terms)
 
     def in_pass(self, number: int) -> "Objective":
-        """The objective of the terms that take part in pass `number`, counted from 1; stepped over alike in all."""
-        return Objective([term for term in self.terms if term.from_pass <= number], self.balance, self.scaling)
+        """The objective of the terms that take part in pass `number`, counted from 1, in the units of the whole."""
+        return Objective([term for term in self.terms if term.from_pass <= number], self.balance, self.units)
 
     def bind(
         self,

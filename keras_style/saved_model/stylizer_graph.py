@@ -214,7 +214,7 @@ class _Painter:
         self, objective: Objective, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor
     ) -> tf.Tensor:
         if self.adam is None:
-            return lbfgs_graph(evaluate, start, steps, objective.scaling)
+            return lbfgs_graph(evaluate, start, steps, objective.units)
         return adam_graph(self.adam, evaluate, start, steps)
 
     def _extend(self, image: tf.Tensor) -> tf.Tensor:
