@@ -61,8 +61,6 @@ class Objective:
         balance: None: the terms are added as they are. "gradient": at every step the gradient of each term with respect
             to its feature maps is rescaled to the length weight / RMS of the feature maps, so that all terms of one
             weight pull alike, whatever their units. The value then is not what is descended: not for L-BFGS.
-        units: of L-BFGS's `coordinates`; None: those measured on losses on a network, and for an objective with others,
-            which they do not fit, flat ones.
 
     Raises:
         InputError: no term has a weight above 0, or an unknown balance.
@@ -77,15 +75,15 @@ class Objective:
         Histogram Losses", 2017, who clip each loss's gradient; rescaling, and to this length, is ours.
     """
 
-    def __init__(self, terms: Sequence[Term], balance: str | None = None, units: np.ndarray | None = None):
+    def __init__(self, terms: Sequence[Term], balance: str | None = None):
         self.terms = tuple(term for term in terms if term.weight)
         if not self.terms:
             raise InputError(f"an objective needs a term with a weight above 0; got {len(terms)} of weight 0")
         if balance is not None:
             checks.choice("balance", balance, BALANCES)
         self.balance = balance
-        bending = any(term.loss.bends_pixels for term in self.terms)
-        self.units = units if units is not None else FLAT_UNITS if bending else UNITS
+        # Of L-BFGS's `coordinates`: measured with losses on a network, they fit no others.
+        self.units = FLAT_UNITS if any(term.loss.bends_pixels for term in self.terms) else UNITS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,7 +97,9 @@ class Objective:
 
     def in_pass(self, number: int) -> "Objective":
         """The objective of the terms that take part in pass `number`, counted from 1, in the units of the whole."""
-        return Objective([term for term in self.terms if term.from_pass <= number], self.balance, self.units)
+        objective = Objective([term for term in self.terms if term.from_pass <= number], self.balance)
+        objective.units = self.units  # what a first pass leaves, the later ones begin with
+        return objective
 
     def bind(
         self,
