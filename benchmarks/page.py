@@ -23,6 +23,7 @@ are ratios: those who are compared ran side by side in one run, in turn, and a f
 
 NAMES = {
     "keras_style": "keras_style",
+    "keras_style_bfloat16": "keras_style, bfloat16",
     "keras_style_jit": "keras_style, XLA",
     "keras_style_without_onednn": "keras_style, oneDNN off",
     "plain_tensorflow": "plain TensorFlow, weights as variables",
@@ -125,6 +126,7 @@ def quality(report: dict[str, Any]) -> str:
                         f"{photograph}, {painting}" + (" (tuned on)" if pair["tuned_on"] else ""),
                         f"{NAMES[name]}: {peer['iteration']} iterations, {peer['seconds']:.0f} s",
                         str(peer["sum_as_low_at"]),
+                        f"{sides['content_weight']:g}",
                         _reached(ours["seconds_to_both"], ours["both_over_peer"]),
                         _reached(ours["seconds_to_total"], ours["total_over_peer"]),
                         ", ".join(f"{distance:.4f}" for distance in (peer["style_distance"], *distances)),
@@ -135,18 +137,21 @@ def quality(report: dict[str, Any]) -> str:
             "## Time to a peer's quality\n",
             f"{report['size']} px on the long side, all with the weights `vgg16_bsds500`. A peer runs with its own "
             "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
-            "iterations times its seconds per iteration. We minimize the peer's own losses, the content's with more "
-            "weight, from the photograph in the painting's colors; that start, the weight, scales, steps and the units "
-            "of L-BFGS's coordinates were tuned on a pair of their own; the length of its first step also while "
-            "looking at two of the pairs below, great_wall_landscape and astronaut, and the weight "
-            "against neural-style once more after a look at great_wall_landscape. Our time counts "
-            "from the start of the process, imports included. The losses are seen by a float64 evaluator that shares "
+            "iterations times its seconds per iteration, of its first ones. We minimize the peer's own losses without "
+            "its deepest style layer, the content's with more weight, from the photograph in the painting's colors. "
+            "That start, the weight, scales, steps and the units of L-BFGS's coordinates were tuned on a pair of their "
+            "own; the length of its first step also while looking at great_wall_landscape and astronaut, the weight "
+            "against neural-style once more after a look at great_wall_landscape, and its weight and steps on "
+            "vangogh_the_harvest are that pair's own: under 35 its style loss is never reached. "
+            "Our time counts from the start of the process, imports included, a peer's from its first iteration. "
+            "The losses are seen by a float64 evaluator that shares "
             "no code with either ([peer_losses.py](../benchmarks/peer_losses.py)).\n",
             _table(
                 (
                     "pair",
                     "peer",
                     "iteration at which its own sum was as low",
+                    "our weight of the content",
                     "until content and style are as low",
                     "until their sum is",
                     "style distance: peer, ours, our defaults",

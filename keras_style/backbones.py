@@ -34,7 +34,7 @@ class Backbone:
         pooling: "max" (as VGG was trained) or "average" (Gatys et al. 2016, §2), 2 x 2, stride 2, rounding down.
         precision: "float32", or "mixed_bfloat16", as Keras calls it: convolutions in bfloat16, which halves what the
             network keeps for the gradient; features are given in the dtype of the images, and losses computed in it.
-            For GPUs and processors with matrix units for bfloat16; without them it is slower.
+            For GPUs and processors with instructions for it (`avx512_bf16`, `amx_bf16`); without them it is slower.
         filters: `prepared()` in the graph that the network is to be part of; None: each is computed when it is first
             needed, outside of all graphs.
 

@@ -54,11 +54,11 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     assert found["both_over_peer"] == pytest.approx(50 / 600, abs=1e-4)
     never = quality.summary(curve[:1], theirs)
     assert never["seconds_to_both"] is None and never["total_over_peer"] is None
-    sides = {"peer": theirs, "its_losses": found, "default": never}
+    sides = {"peer": theirs, "content_weight": 35.0, "its_losses": found, "default": never}
     pairs = {"red_panda-vangogh_night_cafe-512": {"tuned_on": False, "peers": {"pystiche": sides}}}
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
     text = page.page(tmp_path)
-    assert "red_panda, vangogh_night_cafe | pystiche 1.0.1: 300 iterations, 600 s | 40 | 50 s: 0.083 of" in text
+    assert "red_panda, vangogh_night_cafe | pystiche 1.0.1: 300 iterations, 600 s | 40 | 35 | 50 s: 0.083 of" in text
     path = [(10, 9, 9), (20, 4, 2), (30, 2, 5), (1000, 1, 1)]
     path = [dict(zip(("iteration", "content", "style"), point, strict=True)) for point in path]
     stood = {**path[2], "seconds_per_iteration": 0.5, "seconds": 15, "sum_as_low_at": 20}
@@ -69,8 +69,19 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     sides["later"] = {"peer": {**theirs, "iteration": 1000, "seconds": 2000.0}, "its_losses": found}
     (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
     text = page.page(tmp_path)
-    assert "300 iterations, 600 s | 40 | not reached | not reached |" in text
-    assert "1000 iterations, 2000 s | 40 | 50 s" in text
+    assert "300 iterations, 600 s | 40 | 35 | not reached | not reached |" in text
+    assert "1000 iterations, 2000 s | 40 | 35 | 50 s" in text
+
+
+def test_one_pair_of_the_race_has_a_content_weight_of_its_own():
+    import quality
+
+    its_own = quality.numbers_of("neuschwanstein_castle-vangogh_the_harvest-512", "neural_style")
+    assert its_own["content_weight"] == 9 and its_own["style_weight"] == 100
+    stems = [f"{Path(photograph).stem}-{Path(painting).stem}-512" for photograph, painting in quality.JUDGEMENT]
+    weights = [quality.numbers_of(stem, "neural_style")["content_weight"] for stem in stems]
+    assert weights == [35, 9, 35, 35]
+    assert {quality.numbers_of(stem, "pystiche")["content_weight"] for stem in stems} == {30}
 
 
 COUNTED = """
@@ -124,7 +135,7 @@ def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
         monkeypatch.setitem(peer_losses.DEFINITIONS, name, same)
         seen = peer_losses.Judge(name, photograph, painting)(picture)
 
-        raced = {**quality.OBJECTIVES[name], "content_weight": definition.content_weight}
+        raced = {**quality.OBJECTIVES[name], "content_weight": definition.content_weight, "style_layers": None}
         stylizer = keras_style.Stylizer(backbone=backbone, **raced)
         terms = keras_style.Objective(stylizer._blend.terms())
         images = [image[None].astype(np.float64) for image in (photograph, painting, picture)]
