@@ -132,13 +132,15 @@ def textures() -> None:
     """Canvases of twice the exemplar's side, by Gram matrices alone and with histograms: those of `make textures`."""
     side = 128
     pictures = {}
+    checkpoints = WORK.parent / "textures"
+    checkpoints.mkdir(exist_ok=True)
     for name in ("brick", "strokes"):
         with Image.open(EXAMPLES / "texture" / f"{name}.png") as exemplar:
             exemplar = exemplar.convert("RGB")
         pictures[name] = exemplar
         for method in ("gatys", "histogram"):
             pictures[f"{name}, {method}"] = keras_style.synthesize_texture(
-                exemplar, size=2 * side, method=method, checkpoint=WORK.parent / "textures" / f"{name}-{method}"
+                exemplar, size=2 * side, method=method, checkpoint=checkpoints / f"{name}-{method}"
             ).image
     sheet("textures.jpg", pictures, columns=3)
 
