@@ -254,8 +254,8 @@ def auto_compiles() -> bool:
 
 def our_training(name: str, size: int, filters: int) -> Step:
     """One step of what `fit` runs."""
+    from keras_style.internal.tensorflow import tf
     from keras_style.models.cyclegan import LOSSES, CycleGAN
-    from keras_style.runtime import tf
 
     gan = CycleGAN(f"resnet_{blocks(size)}", filters, pool_size=0)
     networks = (gan.generator_a2b, gan.generator_b2a, gan.discriminator_a, gan.discriminator_b)

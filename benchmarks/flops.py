@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from keras_style import weights
+from keras_style.backbones import weights
 
 
 def direct(height: int, width: int, channels: int, filters: int) -> int:
@@ -11,9 +11,11 @@ def direct(height: int, width: int, channels: int, filters: int) -> int:
 
 
 def as_computed(height: int, width: int, channels: int, filters: int) -> int:
-    """Of a convolution as keras_style.winograd computes it: products at 36 points of tiles of 4 x 4, and the way there
-    and back by matrices of 6 x 6 and 4 x 6 along each axis. Of those that it leaves alone, see keras_style.backbones,
-    by the definition."""
+    """FLOPs of a convolution as keras_style.backbones.winograd computes it.
+
+    Products at 36 points of tiles of 4 x 4, and the way there and back by matrices of 6 x 6 and 4 x 6 along each axis.
+    Convolutions that it leaves alone (keras_style.backbones.vgg) are counted by the definition.
+    """
     if channels * filters < 64 * 128 or height * width < 16 * 16:
         return direct(height, width, channels, filters)
     tiles = -(-height // 4) * -(-width // 4)

@@ -62,7 +62,7 @@ Rows = Iterator[tuple[Any, Any]]
 
 
 def card() -> str:
-    from keras_style.runtime import tf
+    from keras_style.internal.tensorflow import tf
 
     devices = tf.config.list_physical_devices("GPU")
     if not devices:
@@ -71,7 +71,7 @@ def card() -> str:
 
 
 def machine(_: Any) -> Rows:
-    from keras_style.runtime import keras, tf
+    from keras_style.internal.tensorflow import keras, tf
 
     yield "versions", {"tensorflow": tf.__version__, "keras": keras.__version__}
     yield "build", {key: value for key, value in tf.sysconfig.get_build_info().items() if isinstance(value, str)}
@@ -88,7 +88,7 @@ def attempt(measure: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str
 def arithmetic(name: str) -> Iterator[Any]:
     """A backbone, and TensorFlow, that compute so."""
     from keras_style import backbones
-    from keras_style.runtime import tf
+    from keras_style.internal.tensorflow import tf
 
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(name == "tensor_float_32")
@@ -101,8 +101,8 @@ def arithmetic(name: str) -> Iterator[Any]:
 def evaluation(backbone: Any, size: int, compiled: bool = False, dtype: str = "float32") -> Callable[[], Any]:
     """The step of benchmarks/step.py: losses and gradient of its objective at its image."""
     from keras_style import Objective, Term, losses
+    from keras_style.internal.tensorflow import tf
     from keras_style.optimize.gradient import losses_and_gradient
-    from keras_style.runtime import tf
 
     content, style, image = (x.astype(dtype) for x in step_benchmark.pictures(size))
     terms = [Term(losses.GramLoss("paper"), layer, 1.0, "style") for layer in step_benchmark.STYLE]
@@ -127,7 +127,7 @@ def evaluation(backbone: Any, size: int, compiled: bool = False, dtype: str = "f
 def agreement(_: Any) -> Rows:
     """Relative errors of the total loss, of the worst term and of the gradient."""
     from keras_style import backbones
-    from keras_style.runtime import tf
+    from keras_style.internal.tensorflow import tf
 
     with tf.device("/CPU:0"):
         values, gradient = evaluation(backbones.get("vgg16_bsds500"), 256, dtype="float64")()
@@ -148,7 +148,7 @@ def agreement(_: Any) -> Rows:
 
 
 def steps(given: argparse.Namespace) -> Rows:
-    from keras_style.runtime import tf
+    from keras_style.internal.tensorflow import tf
 
     def timed(name: str, size: int, compiled: bool) -> dict[str, Any]:
         with arithmetic(name) as backbone:
@@ -203,8 +203,8 @@ def transfers(given: argparse.Namespace) -> Rows:
 
 
 def cyclegan_steps(given: argparse.Namespace) -> Rows:
+    from keras_style.internal.tensorflow import tf
     from keras_style.models.cyclegan import CycleGAN
-    from keras_style.runtime import tf
 
     def timed(policy: str, compiled: bool, batch: int) -> dict[str, Any]:
         gan = CycleGAN("resnet_9", 64, dtype=policy)
@@ -233,8 +233,8 @@ def cyclegan_steps(given: argparse.Namespace) -> Rows:
 
 
 def translations(given: argparse.Namespace) -> Rows:
+    from keras_style.internal.tensorflow import tf
     from keras_style.models import ResNetGenerator, translate
-    from keras_style.runtime import tf
 
     generator = ResNetGenerator(seed=0)
 

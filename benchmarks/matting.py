@@ -120,9 +120,9 @@ def pictures(size: int) -> list[np.ndarray]:
 
 
 def ours(photograph: np.ndarray, image: np.ndarray) -> Callable[[], Callable[[], float]]:
+    from keras_style.internal.tensorflow import tf
     from keras_style.losses import MattingLaplacianLoss
     from keras_style.optimize.gradient import losses_and_gradient
-    from keras_style.runtime import tf
 
     loss = MattingLaplacianLoss(epsilon=EPSILON)
     at = tf.constant(image[None])

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from workers import processor
 
-from keras_style import Objective, backbones, images, recipes
+from keras_style import Objective, backbones, images
+from keras_style.internal.tensorflow import tf
 from keras_style.optimize.gradient import losses_and_gradient
-from keras_style.runtime import tf
+from keras_style.painting import methods
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -26,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512], help="sides of the square images")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--methods", nargs="+", default=list(recipes.RECIPES))
+    parser.add_argument("--methods", nargs="+", default=list(methods.METHODS))
     given = parser.parse_args()
     report = {"processor": processor(), "rounds": given.rounds, "sizes": {}}
     for size in given.sizes:
@@ -52,8 +53,8 @@ def prepare(name: str, size: int):
     """One step of the method, as a function of the number of the step."""
     photograph = images.resize(images.load(EXAMPLES / "content" / "neuschwanstein_castle.jpg"), size, size)[None]
     painting = images.resize(images.load(EXAMPLES / "style" / "vangogh_cafe_terrace_at_night.png"), size, size)[None]
-    variant = recipes.get(name).variant("default")
-    objective = Objective(recipes.get(name).terms(variant), variant.balance)
+    variant = methods.get(name).variant("default")
+    objective = Objective(methods.get(name).terms(variant), variant.balance)
     losses = objective.bind(backbones.get(variant.backbone, pooling=variant.pooling), photograph, [painting])
     evaluate = losses_and_gradient(losses, photograph.shape, photograph.dtype)
     at = tf.constant(0.9 * photograph + 0.1 * painting)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_style import weights
+from keras_style.backbones import weights
 
 PEERS = ("neural_style", "pystiche")
 

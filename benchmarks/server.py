@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import workers
 
-from keras_style.serving import Server, StyleClient
+from keras_style.server import Server, StyleClient
 
 PHOTOGRAPH = Path(__file__).resolve().parent.parent / "examples" / "content" / "neuschwanstein_castle.jpg"
 NETWORKS = [("resnet_9", 64), ("resnet_6", 24)]
@@ -116,9 +116,9 @@ def serve(models: str) -> None:
 
 def call_directly(generator: str, filters: int, models: str, size: int) -> None:
     from keras_style import images
+    from keras_style.export import export_saved_model
     from keras_style.models.resnet_generator import ResNetGenerator
-    from keras_style.saved_model import export_saved_model
-    from keras_style.serving.embedded.loaded import Loaded
+    from keras_style.server.session import Loaded
 
     photograph = images.resize(images.load(PHOTOGRAPH), size, size)
     images.save(photograph, Path(models, ".picture.jpg"), quality=95)

@@ -138,8 +138,8 @@ def serve(name: str) -> None:
 
 
 def export(folder: Path, blocks: int, filters: int) -> None:
+    from keras_style.export import export_onnx, export_saved_model
     from keras_style.models.resnet_generator import ResNetGenerator
-    from keras_style.saved_model import export_onnx, export_saved_model
 
     generator = ResNetGenerator(blocks, filters)
     generator.set_weights(weights([variable.shape for variable in generator.weights], 0))

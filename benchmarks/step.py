@@ -150,8 +150,8 @@ def pictures(size: int):
 
 def ours(size: int, precision: str):
     from keras_style import Objective, Term, backbones, losses
+    from keras_style.internal.tensorflow import tf
     from keras_style.optimize.gradient import losses_and_gradient
-    from keras_style.runtime import tf
 
     content, style, image = pictures(size)
     terms = [Term(losses.GramLoss("paper"), layer, 1.0, "style") for layer in STYLE]
@@ -165,7 +165,7 @@ def ours(size: int, precision: str):
 
 def tensorflow_product():
     """A product of two matrices, computed where and as `ours` computes."""
-    from keras_style.runtime import tf
+    from keras_style.internal.tensorflow import tf
 
     multiply = tf.function(lambda a, b: tf.matmul(a, b), autograph=False)
     a, b = tf.unstack(tf.random.stateless_normal([2, SIDE, SIDE], [0, 0]))
@@ -184,7 +184,7 @@ def plain_tensorflow(size: int):
     import keras
     import tensorflow as tf
 
-    from keras_style import weights
+    from keras_style.backbones import weights
 
     model = keras.applications.VGG16(weights=None, include_top=False, input_shape=(size, size, 3))
     for name, arrays in weights.load("vgg16_bsds500").items():
@@ -218,7 +218,7 @@ def plain_tensorflow(size: int):
 def torch_step(size: int, channels_last: bool):
     import torch
 
-    from keras_style import weights
+    from keras_style.backbones import weights
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     layout = torch.channels_last if channels_last else torch.contiguous_format

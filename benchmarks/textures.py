@@ -21,7 +21,7 @@ from scipy.ndimage import uniform_filter
 from scipy.stats import wasserstein_distance
 
 import keras_style
-from keras_style import weights
+from keras_style.backbones import weights
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "outputs" / "textures"

@@ -87,10 +87,10 @@ def main() -> None:
 def overhead(size: int, tiles: list[int], rounds: int) -> dict[str, Any]:
     """Median seconds of a step, whole and by tiles, taken in turn."""
     from keras_style import Stylizer, backbones
+    from keras_style.internal.tensorflow import tf
     from keras_style.optimize.gradient import losses_and_gradient
     from keras_style.optimize.objective import Objective
-    from keras_style.optimize.tiled import tiled_losses_and_gradient
-    from keras_style.runtime import tf
+    from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
 
     random = np.random.default_rng(0)
     image, content, style = (random.random((1, size, size, 3), np.float32) for _ in range(3))
@@ -142,7 +142,8 @@ def measured(*run: Any) -> dict[str, Any]:
 
 def peak(size: int, optimizer: str, tile: int | None, method: str) -> dict[str, Any]:
     """Peak resident memory of two steps in this process, and its estimate."""
-    from keras_style import Stylizer, memory
+    from keras_style import Stylizer
+    from keras_style.optimize.tiling import memory
 
     works = []
     memory.plan = lambda work, free: works.append(work) or (tile, "")
@@ -175,7 +176,8 @@ def large(size: int, limit: float) -> dict[str, Any]:
     threads reserve and never touch.
     """
     limit_memory(limit)
-    from keras_style import memory, transfer
+    from keras_style import transfer
+    from keras_style.optimize.tiling import memory
 
     plans = []
     original = memory.plan

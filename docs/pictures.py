@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import keras_style
 from keras_style import images
-from keras_style.recipes.gatys import STYLE_LAYERS
+from keras_style.painting.methods.gatys import STYLE_LAYERS
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "outputs" / "pictures"

@@ -9,7 +9,7 @@ Started again, it goes on where it was stopped.
 import sys
 from pathlib import Path
 
-from keras_style.data import unpaired
+from keras_style.data.unpaired_batches import unpaired
 from keras_style.models import CycleGAN
 from keras_style.training import CSVLog, Evaluation, LinearDecay, Resume, Samples
 

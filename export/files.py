@@ -8,7 +8,7 @@ makes a2b.onnx, for any size, and a2b.tflite, for one.
 
 import argparse
 
-from keras_style.saved_model import export_litert, export_onnx
+from keras_style.export import export_litert, export_onnx
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ python export/verify.py models/a2b/1 runs/horses examples/content/*.jpg
 
 import argparse
 
-from keras_style.saved_model import verify
+from keras_style.export import verify
 
 
 def main() -> None:

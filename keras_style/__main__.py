@@ -1,5 +1,5 @@
 """`python -m keras_style` is `keras-style`."""
 
-from keras_style.cli import main
+from keras_style.commands.main import main
 
 main()

@@ -5,22 +5,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_style import learned, recipes
 from keras_style.checks import Layers
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
-from keras_style.masks import Masks
+from keras_style.images.masks import Masks
 from keras_style.optimize.iterate import OnIterate
-from keras_style.progress import Verbosity
-from keras_style.result import TransferResult
-from keras_style.run import CHECKPOINT_EVERY
-from keras_style.stylizer import Stylizer, Tile
+from keras_style.painting import with_generator
+from keras_style.painting.methods import METHODS
+from keras_style.painting.progress import Verbosity
+from keras_style.painting.result import TransferResult
+from keras_style.painting.session import CHECKPOINT_EVERY
+from keras_style.painting.stylizer import Stylizer, Tile
 
 if TYPE_CHECKING:
     from keras import Model
     from keras.optimizers import Optimizer
 
-    from keras_style.backbones import Backbone
+    from keras_style.backbones.vgg import Backbone
 
 
 def methods() -> dict[str, str]:
@@ -30,7 +31,7 @@ def methods() -> dict[str, str]:
         >>> keras_style.methods()["gatys"]
         'Gram matrices of VGG features: the correlations between filters (Gatys et al. 2016)'
     """
-    return {name: recipe.summary for name, recipe in recipes.RECIPES.items()}
+    return {name: method.summary for name, method in METHODS.items()}
 
 
 def transfer(
@@ -140,8 +141,10 @@ def transfer(
     """
     given = dict(locals())
     if model is not None:
-        learned.check_arguments(given, {name: p.default for name, p in inspect.signature(transfer).parameters.items()})
-        return learned.transfer(content, model, size)
+        with_generator.check_arguments(
+            given, {name: p.default for name, p in inspect.signature(transfer).parameters.items()}
+        )
+        return with_generator.transfer(content, model, size)
     if style is None:
         raise InputError("style is None; expected a painting, or a model that has learned a style")
     stylizer = Stylizer(

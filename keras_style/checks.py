@@ -1,4 +1,7 @@
-"""Checks of what a user passes in: each failure is one line that names what came and what was expected."""
+"""Checks of what a user passes in. A failure is one line that names what came and what was expected.
+
+Nothing here imports TensorFlow.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +12,17 @@ import numpy as np
 from keras_style.errors import InputError
 
 Layers = Sequence[str] | Mapping[str, float]
+
+# The words that arguments can be.
+OPTIMIZERS = ("adam", "lbfgs")
+POOLINGS = ("max", "average")
+PRECISIONS = ("float32", "mixed_bfloat16")
+PRESERVE_COLOR = ("luminance", "match")
+INITS = ("content", "recolored", "style", "noise")
+BALANCES = ("gradient",)
+DIRECTIONS = ("a2b", "b2a")
+# suffixes of the files that are looked for in folders
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from keras_style import atomic
 from keras_style.errors import InputError, StyleError
+from keras_style.internal import atomic_files
 from keras_style.serving.model_config import models_config
 
 
@@ -32,7 +32,7 @@ def main(
             models, base_path=base_path, versions=_versions(versions or []), labels=_labels(label or [])
         )
         if output:
-            atomic.write_bytes(output, text.encode())
+            atomic_files.write_bytes(output, text.encode())
     except (StyleError, OSError) as error:
         print(f"models_config: {error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.cyclegan import CycleGAN
-from keras_style.runtime import keras, tf
 
 
 def pointwise(filters: int, seed: int, **options: Any) -> keras.Model:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_style import api, cli
-from keras_style.result import TransferResult
+from keras_style import api
+from keras_style.commands import main
+from keras_style.painting.result import TransferResult
 
 # Two blocks of the network instead of five: a fifth of the time.
 FAST: dict[str, Any] = {
@@ -41,7 +42,7 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["keras-style", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
     out, err = capsys.readouterr()
     return ended.value.code or 0, out, err
 

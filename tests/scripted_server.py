@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 from PIL import Image
 
-from keras_style.runtime import tf
+from keras_style.internal.tensorflow import tf
 
 # After keras_style, which prepares TensorFlow's environment.
 from tensorflow.core.protobuf import meta_graph_pb2  # isort: skip

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from keras_style.runtime import tf
+from keras_style.internal.tensorflow import tf
 
 EXAMPLE = {"x": tf.io.FixedLenFeature([], tf.float32)}
 

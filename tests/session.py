@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_style.runtime import tf
+from keras_style.internal.tensorflow import tf
 
 
 class Served:

@@ -14,9 +14,10 @@ from PIL import Image
 from running import FAST
 
 import keras_style
-from keras_style import Stylizer, TransferResult, api, images, recipes, transfer
+from keras_style import Stylizer, TransferResult, api, images, transfer
 from keras_style.errors import InputError
-from keras_style.runtime import keras
+from keras_style.internal.tensorflow import keras
+from keras_style.painting import methods
 
 TWO_SCALES = {**FAST, "steps": 4, "scales": [24, 48]}
 
@@ -258,9 +259,9 @@ def test_a_list_of_content_layers_has_equal_weights(photograph, painting):
 
 @pytest.mark.parametrize("variant", ["default", "paper", "reference"])
 def test_a_list_of_style_layers_is_weighted_by_the_variant(variant):
-    layers = list(recipes.get("gatys").variant(variant).style_layers)
+    layers = list(methods.get("gatys").variant(variant).style_layers)
     stylizer = Stylizer(variant=variant, style_layers=layers)
-    assert stylizer._variant.style_layers == recipes.get("gatys").variant(variant).style_layers
+    assert stylizer._variant.style_layers == methods.get("gatys").variant(variant).style_layers
 
 
 def test_weights_of_layers_are_factors(photograph, painting):
@@ -495,7 +496,7 @@ def test_verbose_prints_a_line_for_each_scale(photograph, painting, capfd):
 
 
 def test_methods_have_a_line_each():
-    assert list(keras_style.methods()) == list(recipes.RECIPES) and "gatys" in keras_style.methods()
+    assert list(keras_style.methods()) == list(methods.METHODS) and "gatys" in keras_style.methods()
     for name, summary in keras_style.methods().items():
         assert Stylizer(method=name).method == name
         assert summary and "\n" not in summary

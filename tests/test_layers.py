@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.layers import BilinearUpSampling2D, Conv2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
-from keras_style.runtime import keras, tf
 from tests.oracles import torch_networks
 
 LAYERS = [InstanceNormalization(), ReflectionPadding2D(2), BilinearUpSampling2D(2), CutStart2D(), Conv2D(3, 2, 4)]

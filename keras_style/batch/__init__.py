@@ -5,19 +5,19 @@
 
 from typing import TYPE_CHECKING
 
-from keras_style import lazy
+from keras_style.internal import lazy_names
 
 if TYPE_CHECKING:
+    from keras_style.batch.batch_result import BatchResult
     from keras_style.batch.report import Row
-    from keras_style.batch.result import BatchResult
     from keras_style.batch.start import run
 
 __all__ = ["BatchResult", "Row", "run"]
 
-__getattr__, __dir__ = lazy.attributes(
+__getattr__, __dir__ = lazy_names.attributes(
     __name__,
     {
-        "BatchResult": "keras_style.batch.result",
+        "BatchResult": "keras_style.batch.batch_result",
         "Row": "keras_style.batch.report",
         "run": "keras_style.batch.start",
     },

@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from keras_style import native_output
 from keras_style.batch.worker import Job, Worker
 from keras_style.errors import InputError, StyleError
+from keras_style.internal import stderr
 
 Answer = tuple[int, str, str, float]
 
@@ -52,7 +52,7 @@ def connected(address: str | None, cpus: int | None) -> Iterator[None]:
         return
     new: dict[str, Any] = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     try:
-        with native_output.held_back():
+        with stderr.held_back():
             ray.init(**({"address": address} if address else new), log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"address is {address!r}: {' '.join(str(error).split())}") from None

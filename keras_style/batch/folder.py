@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import atomic, images
+from keras_style import images
 from keras_style.errors import InputError, MissingFileError, StyleError
+from keras_style.internal import atomic_files
 
 # Stores where a file appears when all of it has arrived; anywhere else it is written beside and renamed.
 _WHOLE_BY_THEMSELVES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hf", "memory"}
@@ -93,7 +94,7 @@ class Folder:
         path = self.file(name)
         if self.is_local:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            atomic.write_bytes(path, data)
+            atomic_files.write_bytes(path, data)
         elif self._protocols & _WHOLE_BY_THEMSELVES:
             self.fs.pipe_file(path, data)
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_style.batch.folder import Folder
 from keras_style.errors import InputError
-from keras_style.state_file import differences
+from keras_style.internal.saved_state import differences
 from keras_style.version import __version__
 
 FILE = "batch.json"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from keras_style.batch.folder import Folder, explained, resolved
-from keras_style.choices import PICTURES
+from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
 
 _WILDCARDS = "*?["

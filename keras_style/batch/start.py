@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from keras_style import checks
 from keras_style.batch import cluster, manifest, report
 from keras_style.batch import pictures as files
+from keras_style.batch.batch_progress import BatchProgress
+from keras_style.batch.batch_result import BatchResult
 from keras_style.batch.folder import Folder, explained, resolved
-from keras_style.batch.progress import BatchProgress
 from keras_style.batch.report import DONE_BEFORE, FAILED, Row
-from keras_style.batch.result import BatchResult
 from keras_style.batch.work import bound
 from keras_style.batch.worker import FATAL, Job
 from keras_style.errors import InputError, StyleError
-from keras_style.progress import Verbosity
-from keras_style.stylizer import Stylizer
+from keras_style.painting.progress import Verbosity
+from keras_style.painting.stylizer import Stylizer
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_style import images
-from keras_style.choices import INITS
+from keras_style.checks import INITS
 from keras_style.errors import InputError, MissingFileError
-from keras_style.models.generator_file import generator_file
-from keras_style.stylizer import Stylizer, backbone_digest, digest
+from keras_style.models.loading.generator_file import generator_file
+from keras_style.painting.stylizer import Stylizer, backbone_digest, digest
 
 SAVED_MODEL = "saved_model.pb"
 
@@ -56,7 +56,7 @@ class Translation:
         return {"model": _sha256(self.data), "direction": self.direction}
 
     def open(self) -> Paint:
-        from keras_style.models.sources import open_generator
+        from keras_style.models.loading.open_generator import open_generator
         from keras_style.models.translation import translate
 
         with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ class Exported:
         return {"model": _sha256(*(part for name in sorted(self.files) for part in (name.encode(), self.files[name])))}
 
     def open(self) -> Paint:
-        from keras_style.runtime import tf
+        from keras_style.internal.tensorflow import tf
 
         with tempfile.TemporaryDirectory() as folder:
             for name, data in self.files.items():

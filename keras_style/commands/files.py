@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from keras_style import images
-from keras_style.choices import PICTURES
+from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_style import config
 from keras_style.errors import InputError
+from keras_style.internal import yaml_options
 
 
 def chosen(function: Callable[..., Any], given: Mapping[str, Any], config_file: Path | None) -> dict[str, Any]:
@@ -20,10 +20,10 @@ def chosen(function: Callable[..., Any], given: Mapping[str, Any], config_file: 
     Raises:
         InputError: an option is unknown or unfit.
     """
-    known = config.options(function)
+    known = yaml_options.options(function)
     written = {name: _read(name, value, known[name].annotation) for name, value in given.items() if _is_given(value)}
-    from_file = config.load(function, config_file) if config_file else {}
-    return {**from_file, **config.validate(function, written, "options")}
+    from_file = yaml_options.load(function, config_file) if config_file else {}
+    return {**from_file, **yaml_options.validate(function, written, "options")}
 
 
 # From text to values
@@ -35,7 +35,7 @@ def _is_given(value: Any) -> bool:
 
 def _read(name: str, value: Any, annotation: Any) -> Any:
     """What an option's text stands for: `a,b` is a list and `a=1,b=2` a mapping, where the option takes one."""
-    kinds = config.alternatives(annotation)
+    kinds = yaml_options.alternatives(annotation)
     if isinstance(value, bool):
         return value
     if isinstance(value, list):  # masks
@@ -70,7 +70,7 @@ def _are_files(kinds: Mapping[Any, Any]) -> bool:
 
 def _is_repeatable(kinds: Mapping[Any, Any]) -> bool:
     """Whether its list may hold for each style what the option takes for one."""
-    return Mapping in config.alternatives(kinds.get(Sequence))
+    return Mapping in yaml_options.alternatives(kinds.get(Sequence))
 
 
 # From a signature and a docstring to options
@@ -98,7 +98,7 @@ def spelled_out(
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
     helps = _argument_helps(explained or function)
-    generated = [_option(name, parameter, helps[name]) for name, parameter in config.options(function).items()]
+    generated = [_option(name, parameter, helps[name]) for name, parameter in yaml_options.options(function).items()]
     parameters = own + generated
 
     def generated_command(**arguments: Any) -> Any:
@@ -111,7 +111,7 @@ def spelled_out(
 
 
 def _option(name: str, parameter: inspect.Parameter, text: str) -> inspect.Parameter:
-    kinds = config.alternatives(parameter.annotation)
+    kinds = yaml_options.alternatives(parameter.annotation)
     kind: Any = str | None
     spelled = f"--{name.replace('_', '-')}"
     names = [spelled]

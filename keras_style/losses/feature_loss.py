@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Self
 
-from keras_style.runtime import keras, tf
+from keras_style.internal.tensorflow import keras, tf
 
 Statistics = dict[str, tf.Tensor]
 
@@ -54,7 +54,7 @@ class FeatureLoss(keras.losses.Loss):
         raise NotImplementedError
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
-        """Distance (B,) of the target from all-zero features: what a recipe divides by to be free of units."""
+        """Distance (B,) of the target from all-zero features: what a method divides by to be free of units."""
         kept = (COUNT, WEIGHTS)
         nothing = {key: value if key in kept else tf.zeros_like(value) for key, value in target.items()}
         return self.distance(target, nothing)
@@ -122,6 +122,19 @@ def weights(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
 def count(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """Number of positions (B,) of features (B, H, W, C), or the sum of their weights, in their dtype."""
     return tf.reduce_sum(weights(features, mask), axis=1)
+
+
+def crop(
+    features: tf.Tensor, top: tf.Tensor | int, bottom: tf.Tensor | int, left: tf.Tensor | int, right: tf.Tensor | int
+) -> tf.Tensor:
+    """`features[:, top:bottom, left:right]` of features (B, H, W, C), for bounds that are not negative.
+
+    The gradient of Python's notation is a `StridedSliceGrad`, which on a processor takes 17 times as long as the
+    padding that undoes a `tf.slice` (0.29 s and 0.017 s on two cores, for 1024 x 576 positions of 64 channels): it was
+    a fifth of the step of a tile.
+    """
+    inside = tf.slice(features, [0, top, left, 0], [-1, bottom - top, right - left, -1])
+    return tf.ensure_shape(inside, [features.shape[0], None, None, features.shape[-1]])
 
 
 def products(rows: tf.Tensor, shares: tf.Tensor | None) -> tf.Tensor:

@@ -5,8 +5,8 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, products, vectors, weights
-from keras_style.runtime import keras, tf
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from keras_style import checks
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
-from keras_style.runtime import keras, tf
 
 # Each as a factor on d = ||G/M - A/M'||^2, given the number of filters N.
 # At equal M = M', E = sum (G - A)^2 / (4 N^2 M^2) of the paper is d / (4 N^2).

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.soft_histogram import DistributionLoss
-from keras_style.runtime import keras, tf
 
 _LEAST = (
     1e-10  # added to every share: above rounding (1e-12), and the derivative by an empty bin is -11 rather than -inf

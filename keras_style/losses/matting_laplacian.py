@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count
-from keras_style.runtime import keras, tf
 
 NORMALIZATIONS = ("sum", "mean")
 

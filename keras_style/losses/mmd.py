@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from keras_style import checks
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
-from keras_style.losses.samples import mixture, samples
-from keras_style.runtime import keras, tf
+from keras_style.losses.sampling import mixture, samples
 
 KERNELS = ("linear", "poly", "gaussian")
 

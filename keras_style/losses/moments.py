@@ -3,8 +3,8 @@
 from typing import Any
 
 from keras_style import checks
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, vectors, weights
-from keras_style.runtime import keras, tf
 
 
 @keras.saving.register_keras_serializable("keras_style")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from keras_style import checks
+from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import WEIGHTS, FeatureLoss, Statistics, vectors, weights
-from keras_style.runtime import tf
 
 VECTORS = "vectors"
 _LOW, _HIGH = "low", "high"

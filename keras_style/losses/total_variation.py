@@ -3,10 +3,9 @@
 from typing import Any
 
 from keras_style import checks
-from keras_style.crop import crop
 from keras_style.errors import InputError
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count
-from keras_style.runtime import keras, tf
+from keras_style.internal.tensorflow import keras, tf
+from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, crop
 
 _SMALLEST = 1e-12  # under the root, so that the gradient of a flat region is finite
 

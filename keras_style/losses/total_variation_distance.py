@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.soft_histogram import DistributionLoss
-from keras_style.runtime import keras, tf
 
 _EQUAL = 1e-10  # shares that differ by no more are equal: rounding (1e-12) has no sign worth following
 

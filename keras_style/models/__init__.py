@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from keras_style import lazy
+from keras_style.internal import lazy_names
 
 if TYPE_CHECKING:
     from keras_style.models.cyclegan import CycleGAN
     from keras_style.models.image_pool import ImagePool
-    from keras_style.models.legacy import load_legacy
+    from keras_style.models.loading.from_torch import load_torch_generator
+    from keras_style.models.loading.keras2 import load_legacy
+    from keras_style.models.loading.open_generator import open_generator
     from keras_style.models.patch_discriminator import PatchDiscriminator
     from keras_style.models.resnet_generator import ResNetGenerator
-    from keras_style.models.sources import open_generator
-    from keras_style.models.torch_generator import load_torch_generator
     from keras_style.models.translation import translate
     from keras_style.models.unet_generator import UNetGenerator
 
@@ -27,7 +27,7 @@ __all__ = [
     "translate",
 ]
 
-__getattr__, __dir__ = lazy.attributes(
+__getattr__, __dir__ = lazy_names.attributes(
     __name__,
     {
         "CycleGAN": "keras_style.models.cyclegan",
@@ -35,9 +35,9 @@ __getattr__, __dir__ = lazy.attributes(
         "PatchDiscriminator": "keras_style.models.patch_discriminator",
         "ResNetGenerator": "keras_style.models.resnet_generator",
         "UNetGenerator": "keras_style.models.unet_generator",
-        "load_legacy": "keras_style.models.legacy",
-        "load_torch_generator": "keras_style.models.torch_generator",
-        "open_generator": "keras_style.models.sources",
+        "load_legacy": "keras_style.models.loading.keras2",
+        "load_torch_generator": "keras_style.models.loading.from_torch",
+        "open_generator": "keras_style.models.loading.open_generator",
         "translate": "keras_style.models.translation",
     },
 )

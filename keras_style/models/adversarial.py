@@ -4,7 +4,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 from keras_style import checks
 from keras_style.errors import InputError
-from keras_style.runtime import keras, tf
+from keras_style.internal.tensorflow import keras, tf
 
 
 class Adversarial(Protocol):

@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_style import checks
-from keras_style import preset as preset_files
-from keras_style.choices import DIRECTIONS
+from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import adversarial as adversarial_losses
-from keras_style.models import keras_file
 from keras_style.models.image_pool import ImagePool
+from keras_style.models.loading import keras_file
+from keras_style.models.loading import presets as preset_files
 from keras_style.models.networks import DISCRIMINATORS, GENERATORS, Network, channels, pair
-from keras_style.runtime import keras, tf
 from keras_style.version import __version__
 
 LOSSES = (

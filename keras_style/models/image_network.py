@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_style.errors import InputError
-from keras_style.runtime import keras, tf
+from keras_style.internal.tensorflow import keras, tf
 
 
 class ImageNetwork(keras.Model):

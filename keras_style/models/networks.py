@@ -5,11 +5,11 @@ from typing import Any, TypeAlias
 
 from keras_style import checks
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import keras
 from keras_style.models.image_network import ImageNetwork
 from keras_style.models.patch_discriminator import PatchDiscriminator
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.unet_generator import UNetGenerator
-from keras_style.runtime import keras
 
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
     "resnet_9": lambda **options: ResNetGenerator(blocks=9, **options),

@@ -3,9 +3,9 @@
 from typing import Any
 
 from keras_style import checks
+from keras_style.internal.tensorflow import keras
 from keras_style.layers import BilinearUpSampling2D, Conv2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
 from keras_style.models.image_network import ImageNetwork, normal_kernels
-from keras_style.runtime import keras
 
 UPSAMPLINGS = ("transposed", "resize")
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.layers import BilinearUpSampling2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
-from keras_style.runtime import keras, tf
 
 _ROW_BY_ROW = (
     keras.layers.Activation,

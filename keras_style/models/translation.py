@@ -9,8 +9,8 @@ import numpy as np
 from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.images import ImageLike, load
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.strips import Strips
-from keras_style.runtime import keras, tf
 
 # By generator, and by whether XLA compiles: the weights when it was traced, and the function.
 _traced: weakref.WeakKeyDictionary[Any, dict[bool, tuple[list[np.ndarray], Callable]]] = weakref.WeakKeyDictionary()

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from keras_style.internal.tensorflow import tf
 from keras_style.optimize.gradient import LossesAndGradient
-from keras_style.runtime import tf
 
 
 def adam_graph(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import state_file
 from keras_style.errors import CheckpointError
+from keras_style.internal import saved_state
 
 FILE = "checkpoint.npz"
 
@@ -57,11 +57,11 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        with state_file.reading(self.path, "a checkpoint") as (about, file):
+        with saved_state.reading(self.path, "a checkpoint") as (about, file):
             arguments = about["arguments"]
             slots = [file[f"optimizer_{index}"] for index in range(about["slots"])]
             state = State(about["stage"], about["step"], file["image"], slots, about["history"])
-        if different := state_file.differences(arguments, self.arguments):
+        if different := saved_state.differences(arguments, self.arguments):
             raise CheckpointError(
                 f"{self.path.parent} holds a checkpoint of other arguments: {'; '.join(different)}. "
                 "Use the same ones, or another directory"
@@ -82,4 +82,4 @@ class Checkpoint:
             "history": state.history,
         }
         slots = {f"optimizer_{index}": value for index, value in enumerate(state.optimizer)}
-        state_file.write(self.path, about, {"image": state.image, **slots})
+        saved_state.write(self.path, about, {"image": state.image, **slots})

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_style import masks
-from keras_style.images import resize
-from keras_style.masks import Regions
+from keras_style.images import masks, resize
+from keras_style.images.masks import Regions
 from keras_style.optimize.checkpoint import State
 from keras_style.optimize.image_optimizer import History, ImageOptimizer, Minimum
 from keras_style.optimize.iterate import Iterate, OnIterate

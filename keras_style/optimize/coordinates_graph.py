@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_style.internal.tensorflow import tf
 from keras_style.optimize.coordinates import COLORS, FREQUENCIES, LEAST, MARGIN, UNITS
-from keras_style.runtime import tf
 
 
 class CoordinatesGraph:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_style.internal.tensorflow import tf
 from keras_style.optimize.objective import Losses
-from keras_style.runtime import tf
 
 # Of a function that no graph optimizer is to touch. Inlined, it would be optimized with its caller; and a session, as
 # TF Serving has one, optimizes all functions of its graph but those of tf.data, which has optimizers of its own.

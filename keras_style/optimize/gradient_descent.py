@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
-from keras_style.runtime import keras, tf
 
 
 def descend(

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from keras_style import checks
-from keras_style.backbones import Backbone
-from keras_style.choices import OPTIMIZERS
+from keras_style.backbones.vgg import Backbone
+from keras_style.checks import OPTIMIZERS
 from keras_style.errors import DivergenceError, InputError
-from keras_style.masks import Regions
-from keras_style.optimize import tiled
+from keras_style.images.masks import Regions
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.optimize.gradient import LossesAndGradient, losses_and_gradient
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
 from keras_style.optimize.objective import Losses, Objective
-from keras_style.optimize.tiled import tiled_losses_and_gradient
-from keras_style.runtime import keras, tf
+from keras_style.optimize.tiling import tiled_losses
+from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
 
 History = dict[str, list[float]]
 
@@ -90,8 +90,8 @@ class ImageOptimizer:
         if tile is not None:
             if wrap:
                 raise InputError(f"tile={tile} with wrap={wrap}; expected one of them")
-            tiled.check(objective)
-            tiled.tiling(objective, backbone, checks.whole("tile", tile, 1, 10**9))
+            tiled_losses.check(objective)
+            tiled_losses.tiling(objective, backbone, checks.whole("tile", tile, 1, 10**9))
         self.tile = tile
         if optimizer == "adam":
             optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_2=BETA_2)

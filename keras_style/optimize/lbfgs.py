@@ -5,10 +5,10 @@ import scipy.optimize
 
 from keras_style.errors import DivergenceError
 from keras_style.images import GRID
+from keras_style.internal.tensorflow import tf
 from keras_style.optimize.coordinates import UNITS, Coordinates
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
-from keras_style.runtime import tf
 
 HISTORY = 10  # pairs of vectors; each pair costs 16 bytes per pixel and channel
 

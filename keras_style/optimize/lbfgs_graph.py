@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_style.internal.tensorflow import tf
 from keras_style.optimize.coordinates import UNITS
 from keras_style.optimize.coordinates_graph import CoordinatesGraph
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.lbfgs import FIRST_MOVE, HISTORY, ONE_DRAW, on_grid
 from keras_style.optimize.line_search_graph import Point, search
-from keras_style.runtime import tf
 
 _EPSILON = float(np.finfo(np.float64).eps)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from keras_style.runtime import tf
+from keras_style.internal.tensorflow import tf
 
 # As in L-BFGS-B 3.0: sufficient decrease, curvature, relative width of the bracket, evaluations at most, longest step.
 _DECREASE, _CURVATURE, _WIDTH, _TRIALS, _LONGEST = 1e-3, 0.9, 0.1, 20, 1e10

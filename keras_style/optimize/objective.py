@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_style import checks, masks
-from keras_style.backbones import Backbone
-from keras_style.choices import BALANCES
+from keras_style import checks
+from keras_style.backbones.vgg import Backbone
+from keras_style.checks import BALANCES
 from keras_style.errors import InputError
+from keras_style.images import masks
+from keras_style.images.masks import Regions
+from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
-from keras_style.masks import Regions
 from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
-from keras_style.runtime import tf
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]

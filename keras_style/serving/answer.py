@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_style import atomic, images
+from keras_style import images
 from keras_style.errors import InputError
+from keras_style.internal import atomic_files
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ class StyledPicture:
         if self.data is None or _format(self.data) != images.format_of(path):
             return images.save(self.array, path, quality=quality)
         try:
-            atomic.write_bytes(path, self.data)
+            atomic_files.write_bytes(path, self.data)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
         return Path(path)

@@ -12,8 +12,8 @@ from keras_style import checks
 from keras_style.errors import StyleError
 from keras_style.serving.answer import StyledPicture
 from keras_style.serving.endpoint import NOT_READY, READY_WITHIN, Endpoint
-from keras_style.serving.metadata import ModelMetadata, VersionStatus, read_metadata, read_status
-from keras_style.serving.pictures import Picture
+from keras_style.serving.model_metadata import ModelMetadata, VersionStatus, read_metadata, read_status
+from keras_style.serving.request_pictures import Picture
 
 
 class StyleClient(Endpoint):

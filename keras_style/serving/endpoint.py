@@ -18,10 +18,10 @@ from keras_style.errors import (
     ServingError,
     UnknownModelError,
 )
-from keras_style.serving import messages, pictures, tensors
+from keras_style.serving import messages, request_pictures, tensor_protos
 from keras_style.serving.answer import StyledPicture
 from keras_style.serving.failures import explained
-from keras_style.serving.pictures import Picture
+from keras_style.serving.request_pictures import Picture
 from keras_style.serving.tls import TLS
 
 # {name: (path, request, response)}
@@ -40,7 +40,11 @@ MAX_MESSAGE_BYTES = 256 * 2**20  # float32 RGB of 22 megapixels; gRPC's own limi
 NOT_READY = (ServerUnavailableError, DeadlineError, UnknownModelError, RefusedError)  # refused: an unknown label
 READY_WITHIN = 2.0  # seconds for a server to say that it is ready: it only looks into a table
 _connecting = threading.Lock()
-_SIGNATURES = {pictures.BYTES: "serving_bytes", pictures.UINT8: "serving_uint8", pictures.FLOAT: "serving_default"}
+_SIGNATURES = {
+    request_pictures.BYTES: "serving_bytes",
+    request_pictures.UINT8: "serving_uint8",
+    request_pictures.FLOAT: "serving_default",
+}
 
 
 class Endpoint:
@@ -168,10 +172,10 @@ class Endpoint:
         self._name_model(request)
         request.model_spec.signature_name = self.signature or _SIGNATURES[form]
         for key, (picture, called) in given.items():
-            key = f"{key}_bytes" if form == pictures.BYTES else key
-            tensors.fill(request.inputs[key], pictures.payload(picture, form, called))
+            key = f"{key}_bytes" if form == request_pictures.BYTES else key
+            tensor_protos.fill(request.inputs[key], request_pictures.payload(picture, form, called))
         if steps is not None:
-            tensors.fill(request.inputs["steps"], np.asarray(steps, np.int32))
+            tensor_protos.fill(request.inputs["steps"], np.asarray(steps, np.int32))
         return request
 
     def style_of_many(
@@ -186,13 +190,13 @@ class Endpoint:
         """
         checks.whole("concurrency", concurrency, 1, 10_000)
         checks.truth("return_exceptions", return_exceptions)
-        if pictures.is_one(contents):
+        if request_pictures.is_one(contents):
             raise InputError(f"contents is one picture, a {type(contents).__name__}; expected several, or stylize")
         _check_steps(steps, style)
         if style is None:
             return None
-        form = pictures.form(style, "style")
-        checked = pictures.payload(style, form, "style")
+        form = request_pictures.form(style, "style")
+        checked = request_pictures.payload(style, form, "style")
         return checked if isinstance(checked, bytes) else style
 
     def status_request(self) -> Any:
@@ -217,11 +221,11 @@ class Endpoint:
             request.model_spec.version_label = self.label
 
     def _form(self, given: dict[str, tuple[Picture, str]]) -> str:
-        needed = max((pictures.form(*each) for each in given.values()), key=pictures.FORMS.index)
+        needed = max((request_pictures.form(*each) for each in given.values()), key=request_pictures.FORMS.index)
         if self.signature is None:
             return needed
         ending = self.signature.rpartition("_")[2]
-        return ending if ending in (pictures.BYTES, pictures.UINT8) else pictures.FLOAT
+        return ending if ending in (request_pictures.BYTES, request_pictures.UINT8) else request_pictures.FLOAT
 
     # What came back
 
@@ -235,10 +239,10 @@ class Endpoint:
         outputs = response.outputs
         with contextlib.suppress(ValueError):  # not one of a batch, or not a tensor
             if "image_bytes" in outputs:
-                (data,) = tensors.from_proto(outputs["image_bytes"])
+                (data,) = tensor_protos.from_proto(outputs["image_bytes"])
                 return StyledPicture(bytes(data), None, *common)
             if "image" in outputs:
-                (pixels,) = tensors.from_proto(outputs["image"])
+                (pixels,) = tensor_protos.from_proto(outputs["image"])
                 if np.ndim(pixels) == 3:
                     return StyledPicture(None, np.asarray(pixels), *common)
         came = ", ".join(f"{key} {_described(tensor)}" for key, tensor in sorted(outputs.items())) or "nothing"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from keras_style import lazy
+from keras_style.internal import lazy_names
 
 if TYPE_CHECKING:
     from keras_style.training.csv_log import CSVLog
@@ -27,7 +27,7 @@ __all__ = [
     "train",
 ]
 
-__getattr__, __dir__ = lazy.attributes(
+__getattr__, __dir__ = lazy_names.attributes(
     __name__,
     {
         "CSVLog": "keras_style.training.csv_log",

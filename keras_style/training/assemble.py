@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_style import data
-from keras_style.choices import DIRECTIONS
+from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import keras
 from keras_style.models.cyclegan import CycleGAN
-from keras_style.models.sources import open_generator
-from keras_style.runtime import keras
+from keras_style.models.loading.open_generator import open_generator
 from keras_style.training import config, held_out, optimizers
 from keras_style.training.csv_log import CSVLog
 from keras_style.training.evaluation import Evaluation
@@ -20,7 +20,7 @@ from keras_style.training.samples import Samples
 from keras_style.training.tensorboard_log import TensorBoardLog
 
 if TYPE_CHECKING:
-    from keras_style.data import Unpaired
+    from keras_style.data.unpaired_batches import Unpaired
 
 # What the names in each section of a configuration are arguments of.
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from keras_style import config
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal import yaml_options
 
 
 def _number(value: Any) -> Any:
@@ -143,7 +143,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     if isinstance(source, Mapping):
         given, where = source, "config"
     elif isinstance(source, str | os.PathLike):
-        given, where = config.read(source), f"config: {source}"
+        given, where = yaml_options.read(source), f"config: {source}"
     else:
         raise InputError(f"config is of type {type(source).__name__}; expected a path or a mapping")
     # A section without content is null to YAML.

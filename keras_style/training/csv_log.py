@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from keras_style import atomic
-from keras_style.runtime import keras
+from keras_style.internal import atomic_files
+from keras_style.internal.tensorflow import keras
 
 
 class CSVLog(keras.callbacks.Callback):
@@ -37,7 +37,7 @@ class CSVLog(keras.callbacks.Callback):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *columns])
         writer.writerows(["" if math.isnan(value) else value for value in row] for row in table)
-        atomic.write_bytes(self.path, text.getvalue().encode())
+        atomic_files.write_bytes(self.path, text.getvalue().encode())
 
 
 def _rows(history: dict[str, list[float]], columns: list[str]) -> list[tuple[float, ...]]:

@@ -10,9 +10,9 @@ import numpy as np
 import scipy.linalg
 
 from keras_style import checks
-from keras_style.backbones import Backbone
+from keras_style.backbones.vgg import Backbone
 from keras_style.errors import InputError
-from keras_style.runtime import tf
+from keras_style.internal.tensorflow import tf
 
 
 class PooledFeatures:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import atomic, backbones, checks, images
+from keras_style import backbones, checks, images
 from keras_style.errors import InputError
-from keras_style.models import keras_file
-from keras_style.runtime import keras
+from keras_style.internal import atomic_files
+from keras_style.internal.tensorflow import keras
+from keras_style.models.loading import keras_file
 from keras_style.training import held_out
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
 from keras_style.training.held_out import Pictures
@@ -137,9 +138,9 @@ class Evaluation(keras.callbacks.Callback):
         assert self.directory
         for direction in ("a2b", "b2a"):
             encoded = keras_file.encoded(getattr(self.model, f"generator_{direction}"))
-            atomic.write_bytes(self.directory / f"generator_{direction}.keras", encoded)
+            atomic_files.write_bytes(self.directory / f"generator_{direction}.keras", encoded)
         about = {"epoch": epoch + 1, "mean_kid": mean_kid(logs), **{name: float(logs[name]) for name in self.metrics}}
-        atomic.write_bytes(self.directory / "best.json", json.dumps(about, indent=2).encode())
+        atomic_files.write_bytes(self.directory / "best.json", json.dumps(about, indent=2).encode())
 
     def _write_protocol(self) -> None:
         if not self.directory:
@@ -150,7 +151,7 @@ class Evaluation(keras.callbacks.Callback):
             "test_images": {"a": len(a), "b": len(b)},
             "untranslated": {"kid": kid(a, b), "fid": fid(a, b)},
         }
-        atomic.write_bytes(self.directory / "protocol.json", json.dumps(about, indent=2).encode())
+        atomic_files.write_bytes(self.directory / "protocol.json", json.dumps(about, indent=2).encode())
 
 
 def _check_pairs(a: list[np.ndarray], b: list[np.ndarray]) -> None:

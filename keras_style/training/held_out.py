@@ -5,10 +5,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_style import checks, data, images
-from keras_style.data import Preparation
+from keras_style import checks, images
+from keras_style.data.collections import Collection, items_of
+from keras_style.data.unpaired_batches import Preparation
 
-Pictures: TypeAlias = data.Collection | Sequence[np.ndarray]
+Pictures: TypeAlias = Collection | Sequence[np.ndarray]
 
 
 def read(name: str, source: Pictures, image_size: int | None = None, limit: int | None = None) -> list[np.ndarray]:
@@ -29,7 +30,7 @@ def read(name: str, source: Pictures, image_size: int | None = None, limit: int 
         InputError: the collection holds no image, or one that cannot be read.
     """
     given = isinstance(source, list | tuple) and bool(source) and all(isinstance(each, np.ndarray) for each in source)
-    items: Any = source if given else data.items_of(name, source)
+    items: Any = source if given else items_of(name, source)
     if limit is not None and len(items) > checks.whole("limit", limit, 1, 10**6):
         items = [items[index * len(items) // limit] for index in range(limit)]
     if given:

@@ -5,7 +5,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from keras_style.runtime import keras
+from keras_style.internal.tensorflow import keras
 from keras_style.training.resume import Resume
 
 

@@ -1,6 +1,6 @@
 """The optimizers of a model: one, or several in attributes of their own."""
 
-from keras_style.runtime import keras
+from keras_style.internal.tensorflow import keras
 
 
 def of(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_style.errors import InputError
-from keras_style.runtime import tf
+from keras_style.internal.tensorflow import tf
 
 WINDOW = 11  # pixels, with a standard deviation of 1.5 (Wang et al. 2004, section III-B)
 

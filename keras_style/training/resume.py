@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_style import checks, state_file
+from keras_style import checks
 from keras_style.errors import CheckpointError, InputError
-from keras_style.runtime import keras, tf
+from keras_style.internal import saved_state
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.training import optimizers
 
 FILE = "state.npz"
@@ -118,10 +119,10 @@ class Resume(keras.callbacks.Callback):
         arrays = {f"variable_{index}": _array(each) for index, each in enumerate(_variables(self.model))}
         if self.step:
             arrays |= {f"mean_{index}": _array(each) for index, each in enumerate(_means(self.model))}
-        state_file.write(self.path, about, arrays)
+        saved_state.write(self.path, about, arrays)
 
     def _restore(self) -> None:
-        with state_file.reading(self.path, "the state of a training") as (about, file):
+        with saved_state.reading(self.path, "the state of a training") as (about, file):
             values, means = (
                 [file[f"{kind}_{index}"] for index in range(sum(name.startswith(kind) for name in file.files))]
                 for kind in ("variable", "mean")
@@ -129,7 +130,7 @@ class Resume(keras.callbacks.Callback):
             saved = about["identity"]
             self.epoch, self.step, self.means = about["epoch"], about["step"], means
             history, self.earlier = about["history"], about["epochs"]
-        if different := state_file.differences(saved, self.identity):
+        if different := saved_state.differences(saved, self.identity):
             raise CheckpointError(
                 f"{self.path.parent} holds the state of another training: {'; '.join(different[:3])}. "
                 "Use the same settings, or another directory"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from keras_style import atomic, state_file
 from keras_style.errors import CheckpointError, InputError, MissingFileError
-from keras_style.progress import Verbosity
+from keras_style.internal import atomic_files, saved_state
+from keras_style.painting.progress import Verbosity
 from keras_style.training import config
 
 if TYPE_CHECKING:
@@ -117,12 +117,12 @@ def train(
     place = _place(configuration, directory)
     config.check_folders(given.data)
 
-    from keras_style.models import keras_file
+    from keras_style.models.loading import keras_file
     from keras_style.training import assemble
     from keras_style.training.evaluation import best
     from keras_style.training.interrupt import Interrupt, Stopped
-    from keras_style.training.progress import TrainingProgress
     from keras_style.training.resume import Resume
+    from keras_style.training.training_progress import TrainingProgress
 
     data = assemble.images(given)
     gan = assemble.model(given)
@@ -143,7 +143,7 @@ def train(
             stopped = True
     if not stopped:
         for direction in ("a2b", "b2a"):
-            atomic.write_bytes(
+            atomic_files.write_bytes(
                 place / f"generator_{direction}.keras", keras_file.encoded(getattr(gan, f"generator_{direction}"))
             )
     history = gan.history
@@ -189,7 +189,7 @@ def _compare(place: Path, full: Mapping[str, Any]) -> None:
         {name: value for name, value in each.items() if not {name, name.partition(".")[0]} & {*_FREE}}
         for each in (before, _flat(full))
     ]
-    if different := state_file.differences(*fixed):
+    if different := saved_state.differences(*fixed):
         raise CheckpointError(
             f"{place} holds a training with another configuration: {'; '.join(different)}. "
             "Use the same one, or another directory"
@@ -200,7 +200,7 @@ def _claim(place: Path, full: Mapping[str, Any], default: bool) -> None:
     try:
         place.mkdir(parents=default, exist_ok=True)
         text = yaml.safe_dump(dict(full), sort_keys=False, allow_unicode=True)
-        atomic.write_bytes(place / CONFIG, text.encode())
+        atomic_files.write_bytes(place / CONFIG, text.encode())
     except OSError as error:
         raise InputError(f"directory: {place} cannot be written ({error.strerror or error})") from None
 

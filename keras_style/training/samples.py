@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_style import checks, images
 from keras_style.errors import InputError
-from keras_style.runtime import keras
+from keras_style.internal.tensorflow import keras
 from keras_style.training import held_out
 from keras_style.training.held_out import Pictures
 

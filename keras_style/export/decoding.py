@@ -1,0 +1,135 @@
+"""Image files to pixels inside a graph, with the limits checked before anything is decoded.
+
+What comes out is what `keras_style.images.load` gives, but for color profiles, which TensorFlow does not know.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_style.export.exif import orientation, upright
+from keras_style.export.gif import first_frame
+from keras_style.export.graph_checks import refuse_unless
+from keras_style.export.limits import MAX_JPEG_SCANS, Limits
+from keras_style.internal.tensorflow import tf
+
+FORMATS = "JPEG, PNG, GIF or BMP"
+_HEAD = 64  # bytes: more than the headers of PNG and BMP
+_PNG_GRAY = 0
+
+Check = Callable[[Any, Any, Any], Any]  # of height, width and the file, which it returns
+
+
+def decode(data: Any, name: str, limits: Limits) -> Any:
+    """An image file as float32 RGB (H, W, 3) in [0, 1].
+
+    JPEG (upright, as its EXIF data says), PNG (transparent pixels on white; 16-bit gray keeps its depth), the first
+    frame of a GIF (without transparency) and uncompressed BMP of 8, 24 or 32 bits.
+
+    Args:
+        data: a string scalar.
+        name: how refusals call it.
+        limits: of its length and its pixels.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, for anything else.
+    """
+    length = tf.strings.length(data)
+    data = refuse_unless(length > 0, [f"{name}: it is empty; expected {FORMATS}"], data)
+    refusal = [f"{name}: ", length, f" bytes; expected at most {limits.max_bytes}"]
+    data = refuse_unless(length <= limits.max_bytes, refusal, data)
+    starts = {b"\xff\xd8\xff": _jpeg, b"\x89PNG\r\n\x1a\n": _png, b"GIF8": _gif, b"BM": _bmp}
+    matches = tf.stack([tf.strings.substr(data, 0, len(start)) == start for start in starts])
+    refusal = [f"{name}: its format is not known; expected {FORMATS}"]
+    data = refuse_unless(tf.reduce_any(matches), refusal, data)
+
+    def check(height: Any, width: Any, data: Any) -> Any:
+        height, width = tf.cast(height, tf.int64), tf.cast(width, tf.int64)
+        fits = (height > 0) & (width > 0) & (height * width <= limits.max_pixels)
+        refusal = [f"{name}: ", width, " x ", height, f" pixels; expected at least 1 and at most {limits.max_pixels}"]
+        return refuse_unless(fits, refusal, data)
+
+    branches = [lambda branch=branch: branch(data, name, check) for branch in starts.values()]
+    image = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def _jpeg(data: Any, name: str, check: Check) -> Any:
+    shape = tf.image.extract_jpeg_shape(data)  # from the header
+    data = check(shape[0], shape[1], data)
+    values = tf.io.decode_raw(data, tf.uint8)
+    scans = tf.math.count_nonzero((values[:-1] == 0xFF) & (values[1:] == 0xDA))
+    refusal = [f"{name}: a JPEG of ", scans, f" scans; expected at most {MAX_JPEG_SCANS}"]
+    data = refuse_unless(scans <= MAX_JPEG_SCANS, refusal, data)
+    pixels = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")  # as Pillow does
+    return upright(_unit(pixels), orientation(data))
+
+
+def _png(data: Any, name: str, check: Check) -> Any:
+    head = _head(data)
+    # A chunk before the header would put other numbers where its size is looked for.
+    is_first = tf.reduce_all(head[12:16] == tf.constant(list(b"IHDR"), tf.int64))
+    data = refuse_unless(is_first, [f"{name}: a PNG that does not start with its header"], data)
+    data = check(_big_endian(head, 20), _big_endian(head, 16), data)
+    # Pillow, too, reads deep color with 8 bits, and gray alone with 16.
+    deep = (head[24] == 16) & (head[25] == _PNG_GRAY)
+    image = tf.cond(
+        deep,
+        lambda: tf.cast(tf.io.decode_png(data, channels=4, dtype=tf.uint16), tf.float32) / 65535,
+        lambda: _unit(tf.io.decode_png(data, channels=4)),
+    )
+    alpha = image[..., 3:]
+    # To pixels of less than 8 bits without alpha, the decoder adds the largest number of that many bits, not 255.
+    filler = tf.cast(tf.bitwise.left_shift(tf.constant(1, tf.int64), head[24]) - 1, tf.float32) / 255
+    alpha = tf.where((head[24] < 8) & tf.reduce_all(alpha == filler), 1.0, alpha)
+    return image[..., :3] * alpha + (1 - alpha)
+
+
+def _gif(data: Any, name: str, check: Check) -> Any:
+    head = _head(data)
+    data = check(_little_endian(head, 8, 2), _little_endian(head, 6, 2), data)
+    frame, height, width, is_whole = first_frame(data)
+    frame = refuse_unless(is_whole, [f"{name}: a GIF without a whole first frame"], frame)
+    frame = check(height, width, frame)
+    return _unit(tf.io.decode_gif(frame)[0])
+
+
+def _bmp(data: Any, name: str, check: Check) -> Any:
+    head = _head(data)
+    header, bits, compression = (_little_endian(head, *place) for place in ((14, 4), (28, 2), (30, 4)))
+    known = (header >= 40) & ((bits == 8) | (bits == 24) | (bits == 32)) & (compression == 0)
+    refusal = [f"{name}: a BMP of ", bits, " bits, compression ", compression, "; expected 8, 24 or 32 bits and none"]
+    data = refuse_unless(known, refusal, data)
+    # A negative height means that the rows go from top to bottom.
+    height, width = (_signed(_little_endian(head, place, 4)) for place in (22, 18))
+    data = check(tf.abs(height), width, data)
+
+    def from_palette() -> Any:
+        # The decoder gives the index of a color as a gray level.
+        colors = tf.io.decode_raw(tf.strings.substr(data, tf.cast(14 + header, tf.int32), 4 * 256), tf.uint8)
+        blue_green_red = tf.reshape(tf.pad(colors, [[0, 4 * 256 - tf.size(colors)]]), (256, 4))
+        return tf.gather(blue_green_red[:, 2::-1], tf.cast(tf.io.decode_bmp(data)[..., 0], tf.int32))
+
+    # The fourth byte of a pixel is rarely meant as alpha, and zero for most writers.
+    return _unit(tf.cond(bits == 8, from_palette, lambda: tf.io.decode_bmp(data)[..., :3]))
+
+
+def _unit(pixels: Any) -> Any:
+    return tf.cast(pixels, tf.float32) / 255
+
+
+def _head(data: Any) -> Any:
+    """The first bytes as int64, zeros where the file is shorter."""
+    values = tf.io.decode_raw(tf.strings.substr(data, 0, _HEAD), tf.uint8)
+    return tf.cast(tf.pad(values, [[0, _HEAD - tf.size(values)]]), tf.int64)
+
+
+def _little_endian(head: Any, start: int, count: int) -> Any:
+    return tf.add_n([head[start + place] * 256**place for place in range(count)])
+
+
+def _big_endian(head: Any, start: int) -> Any:
+    return tf.add_n([head[start + 3 - place] * 256**place for place in range(4)])
+
+
+def _signed(value: Any) -> Any:
+    return tf.where(value >= 2**31, value - 2**32, value)

@@ -1,0 +1,111 @@
+"""What can be exported: a generator from wherever it is, or an optimization method."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_style.checks import DIRECTIONS
+from keras_style.errors import InputError, StyleError
+from keras_style.models.loading import presets
+from keras_style.optimize.schedule import schedule
+from keras_style.painting.stylizer import Stylizer, backbone_digest
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model to export.
+
+    Args:
+        model: a generator, a Keras model, or a Stylizer.
+        description: what it is and where it came from, as JSON values.
+    """
+
+    model: Any
+    description: dict[str, Any]
+
+    @property
+    def is_generator(self) -> bool:
+        return not isinstance(self.model, Stylizer)
+
+
+def open_source(model: Any, direction: str = "a2b") -> Source:
+    """Open what `export_saved_model` takes.
+
+    Raises:
+        MissingFileError, InputError, WeightsError: it cannot be opened, or is something else.
+    """
+    if isinstance(model, Stylizer):
+        return Source(model, {"kind": "stylizer", **_of_stylizer(model)})
+    from keras_style.internal.tensorflow import keras
+    from keras_style.models.cyclegan import CycleGAN
+    from keras_style.models.loading.open_generator import open_generator
+
+    described: dict[str, Any] = {"kind": "generator"}
+    if isinstance(model, str | os.PathLike):
+        described |= {"source": os.fspath(model), "direction": direction, "card": _card(model)}
+        model = open_generator(model, direction)
+    elif isinstance(model, CycleGAN):
+        described["direction"] = direction
+        model = {"a2b": model.generator_a2b, "b2a": model.generator_b2a}.get(direction)
+        if model is None:
+            raise InputError(f"direction is {direction!r}; expected one of {', '.join(DIRECTIONS)}")
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"model is of type {type(model).__name__}; expected a generator (a Keras model), a Stylizer, or the name "
+            "of a preset, a run or a file"
+        )
+    return Source(model, {**described, **_of_generator(model)})
+
+
+def _of_generator(generator: Any) -> dict[str, Any]:
+    return {
+        "model": type(generator).__name__,
+        "parameters": int(sum(np.prod(variable.shape) for variable in generator.weights)),
+        "multiple": getattr(generator, "multiple", 1),
+        "minimum": getattr(generator, "minimum", 1),
+        "weights_sha256": weights_digest(variable.numpy() for variable in generator.weights),
+    }
+
+
+def _of_stylizer(stylizer: Stylizer) -> dict[str, Any]:
+    method = stylizer.method if isinstance(stylizer.method, str) else dict(stylizer.method)
+    variant = stylizer._variant
+    return {
+        "method": method,
+        "variant": stylizer.variant,
+        "size": stylizer.size,
+        "steps": variant.steps,
+        "weights": backbone_digest(variant.backbone),
+    }
+
+
+def least_steps(stylizer: Stylizer) -> int:
+    """One for each scale and pass, of a square picture."""
+    variant = stylizer._variant
+    return len(schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes))
+
+
+def weights_digest(arrays: Iterable[np.ndarray]) -> str:
+    """SHA-256 of arrays in their order, with shapes and types."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _card(model: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The description of a preset with the text of its card; None of anything else."""
+    if Path(model).is_dir() and not Path(model, presets.DESCRIPTION).is_file():
+        return None
+    try:
+        description, files = presets.load(os.fspath(model))
+    except StyleError:
+        return None
+    card = files.get(presets.CARD)
+    return {**description, "card": card.read_text(encoding="utf-8") if card else ""}

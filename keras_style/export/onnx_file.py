@@ -1,0 +1,106 @@
+"""A generator as an ONNX file."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_style import checks
+from keras_style.errors import ExportError, InputError, MissingFileError
+from keras_style.export.exportable import open_source
+from keras_style.internal import atomic_files
+
+OPSET = 18
+TOLERANCE = 1e-4  # another library adds in another order
+
+
+def export_onnx(
+    model: Any, path: str | os.PathLike[str], *, direction: str = "a2b", size: int | tuple[int, int] | None = None
+) -> Path:
+    """Export a generator as an ONNX file, and run it once with onnxruntime.
+
+    The input `image` and the output `translated` are float32 (B, H, W, 3) in [0, 1]; pictures of other sizes than the
+    network takes are extended and cropped as in `keras_style.models.translate`. Needs the extra `keras-style[onnx]`.
+
+    Args:
+        model: a generator, as `keras_style.export_saved_model` takes it.
+        path: the file; its directory must exist. It appears whole, after it was compared with Keras.
+        direction: "a2b" or "b2a", of what holds both.
+        size: pixels, one number or (height, width); None takes any.
+
+    Raises:
+        MissingFileError: the model or the directory does not exist.
+        InputError: an argument is not as above, or the extra is missing.
+        ExportError: the file answers otherwise than Keras.
+
+    Example:
+        >>> keras_style.export.export_onnx(gan.generator_a2b, "a2b.onnx")
+    """
+    sides = checks.sides("size", size)
+    source = check_file(path, model, direction)
+    try:
+        import onnxruntime
+        import tf2onnx
+    except ImportError as error:
+        raise InputError(f"ONNX needs {error.name}: pip install 'keras-style[onnx]'") from None
+    from keras_style.export.generator_graph import generator_graph
+    from keras_style.internal.tensorflow import tf
+
+    translate = generator_graph(source.model)
+    spec = tf.TensorSpec((None, *(sides or (None, None)), 3), tf.float32, name="image")
+
+    @tf.function(autograph=False, input_signature=[spec])
+    def function(image: Any) -> Any:
+        return tf.ensure_shape(translate(image), spec.shape)
+
+    proto, _ = tf2onnx.convert.from_function(function, [spec], opset=OPSET)
+    _rename_output(proto.graph, "translated")
+    data = proto.SerializeToString()
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    compare(path, lambda picture: session.run(["translated"], {"image": picture})[0], source.model, sides)
+    return write_file(path, data)
+
+
+def _rename_output(graph: Any, name: str) -> None:
+    """The converter calls it after the node that makes it."""
+    old, graph.output[0].name = graph.output[0].name, name
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [name if each == old else each for each in names]
+
+
+def check_file(path: str | os.PathLike[str], model: Any, direction: str) -> Any:
+    """A generator to be written to a file."""
+    if not Path(path).resolve().parent.is_dir():
+        raise MissingFileError(f"{path}: no such directory: {Path(path).parent}")
+    source = open_source(model, direction)
+    if not source.is_generator:
+        raise InputError("a Stylizer as a single file; expected a generator (export_saved_model takes both)")
+    return source
+
+
+def compare(path: Any, run: Any, generator: Any, size: tuple[int, int] | None) -> None:
+    """Run what was converted on a picture, and compare.
+
+    Raises:
+        ExportError: it does not run, or differs from Keras by more than 1e-4.
+    """
+    from keras_style.models.translation import translate
+
+    picture = np.random.default_rng(0).random((*(size or (37, 50)), 3), np.float32)
+    try:
+        answer = run(picture[None])[0]
+    except Exception as error:  # of another library's own kind
+        raise ExportError(f"{path} does not run: {' '.join(str(error).split())[:300]}") from error
+    difference = float(np.abs(answer - translate(generator, picture)).max())
+    if not difference <= TOLERANCE:
+        raise ExportError(f"{path} differs from Keras by {difference:.3g}; expected at most {TOLERANCE:g}")
+
+
+def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
+    try:
+        atomic_files.write_bytes(path, data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return Path(path)

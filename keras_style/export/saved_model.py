@@ -1,0 +1,165 @@
+"""A model as a SavedModel that TensorFlow Serving runs."""
+
+import dataclasses
+import datetime
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_style import checks
+from keras_style.checks import DIRECTIONS
+from keras_style.errors import InputError
+from keras_style.export.exportable import Source, least_steps, open_source
+from keras_style.export.limits import MAX_BYTES, MAX_PIXELS, Limits
+from keras_style.images import ImageLike
+from keras_style.internal.version_folders import check_new, publish
+from keras_style.version import __version__
+
+METADATA = "keras_style.json"
+WARMUP_SIDE = 256  # pixels
+
+
+def export_saved_model(
+    model: Any,
+    directory: str | os.PathLike[str],
+    version: int | None = None,
+    *,
+    direction: str = "a2b",
+    size: int | tuple[int, int] | None = None,
+    output_format: str = "png",
+    quality: int = 95,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+    warmup: bool = True,
+    verify: bool = False,
+    pictures: Sequence[ImageLike] = (),
+) -> Path:
+    """Export a model as a SavedModel: a directory that TensorFlow Serving runs, without Keras or this package.
+
+    A generator gets the signatures `serving_default` (`image` float32 (B, H, W, 3) in [0, 1] -> `image`),
+    `serving_uint8` (the same in 8 bits) and `serving_bytes` (`image_bytes` (B,) -> `image_bytes`, image files of any
+    sizes). A Stylizer gets those of `content` and `style` (`content_bytes`, `style_bytes`) and an optional int32 scalar
+    `steps`: its whole optimization is a graph.
+
+    Pictures may have any size, as in `keras_style.models.translate`, whose numbers come out. The version appears whole
+    or not at all, under the next free number.
+
+    Args:
+        model: a generator (a Keras model, images (B, H, W, 3) in [-1, 1] to the same), a `CycleGAN`, a
+            `keras_style.Stylizer`, or whatever `keras_style.models.open_generator` takes: the name of a preset, the
+            directory of a preset or of a run, a file.
+        directory: of the model, that is MODELS/NAME; its versions are in it. It is made; its parent must exist.
+        version: a number from 1 on that is not there yet; None means the largest there is, plus one.
+        direction: "a2b" or "b2a", of what holds both.
+        size: pixels, one number or (height, width): all tensors have this size, encoded images are resized to it, and
+            TensorFlow Serving can put requests together. None, the default, takes any size. Generators only.
+        output_format: of the images that go out encoded: "png" or "jpeg" (without chroma subsampling).
+        quality: 1 to 100, of JPEG.
+        max_pixels: height times width of an encoded image, or of all images of a tensor together (the latter not with
+            `size`); more is refused, and before it is decoded.
+        max_bytes: of an encoded image.
+        warmup: write a request for each signature, which a server runs before the version becomes available.
+        verify: run the graph in a new process without Keras, and compare; see `keras_style.export.verify`. What
+            differs is not exported.
+        pictures: to compare on; without any, on synthetic ones. For a Stylizer: a content, a style, and so on in turn.
+
+    Returns:
+        The directory of the new version.
+
+    Raises:
+        MissingFileError: the model or the parent of the directory does not exist.
+        InputError: an argument is not as above, the version exists, or the disk refuses.
+        WeightsError: weights are damaged.
+        ExportError: the exported graph answers otherwise than Keras.
+
+    Example:
+        >>> keras_style.export_saved_model(gan.generator_a2b, "models/a2b")
+        PosixPath('models/a2b/1')
+        >>> keras_style.export_saved_model(keras_style.Stylizer(size=256, steps=100), "models/gatys")
+    """
+    checks.choice("direction", direction, DIRECTIONS)
+    fixed = checks.sides("size", size)
+    checks.choice("output_format", output_format, ("png", "jpeg"))
+    quality = checks.whole("quality", quality, 1, 100)
+    limits = Limits(
+        checks.whole("max_pixels", max_pixels, 1, 2**31 - 1), checks.whole("max_bytes", max_bytes, 1, 2**31 - 1)
+    )
+    checks.truth("warmup", warmup)
+    checks.truth("verify", verify)
+    if pictures and not verify:
+        raise InputError("pictures without verify; expected both")
+    directory = Path(directory)
+    check_new(directory, version)
+    source = open_source(model, direction)
+    if fixed is not None and not source.is_generator:
+        raise InputError("size with a Stylizer; its own size says how large it paints, expected none")
+
+    from keras_style.export.signatures import Encoding, describe
+    from keras_style.export.warmup_requests import write_warmup
+
+    encoding = Encoding(output_format, quality)
+    signatures = _signatures(source, limits, encoding, fixed)
+    # A request that the limits refuse would keep the version from being loaded; a PNG takes 3 bytes a pixel at most.
+    side = min(WARMUP_SIDE, math.isqrt(limits.max_pixels), math.isqrt(max(limits.max_bytes - 4096, 4) // 4))
+    steps = 1 if source.is_generator else least_steps(source.model)
+    metadata = {
+        "name": directory.resolve().name,
+        **source.description,
+        **_environment(),
+        "signatures": {name: describe(signature) for name, signature in signatures.items()},
+        "size": fixed,
+        "limits": dataclasses.asdict(limits),
+        "output": {"format": output_format, "quality": quality if output_format == "jpeg" else None},
+    }
+
+    def write(folder: Path) -> None:
+        _save(folder, signatures)
+        if warmup:
+            write_warmup(folder, metadata["name"], signatures, side, steps)
+        (folder / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+        if verify:
+            from keras_style.export.verification import verify as compare
+
+            compare(folder, source.model, pictures)
+
+    return publish(directory, version, write)
+
+
+def _signatures(source: Source, limits: Limits, encoding: Any, size: tuple[int, int] | None) -> dict[str, Any]:
+    from keras_style.export.signatures import generator_endpoints, pair_endpoints
+
+    if source.is_generator:
+        from keras_style.export.generator_graph import generator_graph
+
+        return generator_endpoints(generator_graph(source.model), limits, encoding, size)
+    from keras_style.export.stylizer_graph import stylizer_graph
+
+    stylize = stylizer_graph(source.model)
+    return pair_endpoints(stylize, stylize.steps, limits, encoding)
+
+
+def _save(folder: Path, signatures: dict[str, Any]) -> None:
+    from keras_style.internal.tensorflow import tf
+
+    module = tf.Module()
+    module.functions = list(signatures.values())  # or they would be collected while they are saved
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def _environment() -> dict[str, Any]:
+    from keras_style.internal.tensorflow import keras, tf
+
+    return {
+        "versions": {
+            "keras_style": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }

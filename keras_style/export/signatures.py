@@ -1,0 +1,204 @@
+"""The three ways to ask an exported model: float tensors, 8-bit tensors, encoded image files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keras_style.export.decoding import decode
+from keras_style.export.graph_checks import refuse_unless
+from keras_style.export.limits import Limits
+from keras_style.internal.tensorflow import tf
+
+DEFAULT, BYTES, UINT8 = "serving_default", "serving_bytes", "serving_uint8"
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How images are encoded that go out.
+
+    Args:
+        format: "png" or "jpeg" (without chroma subsampling).
+        quality: 1 to 100, of JPEG.
+    """
+
+    format: str = "png"
+    quality: int = 95
+
+    def encode(self, image: Any) -> Any:
+        """A file, of float32 (H, W, 3) in [0, 1]."""
+        pixels = to_uint8(image)
+        if self.format == "png":
+            return tf.io.encode_png(pixels)
+        return tf.io.encode_jpeg(pixels, format="rgb", quality=self.quality, chroma_downsampling=False)
+
+
+def to_uint8(image: Any) -> Any:
+    """Each value rounded to the nearest of the 256 levels, as files are written."""
+    return tf.cast(tf.floor(image * 255 + 0.5), tf.uint8)
+
+
+def generator_endpoints(
+    translate: Callable[[Any], Any], limits: Limits, encoding: Encoding, size: Size | None = None
+) -> dict[str, Any]:
+    """Signatures `image` -> `image` and `image_bytes` -> `image_bytes`.
+
+    Args:
+        translate: float32 (B, H, W, 3) in [0, 1] to the same.
+        limits: of a request.
+        encoding: of the answers to encoded images.
+        size: height and width of all tensors; encoded images are resized to it. None takes any, and encoded images of
+            different sizes in one request are answered in theirs, one after the other.
+
+    Returns:
+        A `tf.function` for each name of a signature.
+    """
+    height, width = size or (None, None)
+    shape = (None, height, width, 3)
+
+    def tensors(image: Any) -> Any:
+        image = _checked_tensor(image, "image", shape, limits if size is None else None)
+        return translate(_to_float(image, "image"))
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
+    def floats(image: Any) -> dict[str, Any]:
+        return {"image": tensors(image)}
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])
+    def eight_bits(image: Any) -> dict[str, Any]:
+        return {"image": to_uint8(tensors(image))}
+
+    def one_by_one(image_bytes: Any) -> Any:
+        return _each(lambda data: encoding.encode(translate(decode(data, "image_bytes", limits)[None])[0]), image_bytes)
+
+    def at_once(image_bytes: Any) -> Any:
+        fitted = tf.TensorSpec((height, width, 3), tf.float32)
+        images = _each(lambda data: _resized(decode(data, "image_bytes", limits), size), image_bytes, fitted)
+        return _each(encoding.encode, translate(images))
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
+    def files(image_bytes: Any) -> dict[str, Any]:
+        image_bytes = _checked_files(image_bytes, "image_bytes")
+        return {"image_bytes": one_by_one(image_bytes) if size is None else at_once(image_bytes)}
+
+    return {DEFAULT: floats, BYTES: files, UINT8: eight_bits}
+
+
+def pair_endpoints(
+    stylize: Callable[[Any, Any, Any], Any], steps: int, limits: Limits, encoding: Encoding
+) -> dict[str, Any]:
+    """Signatures `content`, `style` -> `image` and the same of encoded images, each with an optional `steps`.
+
+    Examples are computed one after the other. The images of a float or 8-bit batch have one size, and so have the
+    results; encoded ones may have different sizes.
+
+    Args:
+        stylize: content (H, W, 3) and style (H', W', 3), float32 in [0, 1], and an int32 scalar, to float32 (h, w, 3)
+            in [0, 1].
+        steps: what stands in for a `steps` that is not sent.
+        limits: of a request.
+        encoding: of the answers to encoded images.
+
+    Returns:
+        A `tf.function` for each name of a signature.
+    """
+    default = tf.constant(steps, tf.int32)
+    of_steps = tf.TensorSpec((), tf.int32, name="steps")
+
+    def images_of(name: str, dtype: Any) -> Any:
+        return tf.TensorSpec((None, None, None, 3), dtype, name=name)
+
+    def tensors(content: Any, style: Any, steps: Any) -> Any:
+        content = _checked_tensor(content, "content", (None, None, None, 3), limits)
+        style = _checked_tensor(style, "style", (None, None, None, 3), limits)
+        content = _as_many(content, style, "content", "style")
+        steps = _checked_steps(steps, max(limits.max_steps, int(default)))
+        pairs = (_to_float(content, "content"), _to_float(style, "style"))
+        result = tf.TensorSpec((None, None, 3), tf.float32)
+        return _each(lambda pair: stylize(pair[0], pair[1], steps), pairs, result)
+
+    @tf.function(
+        autograph=False, input_signature=[images_of("content", tf.float32), images_of("style", tf.float32), of_steps]
+    )
+    def floats(content: Any, style: Any, steps: Any = default) -> dict[str, Any]:
+        return {"image": tensors(content, style, steps)}
+
+    @tf.function(
+        autograph=False, input_signature=[images_of("content", tf.uint8), images_of("style", tf.uint8), of_steps]
+    )
+    def eight_bits(content: Any, style: Any, steps: Any = default) -> dict[str, Any]:
+        return {"image": to_uint8(tensors(content, style, steps))}
+
+    strings = [tf.TensorSpec((None,), tf.string, name=name) for name in ("content_bytes", "style_bytes")]
+
+    @tf.function(autograph=False, input_signature=[*strings, of_steps])
+    def files(content_bytes: Any, style_bytes: Any, steps: Any = default) -> dict[str, Any]:
+        content_bytes = _checked_files(content_bytes, "content_bytes")
+        content_bytes = _as_many(content_bytes, style_bytes, "content_bytes", "style_bytes")
+        steps = _checked_steps(steps, max(limits.max_steps, int(default)))
+
+        def one(pair: Any) -> Any:
+            content, style = decode(pair[0], "content_bytes", limits), decode(pair[1], "style_bytes", limits)
+            return encoding.encode(stylize(content, style, steps))
+
+        return {"image_bytes": _each(one, (content_bytes, style_bytes))}
+
+    return {DEFAULT: floats, BYTES: files, UINT8: eight_bits}
+
+
+def describe(signature: Any) -> dict[str, Mapping[str, Any]]:
+    """Inputs and outputs of a signature as JSON values."""
+
+    def plain(specs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
+
+    concrete = signature.get_concrete_function()
+    inputs = {spec.name: spec for spec in concrete.structured_input_signature[0]}
+    return {"inputs": plain(inputs), "outputs": plain(concrete.structured_outputs)}
+
+
+def _each(function: Callable[[Any], Any], elements: Any, result: Any = tf.string) -> Any:
+    # One at a time: a request's memory is that of its largest image, and each fills all cores anyway.
+    return tf.map_fn(function, elements, fn_output_signature=result, parallel_iterations=1)
+
+
+def _checked_tensor(images: Any, name: str, shape: tuple[int | None, ...], limits: Limits | None) -> Any:
+    # TensorFlow Serving does not compare what comes with the signature.
+    images = tf.ensure_shape(images, shape)
+    sides = tf.shape(images, out_type=tf.int64)
+    count, height, width = sides[0], sides[1], sides[2]
+    came = [f"{name}: ", count, " images of ", width, " x ", height, " pixels; expected "]
+    images = refuse_unless(tf.reduce_all(sides > 0), [*came, "at least 1 of each"], images)
+    if limits is None:
+        return images
+    fits = count * height * width <= limits.max_pixels
+    return refuse_unless(fits, [*came, f"at most {limits.max_pixels} in all"], images)
+
+
+def _to_float(images: Any, name: str) -> Any:
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255
+    least, most = tf.reduce_min(images), tf.reduce_max(images)
+    refusal = [f"{name}: values from ", least, " to ", most, "; expected [0, 1]"]
+    return refuse_unless((least >= 0) & (most <= 1), refusal, images)
+
+
+def _checked_files(data: Any, name: str) -> Any:
+    data = tf.ensure_shape(data, (None,))
+    return refuse_unless(tf.size(data) > 0, [f"{name}: 0 images; expected at least 1"], data)
+
+
+def _as_many(first: Any, second: Any, name: str, other: str) -> Any:
+    counts = [tf.shape(tensor)[0] for tensor in (first, second)]
+    refusal = [f"{name}: ", counts[0], f" images, {other}: ", counts[1], "; expected as many"]
+    return refuse_unless(counts[0] == counts[1], refusal, first)
+
+
+def _checked_steps(steps: Any, most: int) -> Any:
+    steps = tf.ensure_shape(steps, ())
+    return refuse_unless((steps >= 1) & (steps <= most), ["steps: ", steps, f"; expected 1 to {most}"], steps)
+
+
+def _resized(image: Any, size: Size | None) -> Any:
+    # A Lanczos window as wide as the reduction asks for, as `keras_style.images.resize`; it overshoots at edges.
+    return tf.clip_by_value(tf.image.resize(image, size, "lanczos3", antialias=True), 0, 1)

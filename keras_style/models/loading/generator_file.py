@@ -1,0 +1,38 @@
+"""Which file holds a generator; found without TensorFlow, before the long work."""
+
+import os
+from pathlib import Path
+
+from keras_style import checks
+from keras_style.checks import DIRECTIONS
+from keras_style.errors import InputError, MissingFileError
+from keras_style.models.loading import presets
+
+TORCH = (".pth", ".pt", ".safetensors")
+KERAS = (".keras", ".h5", ".hdf5")
+SAVED_MODEL = "saved_model.pb"
+
+
+def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
+    """The file that `keras_style.models.open_generator` opens for these arguments; a preset's hashes are checked.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is none of what can be opened.
+    """
+    checks.choice("direction", direction, DIRECTIONS)
+    path = Path(source)
+    if path.is_file():
+        return path
+    if (path / SAVED_MODEL).is_file():
+        return path / SAVED_MODEL
+    if path.suffix.lower() in TORCH + KERAS:
+        raise MissingFileError(f"model: no such file: {path}")
+    name = f"generator_{direction}.keras"
+    for folder in (path, path / "best"):
+        if (folder / name).is_file() and not (folder / presets.DESCRIPTION).exists():
+            return folder / name
+    files = presets.load(str(source))[1]
+    if name not in files:
+        raise InputError(f"preset {source} holds {', '.join(files)}; expected {name}")
+    return files[name]

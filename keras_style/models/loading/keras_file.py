@@ -1,0 +1,14 @@
+"""A `.keras` file in memory, so that it can be written whole or hashed."""
+
+import tempfile
+from pathlib import Path
+
+from keras_style.internal.tensorflow import keras
+
+
+def encoded(model: keras.Model) -> bytes:
+    """What `model.save("NAME.keras")` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.keras")
+        model.save(file)
+        return file.read_bytes()

@@ -1,0 +1,72 @@
+"""One method, or several whose objectives are added up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from keras_style.painting.methods.method import LayerWeights, Method, Variant
+
+if TYPE_CHECKING:
+    from keras_style.optimize.objective import Term
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Recipes, each with the variant of it and its share; the shares add up to 1."""
+
+    parts: tuple[tuple[Method, Variant, float], ...]
+
+    @property
+    def variant(self) -> Variant:
+        """The numbers of the run: of several, the first one's, with the most steps and passes, and mean weights.
+
+        One method that is not for L-BFGS decides the optimizer for all.
+        """
+        variants = [variant for _, variant, _ in self.parts]
+        weights = ("content_weight", "style_weight", "tv_weight", "photorealism_weight")
+        means: dict[str, Any] = {
+            name: sum(share * getattr(variant, name) for _, variant, share in self.parts) for name in weights
+        }
+        if len(variants) == 1:
+            return variants[0]
+        return replace(
+            variants[0],
+            **means,
+            optimizer=next((each.optimizer for each in variants if each.optimizer != "lbfgs"), "lbfgs"),
+            balance=next((each.balance for each in variants if each.balance), None),
+            steps=max(each.steps for each in variants),
+            passes=max(each.passes for each in variants),
+            smooth=any(each.smooth for each in variants),
+        )
+
+    @property
+    def style_layers(self) -> dict[str, Any]:
+        """`{layer: weight}` of the method, or that of each method."""
+        of_each = {method.name: dict(variant.style_layers) for method, variant, _ in self.parts}
+        return of_each if len(of_each) > 1 else next(iter(of_each.values()))
+
+    def with_numbers(self, given: Mapping[str, Any]) -> "Blend":
+        """Every variant with these numbers in place of its own."""
+        return Blend(tuple((method, replace(variant, **given), share) for method, variant, share in self.parts))
+
+    def with_style_layers(self, read: Callable[[Callable[..., LayerWeights]], LayerWeights]) -> "Blend":
+        """Every variant with other style layers: what `read` makes of the variant's way to weight a list of layers."""
+        return Blend(
+            tuple(
+                (method, replace(variant, style_layers=read(variant.layer_weights)), share)
+                for method, variant, share in self.parts
+            )
+        )
+
+    def terms(self) -> "list[Term]":
+        """The terms of all, each weighted by its method's share."""
+        passes = self.variant.passes
+        return [
+            replace(
+                term,
+                weight=term.weight * share,
+                from_pass=passes if term.from_pass > 1 else 1,  # what joins in the last pass does so in this run's
+            )
+            for method, variant, share in self.parts
+            for term in method.terms(variant)
+        ]

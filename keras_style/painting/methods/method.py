@@ -1,0 +1,114 @@
+"""What a paper fixes: its losses, and named sets of every number that it leaves to the reader."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from keras_style import checks
+
+if TYPE_CHECKING:
+    from keras_style.losses import FeatureLoss
+    from keras_style.optimize.objective import Term
+
+LayerWeights = Mapping[str, float]
+
+
+def equal_shares(layers: Sequence[str]) -> dict[str, float]:
+    """Every layer the same weight, 1 in all (w_l = 1/5 for five layers: Gatys et al. 2016, below eq. 5)."""
+    return {layer: 1 / len(layers) for layer in layers}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A named set of a method's numbers; those that `keras_style.transfer` has arguments for are called as there.
+
+    Attributes:
+        source: where the numbers were published, or how they were chosen.
+        relative: divide every loss by its own magnitude of the target, so that the weights fit any network.
+        content_normalization: of `ContentLoss`.
+        style_normalization: of the method's style loss.
+        photorealism_normalization: of `MattingLaplacianLoss`.
+        layer_weights: from a list of style layers, as a user gives it, to their weights.
+        histogram_layers: layers of a method's histogram loss, beside the Gram losses on the style layers.
+        normalized_backbone: rescale the network so that the mean activation of each layer is one.
+        passes: how often the picture is gone through: once over all scales, and from then on at full size. The
+            photorealism term joins in the last pass.
+        bleed: pixels of margin at every scale, painted like the rest and trimmed, since zero padding leaves a frame.
+    """
+
+    source: str
+    content_weight: float
+    style_weight: float
+    tv_weight: float
+    photorealism_weight: float = 0.0
+    content_layers: LayerWeights
+    style_layers: LayerWeights
+    layer_weights: Callable[[Sequence[str]], LayerWeights] = equal_shares
+    histogram_layers: LayerWeights = field(default_factory=dict)
+    relative: bool
+    balance: str | None = None
+    content_normalization: str
+    style_normalization: str
+    photorealism_normalization: str = "mean"
+    backbone: Any
+    pooling: str
+    normalized_backbone: bool = False
+    optimizer: Any
+    steps: int
+    passes: int = 1
+    scales: int | Sequence[int] | None
+    init: Any
+    style_scale: float = 1.0
+    bleed: int = 0
+    smooth: bool = False
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: a name, a line about it, its variants, and the terms of its objective.
+
+    `projections`: directions along which it sorts the style layers, for the estimate of memory.
+    """
+
+    name: str
+    summary: str
+    variants: Mapping[str, Variant]
+    terms: Callable[[Variant], "list[Term]"]
+    projections: int = 0
+
+    def variant(self, name: str) -> Variant:
+        """The variant called `name`.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        return self.variants[checks.choice(f"variant of {self.name}", name, tuple(self.variants))]
+
+
+def with_content(variant: Variant, *style: "tuple[FeatureLoss, LayerWeights]") -> "list[Term]":
+    """Style losses on their layers, with what every method has beside them: content, total variation, photorealism."""
+    from keras_style.losses import ContentLoss, MattingLaplacianLoss, TotalVariationLoss
+    from keras_style.optimize.objective import Term
+
+    content = ContentLoss(variant.content_normalization)
+    return [
+        *(
+            Term(content, layer, variant.content_weight * weight, "content", variant.relative)
+            for layer, weight in variant.content_layers.items()
+        ),
+        *(
+            Term(loss, layer, variant.style_weight * weight, "style", variant.relative)
+            for loss, layers in style
+            for layer, weight in layers.items()
+        ),
+        Term(TotalVariationLoss(), "image", variant.tv_weight, name="total_variation"),
+        Term(
+            MattingLaplacianLoss(normalization=variant.photorealism_normalization),
+            "image",
+            variant.photorealism_weight,
+            "content",
+            variant.relative,
+            name="photorealism",
+            from_pass=variant.passes,
+        ),
+    ]

@@ -1,0 +1,82 @@
+"""A prepared run, carried out: progress, callbacks, checkpoints, result."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_style import checks
+from keras_style.errors import InputError
+from keras_style.optimize.checkpoint import Checkpoint
+from keras_style.optimize.iterate import Iterate, OnIterate
+from keras_style.optimize.schedule import Stage
+from keras_style.painting.progress import Progress, Verbosity
+from keras_style.painting.result import TransferResult
+
+if TYPE_CHECKING:
+    from keras_style.optimize.coarse_to_fine import CoarseToFine
+
+CHECKPOINT_EVERY = 50  # steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """How a run is watched and saved; the parameters of `keras_style.transfer`.
+
+    Raises:
+        InputError: one of them is not what was expected.
+    """
+
+    callbacks: Sequence[OnIterate] = ()
+    checkpoint: str | Path | None = None
+    checkpoint_every: int = CHECKPOINT_EVERY
+    verbose: Verbosity = "auto"
+
+    def __post_init__(self) -> None:
+        checks.whole("checkpoint_every", self.checkpoint_every, 1, 10**9)
+        checks.callables("callbacks", self.callbacks)
+        if self.verbose not in ("auto", 0, 1):
+            raise InputError(f"verbose is {self.verbose!r}; expected 'auto', 0 or 1")
+
+    def run(
+        self,
+        stages: Sequence[Stage],
+        make: "Callable[[], CoarseToFine]",
+        settings: Mapping[str, Any],
+        digests: Mapping[str, Any],
+        finish: Callable[[np.ndarray], np.ndarray] = lambda image: image,
+    ) -> TransferResult:
+        """Carry out a run.
+
+        Args:
+            stages: the scales.
+            make: prepares the optimization; called after a checkpoint was found to be of this very run.
+            settings: parameters as they are used.
+            digests: of everything else that the picture depends on.
+            finish: what is done to a picture afterwards; callbacks see it done too.
+        """
+        started = time.perf_counter()
+        saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, {**settings, **digests})
+        state = saved.load() if saved else None
+        run = make()
+        with Progress(stages, self.verbose) as progress:
+
+            def on_iterate(iterate: Iterate) -> bool:
+                progress(iterate)
+                finished = replace(iterate, read_image=lambda: finish(iterate.image))
+                # All are called, also after one has stopped.
+                answers = [callback(finished) for callback in self.callbacks]
+                return any(answer is True for answer in answers)
+
+            save = saved.save if saved else (lambda state: None)
+            minimum = run.run(on_iterate, state, save, self.checkpoint_every)
+        return TransferResult(
+            array=finish(minimum.image),
+            history=minimum.history,
+            settings=settings,
+            seconds=time.perf_counter() - started,
+            stopped=minimum.stopped,
+        )

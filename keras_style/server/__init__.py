@@ -1,0 +1,16 @@
+"""An embedded server for development that speaks TensorFlow Serving's gRPC protocol.
+
+Messages, codes and the order of checks are those of TensorFlow Serving. Reference: tensorflow/serving 9d981c5c
+(2026-07-30); modules name the function that they follow.
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_style.internal import lazy_names
+
+if TYPE_CHECKING:
+    from keras_style.server.server import Server
+
+__all__ = ["Server"]
+
+__getattr__, __dir__ = lazy_names.attributes(__name__, {"Server": "keras_style.server.server"})

@@ -1,0 +1,64 @@
+"""How many requests run at once, how many wait, and that no more are taken."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from keras_style.server.status import StatusError
+
+
+class Gate:
+    """`running + waiting` requests have a place, and `running` of them a turn.
+
+    A request takes its place before it is read, so that one that is refused takes no memory; and its turn afterwards,
+    so that a client with a slow line keeps nobody waiting.
+    """
+
+    def __init__(self, running: int, waiting: int) -> None:
+        self._turns = threading.Semaphore(running)
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._places = running + waiting
+        self._said = f"{running} requests are running and {waiting} are waiting; no more are taken"
+
+    def is_empty(self) -> bool:
+        with self._lock:
+            return not self._taken
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Inside, the request may be read.
+
+        Raises:
+            StatusError: RESOURCE_EXHAUSTED, at once.
+        """
+        with self._lock:
+            if self._taken >= self._places:
+                raise StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, self._said)
+            self._taken += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken -= 1
+
+    @contextmanager
+    def turn(self, deadline: float | None) -> Iterator[None]:
+        """Inside, the request may run.
+
+        Args:
+            deadline: on the clock of `time.monotonic`; None: none.
+
+        Raises:
+            StatusError: DEADLINE_EXCEEDED, when the time is up.
+        """
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not self._turns.acquire(timeout=timeout):
+            raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline came while the request waited")
+        try:
+            yield
+        finally:
+            self._turns.release()

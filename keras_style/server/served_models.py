@@ -1,0 +1,261 @@
+"""All models of the server: what is configured, what a request means, what is on disk.
+
+Reference: server_core.cc (configuration, labels), file_system_storage_path_source.cc (polling).
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from tensorflow_serving.config import model_server_config_pb2
+
+from keras_style.server import disk
+from keras_style.server.served_versions import Report, State, Versions
+from keras_style.server.session import Loaded
+from keras_style.server.status import StatusError, invalid
+
+log = logging.getLogger("keras_style.serving")
+
+PLATFORM = "tensorflow"
+
+
+class Models:
+    """See the module.
+
+    Args:
+        load: opens and warms up the version in a directory.
+        retries, retry_seconds: of a version that does not load.
+        labels_ahead: labels may be given to versions that are not served yet.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Path], Loaded],
+        retries: int,
+        retry_seconds: float,
+        labels_ahead: bool,
+    ) -> None:
+        self.changed = threading.Condition()
+        self._load = load
+        self._retry = (retries, retry_seconds)
+        self._labels_ahead = labels_ahead
+        self._reloading = threading.Lock()
+        self._polling = threading.Lock()
+        self._config: Any = model_server_config_pb2.ModelServerConfig()
+        self._served: Mapping[str, Any] = {}  # ModelConfig by name, once it is applied
+        self._versions: dict[str, Versions] = {}
+        self._labels: Mapping[str, Mapping[str, int]] | None = None
+        self._complaints: dict[str, str] = {}
+
+    # Requests
+
+    @contextmanager
+    def use(self, model_spec: Any) -> Iterator[tuple[int, Loaded]]:
+        """The version that a ModelSpec means.
+
+        Raises:
+            StatusError: there is none.
+        """
+        name = model_spec.name
+        if not name:
+            raise invalid("ModelSpec has no name specified.")
+        choice = model_spec.WhichOneof("version_choice")
+        number = None
+        if choice == "version":
+            number = model_spec.version.value
+        elif choice == "version_label":
+            number = self._labelled(name, model_spec.version_label)
+        wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+        try:
+            number, loaded = self._versions[name].acquire(number)
+        except KeyError:
+            message = f"Servable not found for request: {wanted}"
+            raise StatusError(grpc.StatusCode.NOT_FOUND, message) from None
+        try:
+            yield number, loaded
+        finally:
+            self._versions[name].release(number)
+
+    def reports(self, name: str) -> dict[int, Report]:
+        """Of all versions of a model, the highest first; none of a model that was never there."""
+        versions = self._versions.get(name)
+        return versions.reports() if versions else {}
+
+    def is_configured(self, name: str) -> bool:
+        return name in self._served
+
+    def _labelled(self, name: str, label: str) -> int:
+        if self._labels is None:
+            raise StatusError(grpc.StatusCode.UNAVAILABLE, f"Model labels does not init yet.{label}")
+        try:
+            return self._labels[name][label]
+        except KeyError:
+            raise invalid(f"Unrecognized servable version label: {label}") from None
+
+    # Configuration
+
+    def reload(self, config: Any, go_on: Callable[[], bool]) -> None:
+        """Serve the models of a ModelServerConfig and no others; returns when each new one is available.
+
+        Args:
+            config: the whole set.
+            go_on: asked while it waits; False: it stops waiting.
+
+        Raises:
+            StatusError: the configuration is refused, or a model does not load.
+        """
+        with self._reloading:
+            since = Versions.events(self.changed)
+            new = self._apply(config)
+            self.poll()
+            self._wait(new, since, go_on)
+
+    def _apply(self, config: Any) -> list[str]:
+        """Names that were not there before."""
+        if config.WhichOneof("config") is None:
+            log.info("Taking no action for empty config.")
+            return []
+        given = config.model_config_list.config
+        _check(given)
+        for model in given:
+            before = {old.name: old for old in self._config.model_config_list.config}.get(model.name)
+            if before and _platform(before) != _platform(model):
+                raise invalid(
+                    f"Illegal to change a model's platform. For model {model.name} platform was {_platform(before)} "
+                    f"and new platform requested is {_platform(model)}"
+                )
+        # As in ServerCore::ReloadConfig, what is compared with next time is what was asked for, also where it fails.
+        self._config = model_server_config_pb2.ModelServerConfig()
+        self._config.CopyFrom(config)
+        self._labels = {model.name: self._checked_labels(model) for model in given}
+        for model in given:
+            if _platform(model) != PLATFORM:
+                raise invalid(f"Model {model.name} requests unsupported platform {_platform(model)}")
+        with self._polling:
+            new = [model.name for model in given if model.name not in self._served]
+            self._served = {model.name: model for model in given}
+            for name in self._versions.keys() - self._served.keys():
+                self._versions[name].want({})
+        return new
+
+    def _checked_labels(self, model: Any) -> dict[str, int]:
+        reports = self.reports(model.name)
+        before = (self._labels or {}).get(model.name, {})
+        for label, number in model.version_labels.items():
+            if self._labels_ahead and before.get(label, number) == number:
+                continue  # a label that serves may not be moved to what does not
+            if number not in reports or reports[number].state != State.AVAILABLE:
+                raise StatusError(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"Request to assign label to version {number} of model {model.name}, which is not currently "
+                    "available for inference",
+                )
+        return dict(model.version_labels)
+
+    def _wait(self, names: list[str], since: int, go_on: Callable[[], bool]) -> None:
+        """Until each has a version that is available, or that ended; what happened earlier does not count."""
+
+        def reached() -> dict[str, int]:
+            found = {}
+            for name in names:
+                for number, report in self.reports(name).items():
+                    if report.event > since and report.state in (State.AVAILABLE, State.END):
+                        found[name] = number
+                        break
+            return found
+
+        while len(reached()) < len(names) and go_on():
+            with self.changed:
+                self.changed.wait(0.2)
+            self.poll()  # before the port is open nobody else does
+        ended = [(name, number, self.reports(name)[number]) for name, number in reached().items()]
+        failed = [end for end in ended if end[2].state == State.END]
+        if failed:
+            listed = "".join(
+                f"{{{{name: {name} version: {number}}}{f' due to error: {report.error}' if report.error else ''}}}, "
+                for name, number, report in sorted(failed, key=lambda end: end[:2])
+            )
+            message = f"{len(failed)} model(s) did not become available: {{{listed}}}"
+            raise StatusError(grpc.StatusCode.UNKNOWN, message)
+
+    # The disk
+
+    def poll(self) -> None:
+        """Look once which versions there are, and have the right ones served."""
+        with self._polling:
+            for name, model in self._served.items():
+                self._poll(name, model)
+
+    def _poll(self, name: str, model: Any) -> None:
+        try:
+            found = disk.versions(model.base_path)
+        except OSError as error:
+            # A path that is gone for a moment must not take the model with it.
+            self._complain(name, f"Could not find base path {model.base_path} for servable {name}: {error}")
+            return
+        wanted = disk.chosen(found, model.model_version_policy)
+        complaint = f"No versions of servable {name} found under base path {model.base_path}"
+        self._complain(name, "" if wanted else complaint)
+        if name not in self._versions:
+            self._versions[name] = Versions(name, self._load, *self._retry, self.changed)
+        self._versions[name].want(wanted)
+
+    def _complain(self, name: str, text: str) -> None:
+        """Once, not every second."""
+        if text and self._complaints.get(name) != text:
+            log.warning("%s", text)
+        self._complaints[name] = text
+
+    def close(self, seconds: float) -> None:
+        """Unload everything; what still runs after so many seconds is cancelled."""
+        for versions in self._versions.values():
+            versions.close()
+        for versions in self._versions.values():
+            versions.join(seconds)
+            versions.cancel()
+
+
+def of_folders(folders: Mapping[str, Path]) -> Any:
+    """A configuration that serves the latest version of each."""
+    config = model_server_config_pb2.ModelServerConfig()
+    for name, folder in folders.items():
+        config.model_config_list.config.add(name=name, base_path=str(folder), model_platform=PLATFORM)
+    return config
+
+
+def _check(given: Any) -> None:
+    """ValidateModelConfigList."""
+    seen = set()
+    for model in given:
+        if model.name in seen:
+            raise invalid(f"Illegal to list model {model.name} multiple times in config list")
+        seen.add(model.name)
+    for model in given:
+        if not os.path.isabs(model.base_path) and "://" not in model.base_path:
+            raise invalid(
+                f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}"
+            )
+
+
+def _platform(model: Any) -> str:
+    """GetPlatform."""
+    if model.model_type:
+        if model.model_platform:
+            raise invalid(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+                f"ModelServerConfig::model_platform, model name is {model.name}"
+            )
+        if model.model_type == model_server_config_pb2.ModelType.TENSORFLOW:
+            return PLATFORM
+        raise invalid(f"ModelServerConfig::model_type choice {model.model_type} not supported.")
+    if not model.model_platform:
+        raise invalid(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+            f"ModelServerConfig::model_platform, model name is {model.name}"
+        )
+    return str(model.model_platform)

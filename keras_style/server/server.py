@@ -1,0 +1,145 @@
+"""The embedded server: TensorFlow Serving's protocol, from Python, for development, tests and small machines."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from keras_style.errors import InputError
+from keras_style.server import port
+from keras_style.server.settings import Settings
+
+
+class Server:
+    """Serves SavedModels over gRPC as `tensorflow_model_server` does, for development, tests and small machines.
+
+    Methods, status codes, messages and the order of checks are TensorFlow Serving's. In production use TensorFlow
+    Serving itself: it batches, it is written in C++, and the same clients speak to it.
+
+    Args:
+        models: a directory; each of its subfolders that holds numbered versions is a model, also one that comes later.
+        config: instead, a file: the text of a ModelServerConfig, as `--model_config_file` of TensorFlow Serving.
+        host: where it listens. Everybody who reaches another address than the default may use the models and
+            replace them.
+        port: of gRPC; 0 takes a free one, which `address` tells.
+        rest_port: of metrics for Prometheus, at /monitoring/prometheus/metrics; None: none, 0: a free one.
+        poll_seconds: between two looks for new versions; 0: no second look.
+        config_poll_seconds: between two readings of `config`; 0: it is read once.
+        load_retries: further attempts to load a version that fails.
+        load_retry_seconds: between two of them. (TensorFlow Serving waits a minute.)
+        labels_ahead: labels may name versions that are not served yet; as
+            `--allow_version_labels_for_unavailable_models`, without which `config` can hold none at startup.
+        warmup: answer the requests in `assets.extra/tf_serving_warmup_requests` before a version is served.
+        max_running: requests that run at once; as many as there are cores by default.
+        max_waiting: requests that wait for these; any more are refused at once with RESOURCE_EXHAUSTED.
+        max_message_mebibytes: of a request, and of a tensor in it once unpacked, in 2**20 bytes. TensorFlow Serving
+            takes 2 GiB; here memory is bounded by the models, this times `max_waiting`, and a few times this times
+            `max_running`.
+        tensor_content: answer with `tensor_content` rather than typed fields such as `float_val`.
+        intra_op_threads, inter_op_threads: of TensorFlow; 0: it decides. They hold for the process, and must be
+            given before TensorFlow is loaded.
+        ssl_config: a file: the text of an SSLConfig (`server_key`, `server_cert`, `custom_ca`, `client_verify`), as
+            `--ssl_config_file` of TensorFlow Serving.
+        health: offer `grpc.health.v1.Health`, as `--enable_grpc_healthcheck_service`.
+        grace_seconds: that `stop` leaves to the requests that run.
+
+    Raises:
+        MissingFileError: a path does not exist.
+        InputError: an argument is not as above.
+
+    Example:
+        >>> with keras_style.server.Server("models", port=0) as server:
+        ...     print(server.address)
+
+    Reference: tensorflow/serving 9d981c5c; docs/serve.md says what differs.
+    """
+
+    def __init__(
+        self,
+        models: str | os.PathLike[str] | None = None,
+        *,
+        config: str | os.PathLike[str] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settings = Settings(models=models, config=config, **settings)  # type: ignore[arg-type]  # it converts
+        self._stopping = threading.Event()
+        self._running: Any = None
+        _set_threads(self.settings)
+
+    @property
+    def address(self) -> str:
+        """Host and port of gRPC, once the server listens; nothing before."""
+        return self._running.address if self._running else ""
+
+    @property
+    def rest_port(self) -> int | None:
+        """Of the metrics, if there are any."""
+        return self._running.rest_port if self._running else None
+
+    def __enter__(self) -> "Server":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> "Server":
+        """Load the models, wait until each has a version that is available, and only then open the port.
+
+        Raises:
+            InputError: a model does not load, the configuration is refused, or the address is taken.
+        """
+        port.check_free(self.settings.host, self.settings.port)
+        from keras_style.server.lifecycle import Running
+        from keras_style.server.status import StatusError
+
+        self._running = Running(self.settings, lambda: not self._stopping.is_set())
+        try:
+            self._running.start()
+        except StatusError as error:
+            self.stop()
+            raise InputError(f"the server does not start: {error.message}") from None
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Refuse new requests, let those that run come to their end within `grace_seconds`, and unload the models."""
+        self._stopping.set()
+        if self._running is not None:
+            self._running.stop()
+
+    def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT comes, and stop; a second signal acts as it usually does."""
+        usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            self._stopping.set()
+            signal.signal(number, usual[signal.Signals(number)])
+
+        try:
+            for number in usual:
+                signal.signal(number, ask)
+            self.start()
+            gc.freeze()  # or each version that goes would have the collector look at all of TensorFlow
+            self._stopping.wait()
+        finally:
+            self.stop()
+            for number, handler in usual.items():
+                signal.signal(number, handler)
+
+
+def _set_threads(settings: Settings) -> None:
+    """TensorFlow reads these once; an option of a session would come after the process's pools were made."""
+    for name, count in (("INTRAOP", settings.intra_op_threads), ("INTEROP", settings.inter_op_threads)):
+        if not count:
+            continue
+        if "tensorflow" in sys.modules:
+            raise InputError(
+                f"{name[:5].lower()}_op_threads is {count}, and TensorFlow is already loaded; expected 0, or a server "
+                "in a process of its own, such as keras-style serve"
+            )
+        os.environ[f"TF_NUM_{name}_THREADS"] = str(count)

@@ -1,0 +1,90 @@
+"""A version of a model in memory, run the way TensorFlow Serving's C++ loader runs it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+
+from keras_style.internal.tensorflow import tf
+from keras_style.server.status import StatusError, invalid
+
+# After runtime, which prepares the environment. `Session.run` of Python would convert other types and refuse other
+# shapes before TensorFlow sees them; the C API below it is what C++ calls.
+from tensorflow.python.client import pywrap_tf_session as c_api  # isort: skip
+
+
+class Loaded:
+    """One session of one SavedModel; threads may share it.
+
+    Attributes:
+        signatures: SignatureDef by name, as the file has them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        _check_there(Path(path))
+        self._graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=self._graph)
+        self._ends: dict[str, Any] = {}
+        try:
+            with self._graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], os.fspath(path))
+        except BaseException:
+            self._session.close()
+            raise
+        self.signatures: dict[str, Any] = dict(meta_graph.signature_def)
+
+    def run(self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout_ms: int = 0) -> list[np.ndarray]:
+        """Run the graph.
+
+        Args:
+            feeds: arrays by the names of tensors in the graph.
+            fetches: names of tensors.
+            timeout_ms: 0: none.
+
+        Raises:
+            tf.errors.OpError: as TensorFlow raises it; DeadlineExceededError when the time is up.
+        """
+        fed = {self._end(name): array for name, array in feeds.items()}
+        fetched = [self._end(name) for name in fetches]
+        options = tf.compat.v1.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
+        buffer = c_api.TF_NewBufferFromString(options)
+        try:
+            results = c_api.TF_SessionRun_wrapper(self._session._session, buffer, fed, fetched, [], None)
+        finally:
+            c_api.TF_DeleteBuffer(buffer)
+        return [np.asarray(result, object if isinstance(result, bytes) else None) for result in results]
+
+    def close(self) -> None:
+        self._session.close()
+        self._ends.clear()
+
+    def _end(self, name: str) -> Any:
+        """The tensor of a name, as the C API takes it."""
+        if name not in self._ends:
+            self._ends[name] = self._find(name)._as_tf_output()
+        return self._ends[name]
+
+    def _find(self, name: str) -> Any:
+        operation_name, _, index = name.partition(":")
+        try:
+            operation = self._graph.get_operation_by_name(operation_name)
+        except (KeyError, ValueError):
+            raise StatusError(grpc.StatusCode.NOT_FOUND, f"FetchOutputs node {name}: not found") from None
+        if not operation.outputs:  # such as that of __saved_model_init_op
+            raise invalid(
+                f"Tried to fetch data for '{name}', which produces no output.  To run to a node but not fetch any "
+                f"data, pass '{name}' as an argument to the 'target_node_names' argument of the Session::Run API."
+            )
+        return operation.outputs[int(index or 0)]
+
+
+def _check_there(path: Path) -> None:
+    if not any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")):
+        raise StatusError(
+            grpc.StatusCode.NOT_FOUND,
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. Check that the "
+            "directory exists and that you have the right permissions for accessing it.",
+        )

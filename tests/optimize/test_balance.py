@@ -1,0 +1,167 @@
+"""Balance by gradient: what reaches the feature maps of each term has a length of its own choosing."""
+
+import numpy as np
+import pytest
+
+from keras_style import Stylizer
+from keras_style.errors import InputError
+from keras_style.internal.tensorflow import tf
+from keras_style.losses import ContentLoss, GramLoss, HistogramLoss, TotalVariationLoss
+from keras_style.optimize.image_optimizer import ImageOptimizer
+from keras_style.optimize.objective import Objective, Term
+
+
+class Linear:
+    """A stand-in for a network: each layer a matrix on the colors, so that gradients can be carried back by hand."""
+
+    def __init__(self, **matrices: np.ndarray):
+        self.matrices = matrices
+
+    def check_layers(self, layers):
+        assert set(layers) <= {"image", *self.matrices}
+
+    def poolings(self, layer):
+        return 0
+
+    def __call__(self, images, layers):
+        return {layer: images if layer == "image" else tf.matmul(images, self.matrices[layer]) for layer in set(layers)}
+
+
+@pytest.fixture(scope="module")
+def network():
+    random = np.random.default_rng(0)
+    return Linear(first=random.normal(size=(3, 5)), second=random.normal(size=(3, 4)))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return dict(zip(("image", "content", "style"), np.random.default_rng(1).random((3, 8, 9, 3)), strict=True))
+
+
+def gradient(objective: Objective, network, images, image: np.ndarray | None = None, **regions) -> np.ndarray:
+    losses = objective.bind(network, images["content"][None], [images["style"][None]], **regions)
+    variable = tf.Variable((images["image"] if image is None else image)[None])
+    with tf.GradientTape() as tape:
+        total = tf.add_n(list(losses(variable).values()))
+    return tape.gradient(total, variable).numpy()[0]
+
+
+def pulled(raw: np.ndarray, features: np.ndarray, weight: float) -> np.ndarray:
+    return raw * weight / (np.sqrt((raw**2).sum()) * np.sqrt((features**2).mean()))
+
+
+TERMS = [
+    Term(ContentLoss("sum"), "first", 3.0, "content"),
+    Term(ContentLoss("sum"), "second", 0.5, "content"),
+    Term(ContentLoss("mean"), "image", 7.0, "content"),
+]
+
+
+def test_every_term_pulls_by_its_weight_over_the_rms_of_its_features(network, images):
+    expected = np.zeros((8, 9, 3))
+    for layer, matrix, weight in (
+        ("first", network.matrices["first"], 3.0),
+        ("second", network.matrices["second"], 0.5),
+        ("image", np.eye(3), 7.0),
+    ):
+        features, target = images["image"] @ matrix, images["content"] @ matrix
+        step = pulled(2 * (features - target), features, weight)
+        assert np.sqrt((step**2).sum()) == pytest.approx(weight / np.sqrt((features**2).mean())), layer
+        expected += step @ matrix.T
+    got = gradient(Objective(TERMS, balance="gradient"), network, images)
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_units_of_a_loss_do_not_count(network, images):
+    expected = gradient(Objective(TERMS, balance="gradient"), network, images)
+    pairs = zip(("paper", "mean", "sum"), TERMS, strict=True)
+    other = [Term(ContentLoss(name), term.layer, term.weight, "content") for name, term in pairs]
+    np.testing.assert_allclose(gradient(Objective(other, "gradient"), network, images), expected, rtol=1e-9)
+
+
+def test_relative_terms_pull_as_others_do(network, images):
+    relative = [Term(term.loss, term.layer, term.weight, "content", relative=True) for term in TERMS]
+    expected = gradient(Objective(TERMS, "gradient"), network, images)
+    np.testing.assert_allclose(gradient(Objective(relative, "gradient"), network, images), expected, rtol=1e-9)
+
+
+def test_values_are_those_without_balance(network, images):
+    bound = [
+        Objective(TERMS, balance).bind(network, images["content"][None])(tf.constant(images["image"][None]))
+        for balance in (None, "gradient")
+    ]
+    assert {name: float(value) for name, value in bound[0].items()} == {
+        name: float(value) for name, value in bound[1].items()
+    }
+
+
+def test_gradient_of_zero_stays_zero(network, images):
+    got = gradient(Objective(TERMS, "gradient"), network, images, image=images["content"])
+    assert (got == 0).all()
+
+
+def test_features_of_zero_have_no_say(network, images):
+    black = gradient(Objective(TERMS[:1], "gradient"), network, images, image=np.zeros((8, 9, 3)))
+    assert (black == 0).all()
+
+
+def test_terms_of_one_layer_are_balanced_apart(network, images):
+    style = [Term(GramLoss(), "first", 2.0, "style"), Term(HistogramLoss(), "first", 1.0, "style")]
+    apart = [gradient(Objective([term], "gradient"), network, images) for term in style]
+    together = gradient(Objective(style, "gradient"), network, images)
+    np.testing.assert_allclose(together, apart[0] + apart[1], rtol=1e-9, atol=1e-12)
+    features = images["image"] @ network.matrices["first"]
+    shortest = np.linalg.lstsq(network.matrices["first"], apart[0].reshape(-1, 3).T, rcond=None)[0]
+    length = 2.0 / np.sqrt((features**2).mean())
+    assert np.linalg.norm(shortest) <= length * (1 + 1e-9)  # the shortest of all that lead to these pixels
+
+
+def test_every_sample_of_a_batch_is_balanced_by_itself(network, images):
+    losses = Objective(TERMS, "gradient").bind(network, images["content"][None])
+    batch = tf.Variable(np.stack([images["image"], images["style"]]))
+    with tf.GradientTape() as tape:
+        total = tf.add_n(list(losses(batch).values()))
+    expected = [gradient(Objective(TERMS, "gradient"), network, images, images[name]) for name in ("image", "style")]
+    np.testing.assert_allclose(tape.gradient(total, batch), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_regions_pull_by_their_share_of_the_image(network, images):
+    left = np.broadcast_to(np.arange(9) < 3, (8, 9)).astype(np.float32)
+    regions = {"left": left, "right": 1 - left}
+    term = Term(GramLoss(), "image", 6.0, "style")
+    got = gradient(Objective([term], "gradient"), network, images, content_regions=regions, style_regions=[regions])
+    rms = np.sqrt((images["image"] ** 2).mean())
+    assert np.linalg.norm(got[:, :3]) == pytest.approx(6.0 / 3 / rms, rel=1e-6)
+    assert np.linalg.norm(got[:, 3:]) == pytest.approx(6.0 * 2 / 3 / rms, rel=1e-6)
+
+
+def test_black_pixels_without_roughness_are_finite(network, images):
+    terms = [*TERMS, Term(TotalVariationLoss(), "image", 1.0)]
+    assert np.isfinite(gradient(Objective(terms, "gradient"), network, images, np.zeros((8, 9, 3)))).all()
+
+
+def test_passes_keep_the_balance(network, images):
+    assert Objective(TERMS, "gradient").in_pass(1).balance == "gradient"
+
+
+# What it is not for
+
+
+def test_lbfgs_is_refused(backbone):
+    with pytest.raises(InputError, match="balance='gradient' with L-BFGS; expected 'adam' or a Keras optimizer"):
+        ImageOptimizer(backbone, Objective(TERMS, "gradient"), "lbfgs")
+    with pytest.raises(InputError, match="balance with the optimizer 'lbfgs'; expected 'adam' or a Keras optimizer"):
+        Stylizer(balance="gradient", optimizer="lbfgs")
+
+
+def test_stylizer_takes_adam_with_balance():
+    stylizer = Stylizer(balance="gradient")
+    assert (stylizer._variant.optimizer, stylizer._variant.balance) == ("adam", "gradient")
+
+
+@pytest.mark.parametrize("balance", ["value", "", True, 1])
+def test_unknown_balance_is_named(balance):
+    with pytest.raises(InputError, match=f"balance is {balance!r}; expected one of gradient"):
+        Objective(TERMS, balance)
+    with pytest.raises(InputError, match=f"balance is {balance!r}; expected one of gradient"):
+        Stylizer(balance=balance)

@@ -1,0 +1,200 @@
+"""TensorProto to array and back, against TensorFlow's own functions; the gate; what is counted."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from keras_style.internal.tensorflow import tf
+from keras_style.server import disk, status, tensor_values
+from keras_style.server.gate import Gate
+from keras_style.server.metrics import Counter, Histogram
+
+TensorProto = type(tf.make_tensor_proto(0))
+DTYPES = [
+    np.float32,
+    np.float64,
+    np.float16,
+    np.int8,
+    np.uint8,
+    np.int16,
+    np.uint16,
+    np.int32,
+    np.uint32,
+    np.int64,
+    np.uint64,
+    np.bool_,
+    np.complex64,
+    np.complex128,
+]
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+ARRAYS = st.sampled_from(DTYPES).flatmap(lambda dtype: arrays.arrays(dtype, SHAPES))
+
+
+@settings(max_examples=150, deadline=None)
+@given(array=ARRAYS, as_content=st.booleans())
+def test_an_encoded_array_is_what_tensorflow_reads(array, as_content):
+    proto = TensorProto()
+    tensor_values.encode(array, proto, as_content)
+    assert not (proto.tensor_content and not as_content)
+    np.testing.assert_array_equal(tf.make_ndarray(proto), array)
+    back = tensor_values.decode(proto, 10**6)
+    assert back.dtype == array.dtype and back.shape == array.shape
+    np.testing.assert_array_equal(back, array)
+
+
+@settings(max_examples=50, deadline=None)
+@given(array=ARRAYS)
+def test_decoding_what_tensorflow_writes(array):
+    np.testing.assert_array_equal(tensor_values.decode(tf.make_tensor_proto(array), 10**6), array)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (2, 3)])
+def test_strings(shape):
+    values = np.array([b"", b"\0\xff", b"x" * 1000, b"a", b"b", b"c"][: int(np.prod(shape))], object).reshape(shape)
+    proto = TensorProto()
+    tensor_values.encode(values, proto)
+    assert tf.make_ndarray(proto).tolist() == values.tolist()
+    back = tensor_values.decode(proto, 10**6)
+    assert back.dtype == object and back.shape == shape and back.tolist() == values.tolist()
+
+
+def test_bfloat16():
+    array = tf.cast([1.5, -2.0, 1e30], tf.bfloat16).numpy()
+    proto = TensorProto()
+    tensor_values.encode(array, proto)
+    assert proto.half_val and (tf.make_ndarray(proto) == array).all()
+
+
+def proto(dtype, *sides, **values):
+    made = TensorProto(dtype=dtype.as_datatype_enum if dtype else 0, **values)
+    for side in sides:
+        made.tensor_shape.dim.add(size=side)
+    return made
+
+
+def test_values_fill_the_shape_as_in_cpp():
+    """Tensor::FromProto: the last one is repeated, surplus ones are dropped, none is zero."""
+    assert tensor_values.decode(proto(tf.float32, 4, float_val=[1, 2]), 100).tolist() == [1, 2, 2, 2]
+    assert tensor_values.decode(proto(tf.float32, 1, float_val=[1, 2]), 100).tolist() == [1]
+    assert tensor_values.decode(proto(tf.int32, 2), 100).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        proto(None, 1),
+        proto(tf.float32, 3, tensor_content=b"12345678"),
+        proto(tf.float32, -1),
+        proto(tf.float32, 2**62, 2**62),
+        proto(tf.float32, 26, float_val=[1]),  # 104 bytes
+        proto(tf.string, 5, string_val=[b""]),
+        proto(tf.resource, 1),
+        proto(tf.variant, 1),
+        TensorProto(dtype=77),
+        TensorProto(dtype=101),  # a reference
+    ],
+)
+def test_what_is_no_tensor_or_too_large(message):
+    with pytest.raises(ValueError):  # noqa: PT011
+        tensor_values.decode(message, 100)
+
+
+def test_the_limit_itself_fits():
+    assert tensor_values.decode(proto(tf.float32, 25, float_val=[1]), 100).sum() == 25
+
+
+# The gate
+
+
+def test_as_many_run_and_wait_as_were_asked_for():
+    gate = Gate(2, 3)
+    inside, let_go = [], threading.Event()
+    most = []
+
+    def run():
+        with gate.place(), gate.turn(None):
+            inside.append(1)
+            most.append(len(inside))
+            let_go.wait(30)
+            inside.pop()
+
+    threads = [threading.Thread(target=run) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    started = time.perf_counter()
+    while refused(gate) is None:
+        assert time.perf_counter() - started < 20
+    assert refused(gate) == "RESOURCE_EXHAUSTED" and not gate.is_empty() and len(most) == 2
+    let_go.set()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 2 and len(most) == 5 and gate.is_empty() and refused(gate) is None
+
+
+def refused(gate) -> str | None:
+    try:
+        with gate.place():
+            return None
+    except status.StatusError as error:
+        return error.code.name
+
+
+def test_the_deadline_comes_while_it_waits():
+    gate = Gate(1, 1)
+    with gate.turn(None):
+        with pytest.raises(status.StatusError) as error, gate.turn(time.monotonic() + 0.05):
+            pass
+        assert error.value.code.name == "DEADLINE_EXCEEDED"
+    with gate.turn(time.monotonic() + 5):  # nothing was lost
+        pass
+
+
+# The rest
+
+
+def test_histogram():
+    """A value on a limit belongs to the next bucket, as in tsl/lib/histogram."""
+    histogram = Histogram("/a/b-c", ("model",), 1, 2, 3)
+    for value in (0.5, 1, 3.5, 4, 100):
+        histogram.add(value, 'x"\\')
+    assert histogram.lines() == [
+        ':a:b:c_bucket{model="x\\"\\\\",le="1"} 1',
+        ':a:b:c_bucket{model="x\\"\\\\",le="2"} 2',
+        ':a:b:c_bucket{model="x\\"\\\\",le="4"} 3',
+        ':a:b:c_bucket{model="x\\"\\\\",le="+Inf"} 5',
+        ':a:b:c_sum{model="x\\"\\\\"} 109',
+        ':a:b:c_count{model="x\\"\\\\"} 5',
+    ]
+
+
+def test_counter():
+    counter = Counter("/n", ("a", "b"))
+    assert (counter.first(), counter.lines()) == (0, [])
+    counter.add(2, "x", "y")
+    counter.add(3, "z", "y")
+    counter.add(1, "x", "y")
+    assert (counter.first(), counter.lines()) == (3, [':n{a="x",b="y"} 3', ':n{a="z",b="y"} 3'])
+
+
+def test_versions_on_disk(tmp_path):
+    for name in ("1", "007", "12", "x", "-3", "1.5", "²", " 4", ".5", str(2**63)):
+        (tmp_path / name).mkdir()
+    assert {number: path.name for number, path in disk.versions(tmp_path).items()} == {1: "1", 7: "007", 12: "12"}
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        ("short", "short"),
+        ("x" * 1024, "x" * 1024),
+        ("x" * 1025, "x" * 1024 + "...TRUNCATED"),
+        ("é" * 600, "é" * 512 + "...TRUNCATED"),
+    ],
+)
+def test_a_message_is_cut_by_its_bytes(message, sent):
+    assert status.details(message) == sent

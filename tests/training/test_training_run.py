@@ -1,0 +1,514 @@
+"""Trainings in a directory: what they write, and that they go on after anything."""
+
+import csv
+import importlib
+import json
+import math
+import re
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from gans import kernels, pairs, pointwise, tiny, values
+from PIL import Image
+from running import listing
+
+from keras_style import images
+from keras_style.errors import CheckpointError, InputError, MissingFileError
+from keras_style.internal.tensorflow import keras, tf
+from keras_style.models import cyclegan
+from keras_style.training import evaluation as evaluation_module
+from keras_style.training.csv_log import CSVLog
+from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
+from keras_style.training.evaluation import METRICS, PAIRED, Evaluation
+from keras_style.training.interrupt import Interrupt
+from keras_style.training.resume import Resume
+from keras_style.training.run import train
+from keras_style.training.samples import Samples
+from keras_style.training.tensorboard_log import TensorBoardLog
+
+STEPS, EPOCHS = 4, 3
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Pictures of noise with a tint, 20 x 24 pixels."""
+    root = tmp_path_factory.mktemp("dataset")
+    for number, (name, count) in enumerate({"trainA": STEPS, "trainB": 4, "testA": 3, "testB": 4}.items()):
+        (root / name).mkdir()
+        random = np.random.default_rng(number)
+        for index in range(count):
+            tint = random.integers(0, 128, 3) * (1 if "A" in name else [2, 1, 0])
+            noise = (random.integers(0, 128, (20, 24, 3)) + tint).clip(0, 255).astype(np.uint8)
+            Image.fromarray(noise).save(root / name / f"{index}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def settings(folders):
+    data = {f"{part}_{side}": str(folders / f"{part}{side.upper()}") for part in ("train", "test") for side in "ab"}
+    return {
+        "data": {**data, "image_size": 16},
+        "model": {"generator": "tiny", "filters": 2, "discriminator": "pixel", "pool_size": 3},
+        "training": {"epochs": EPOCHS},
+        "evaluation": {"every": 2, "layer": "block1_conv1"},
+        "samples": {"count": 2, "early": [1, 4]},
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_generator():
+    """A generator of a single convolution, by a name that a configuration can say."""
+
+    def generator(name, seed, filters, dtype):
+        network = pointwise(3, seed % 2**31)
+        return keras.Model(network.inputs, network.outputs, name=name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cyclegan.GENERATORS, "tiny", generator)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(settings, tmp_path_factory):
+    """A training that nothing happened to."""
+    return train(settings, directory=tmp_path_factory.mktemp("runs") / "whole", verbose=0)
+
+
+def table(directory):
+    with open(directory / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def same_history(result, expected):
+    assert set(result.history) == set(expected.history)
+    for name, numbers in expected.history.items():
+        np.testing.assert_array_equal(result.history[name], numbers)  # NaN is where NaN is
+
+
+def events(directory):
+    files = sorted((directory / "tensorboard").iterdir())
+    return [event for file in files for event in tf.compat.v1.train.summary_iterator(str(file))]
+
+
+# What a training writes
+
+
+def test_the_directory_of_a_training(whole):
+    assert set(listing(whole.directory)) == {
+        *("backup", "best", "config.yaml", "log.csv", "samples", "tensorboard"),
+        *("generator_a2b.keras", "generator_b2a.keras"),
+    }
+    assert set(listing(whole.directory / "best")) == {
+        *("best.json", "generator_a2b.keras", "generator_b2a.keras", "protocol.json")
+    }
+    assert listing(whole.directory / "samples") == [
+        *("epoch_0001.png", "epoch_0002.png", "epoch_0003.png", "step_00000001.png", "step_00000004.png")
+    ]
+    for direction in ("a2b", "b2a"):
+        saved = keras.saving.load_model(whole.directory / f"generator_{direction}.keras")
+        for one, other in zip(
+            values(saved.weights), values(getattr(whole.gan, f"generator_{direction}").weights), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_the_result(whole):
+    assert (whole.epoch, whole.epochs, whole.stopped) == (EPOCHS, EPOCHS, False)
+    kids = [(a + b) / 2 for a, b in zip(whole.history["kid_a2b"], whole.history["kid_b2a"], strict=True)]
+    assert [math.isnan(value) for value in kids] == [True, False, False]
+    assert whole.best == (2 + int(np.argmin(kids[1:])), min(kids[1:]))
+    about = json.loads((whole.directory / "best" / "best.json").read_text())
+    assert (about["epoch"], about["mean_kid"]) == whole.best
+    assert json.loads(json.dumps(whole.summary()))["best"]["epoch"] == whole.best[0]
+    assert f"3 epochs in {whole.seconds:.0f} s, the best by KID" in str(whole)
+
+
+def test_the_table_has_a_row_for_each_epoch(whole):
+    rows = table(whole.directory)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert set(rows[0]) == {"epoch", *cyclegan.LOSSES, *METRICS, "learning_rate"}
+    for name, expected in whole.history.items():
+        assert [float(row[name] or "nan") for row in rows] == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    assert rows[0]["kid_a2b"] == "" != rows[1]["kid_a2b"]
+    # Half of three epochs, rounded down, at the full rate; then 1 - e / 3 of it.
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([2e-4, 2e-4 * 2 / 3, 2e-4 / 3], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("generator", "numerics"),
+    [
+        ("resnet_6", {"precision": "mixed_bfloat16"}),
+        ("resnet_6_resize", {"precision": "mixed_float16"}),
+        ("tiny", {"jit_compile": True}),
+    ],
+)
+def test_numerics_can_be_chosen(generator, numerics, settings, tmp_path):
+    chosen = {
+        **settings,
+        "model": {**settings["model"], "generator": generator},
+        "training": {"epochs": 1, **numerics},
+        "evaluation": {"every": 0},
+        "samples": {"every": 0},
+    }
+    result = train(chosen, directory=tmp_path / "run", verbose=0)
+    written = yaml.safe_load((result.directory / "config.yaml").read_text())["training"]
+    assert numerics.items() <= written.items()
+    assert np.isfinite(result.history["generator_loss"]).all()
+    assert result.gan.dtype_policy.name == numerics.get("precision", "float32")
+    assert bool(result.gan.jit_compile) == numerics.get("jit_compile", False)
+
+
+def test_a_training_begins_with_the_generators_of_another(settings, whole, tmp_path):
+    model = {**settings["model"], "generator": None, "start": str(whole.directory), "discriminator": "patch_16"}
+    chosen = {**settings, "model": model, "training": {"epochs": 1, "learning_rate": 1e-9}}
+    result = train(chosen, directory=tmp_path / "run", verbose=0)
+    for direction in ("a2b", "b2a"):
+        before, after = (values(getattr(gan, f"generator_{direction}").weights) for gan in (whole.gan, result.gan))
+        np.testing.assert_allclose(np.concatenate(after, None), np.concatenate(before, None), atol=1e-7)
+    again = train(result.directory / "config.yaml", directory=result.directory, verbose=0)
+    assert again.epoch == 1
+
+
+def test_events_for_tensorboard(whole):
+    found = events(whole.directory)
+    assert found[0].file_version == "brain.Event:2"
+    scalars = {(event.step, value.tag): value.simple_value for event in found for value in event.summary.value}
+    for name, expected in whole.history.items():
+        for epoch, value in enumerate(expected, start=1):
+            if math.isnan(value):
+                assert (epoch, name) not in scalars
+            else:
+                assert scalars[epoch, name] == np.float32(value)
+    pictures = [value.image for event in found for value in event.summary.value if value.HasField("image")]
+    assert len(pictures) == EPOCHS
+    assert pictures[-1].encoded_image_string == (whole.directory / "samples" / "epoch_0003.png").read_bytes()
+
+
+def test_the_written_configuration_is_complete_and_the_same_training(whole, settings):
+    written = yaml.safe_load((whole.directory / "config.yaml").read_text())
+    assert (written["data"]["load_size"], written["data"]["preprocess"]) == (18, "resize_and_crop")
+    assert written["loss"] == {"adversarial": "lsgan", "cycle_weight": 10.0, "identity_weight": 0.5}
+    training = {"epochs": 3, "decay_start": 1, "learning_rate": 2e-4, "precision": "float32", "jit_compile": "auto"}
+    assert written["training"] == {**training, "seed": 0, "save_every": "epoch"}
+    again = train(whole.directory / "config.yaml", directory=whole.directory, verbose=0)
+    same_history(again, whole)
+
+
+def test_measurements_follow_the_protocol(whole, folders, backbone):
+    """The last row, computed anew from the files."""
+    about = json.loads((whole.directory / "best" / "protocol.json").read_text())
+    assert "Inception" in about["protocol"] and about["layer"] == "block1_conv1"
+    assert about["test_images"] == {"a": 3, "b": 4}
+
+    def pictures(name):
+        files = sorted((folders / name).iterdir())
+        return [np.asarray(Image.open(file).resize((16, 16), Image.Resampling.BICUBIC)) / 255 for file in files]
+
+    features = PooledFeatures(backbone, "block1_conv1")
+    a, b = pictures("testA"), pictures("testB")
+    assert about["untranslated"]["kid"] == pytest.approx(kid(features(a), features(b)), rel=1e-4)
+    for direction, source, target in (("a2b", a, b), ("b2a", b, a)):
+        generator = getattr(whole.gan, f"generator_{direction}")
+        made = [np.asarray(generator(one[None] * 2 - 1))[0] / 2 + 0.5 for one in source]
+        for name, metric in (("kid", kid), ("fid", fid)):
+            expected = metric(features(made), features(target))
+            assert whole.history[f"{name}_{direction}"][-1] == pytest.approx(expected, rel=1e-2, abs=1e-4)
+
+
+def test_a_line_for_each_epoch(settings, tmp_path, capfd):
+    quick = {**settings, "evaluation": {"every": 0}, "samples": {"every": 0}, "logs": {"tensorboard": False}}
+    train(quick, directory=tmp_path / "run", overrides=["training.epochs=2"], verbose=1)
+    out, err = capfd.readouterr()
+    lines = err.splitlines()
+    assert out == "" and len(lines) == 2
+    assert re.match(r"epoch 1/2, \d:\d\d:\d\d left: adversarial_a2b \d.* generator_loss \d", lines[0])
+    assert lines[1].startswith("epoch 2/2, 0:00:00 left: ")
+    assert "kid_a2b" not in table(tmp_path / "run")[0]
+    networks = ["generator_a2b.keras", "generator_b2a.keras"]
+    assert listing(tmp_path / "run") == ["backup", "config.yaml", *networks, "log.csv"]
+
+
+# Going on
+
+
+def same_as(whole, directory):
+    assert (directory / "log.csv").read_bytes() == (whole.directory / "log.csv").read_bytes()
+    for name in ("samples/epoch_0003.png", "best/best.json", "config.yaml"):
+        assert (directory / name).read_bytes() == (whole.directory / name).read_bytes()
+    assert listing(directory / "samples") == listing(whole.directory / "samples")
+
+
+def test_interrupted_and_killed_it_ends_as_if_nothing_had_happened(settings, whole, tmp_path, monkeypatch):
+    run = {"configuration": settings, "directory": tmp_path / "run", "verbose": 0}
+    step_of, epoch_of = CSVLog.on_train_batch_end, TensorBoardLog.on_epoch_end
+    done = []
+
+    def interrupted_at(last):
+        def on_train_batch_end(self, batch, logs=None):
+            done.append(batch)
+            if len(done) == last:
+                signal.raise_signal(signal.SIGINT)
+
+        return on_train_batch_end
+
+    usual = signal.getsignal(signal.SIGINT)
+    for last, epochs in ((3, 0), (4, 1)):  # in the middle of an epoch, and at its end
+        monkeypatch.setattr(CSVLog, "on_train_batch_end", interrupted_at(last))
+        result = train(**run)
+        assert (result.stopped, result.epoch, len(done)) == (True, epochs, last)
+        assert signal.getsignal(signal.SIGINT) is usual
+        assert f"stopped after {epochs} of 3 epochs" in str(result) and "same command goes on" in str(result)
+        assert not (run["directory"] / "generator_a2b.keras").exists()
+    monkeypatch.setattr(CSVLog, "on_train_batch_end", step_of)
+
+    # Killed with the row of the second epoch written, and its state not yet saved.
+    def killed(self, epoch, logs=None):
+        raise OSError("killed")
+
+    monkeypatch.setattr(TensorBoardLog, "on_epoch_end", killed)
+    with pytest.raises(OSError, match="killed"):
+        train(**run)
+    assert len(table(run["directory"])) == 2
+    monkeypatch.setattr(TensorBoardLog, "on_epoch_end", epoch_of)
+
+    result = train(**run)
+    assert not result.stopped and result.best == whole.best
+    same_history(result, whole)
+    same_as(whole, run["directory"])
+    for one, other in zip(values(result.gan.variables), values(whole.gan.variables), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Each of the later files tells TensorBoard from which epoch on to forget the earlier ones.
+    starts = [event.step for event in events(run["directory"]) if event.HasField("session_log")]
+    assert starts == [1, 1, 2, 2]
+
+
+def test_a_finished_training_returns_at_once(settings, whole, monkeypatch):
+    def untouchable(*_):
+        raise AssertionError("a step was taken")
+
+    monkeypatch.setattr(cyclegan.CycleGAN, "train_step", untouchable)
+    before = {file: file.read_bytes() for file in whole.directory.rglob("*.*") if file.suffix in (".csv", ".png")}
+    again = train({**settings, "samples": {"count": 3}}, directory=whole.directory, verbose=0)  # which may change
+    assert (again.epoch, again.stopped, again.best) == (EPOCHS, False, whole.best)
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_another_configuration_is_refused_by_name(settings, whole):
+    before = (whole.directory / "config.yaml").read_bytes()
+    overrides = ["training.epochs=4", "model.filters=3", "evaluation.every=1"]
+    with pytest.raises(CheckpointError) as caught:
+        train(settings, directory=whole.directory, overrides=overrides, verbose=0)
+    message = str(caught.value)
+    assert set(re.findall(r"([\w.]+) was ", message)) == {
+        *("training.epochs", "training.decay_start", "model.filters", "evaluation.every")
+    }
+    assert "training.epochs was 3, now 4" in message and str(whole.directory) in message
+    assert (whole.directory / "config.yaml").read_bytes() == before
+
+
+def test_directories_that_cannot_be_used(settings, tmp_path, monkeypatch):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    with pytest.raises(InputError, match=r"full holds files, but no config.yaml"):
+        train(settings, directory=tmp_path / "full")
+    with pytest.raises(InputError, match=r"letter.txt is a file; expected a directory"):
+        train(settings, directory=tmp_path / "full" / "letter.txt")
+    with pytest.raises(MissingFileError, match=r"no such directory: .*nowhere"):
+        train(settings, directory=tmp_path / "nowhere" / "run")
+    with pytest.raises(InputError, match="directory is None with a mapping"):
+        train(settings)
+    with pytest.raises(InputError, match="verbose is 2"):
+        train(settings, directory=tmp_path / "run", verbose=2)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.yaml").write_text("[1")
+    with pytest.raises(CheckpointError, match=r"config.yaml cannot be read"):
+        train(settings, directory=tmp_path / "broken")
+    assert listing(tmp_path) == ["broken", "full"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"model": {"generator": "resnet_7"}}, "generator is 'resnet_7'; expected one of resnet_9"),
+        ({"data": {"test_b": None}}, "expected both, or neither"),
+        ({"evaluation": {"layer": "block9"}}, "no layer 'block9'"),
+        ({"data": {"train_a": "nowhere"}}, "data.train_a: no such folder: nowhere"),
+        ({"training": {"decay_start": 9}}, "start is 9 with epochs=3"),
+    ],
+    ids=repr,
+)
+def test_nothing_is_written_for_a_bad_configuration(changes, says, settings, tmp_path):
+    changed = {section: {**settings[section], **changes.get(section, {})} for section in settings}
+    with pytest.raises(InputError, match=says):
+        train(changed, directory=tmp_path / "run", verbose=0)
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        ("missing", r"missing.*expected one of .*satellite_to_relief"),
+        ("generator_a2b.keras", r"model.start is .*; expected a preset or the directory of a run, with two generators"),
+    ],
+)
+def test_generators_to_begin_with_are_those_of_a_run(start, says, settings, whole, tmp_path):
+    model = {**settings["model"], "generator": None, "start": str(whole.directory / start)}
+    with pytest.raises(InputError, match=says):
+        train({**settings, "model": model}, directory=tmp_path / "run")
+    with pytest.raises(InputError, match=r"model.start with model.generator='tiny'; expected one of the two"):
+        train({**settings, "model": {**settings["model"], "start": "x"}}, directory=tmp_path / "run")
+    assert not any(tmp_path.iterdir())
+
+
+def test_without_a_directory_it_goes_by_the_name_of_the_file(settings, tmp_path, monkeypatch, capfd):
+    (tmp_path / "noise.yaml").write_text(yaml.safe_dump({**settings, "evaluation": {"every": 0}}))
+    monkeypatch.chdir(tmp_path)
+    result = train("noise.yaml", overrides=["training.epochs=1", "samples.every=0"], verbose=0)
+    assert capfd.readouterr() == ("", "")
+    assert str(result.directory) == "runs/noise" and len(table(tmp_path / "runs" / "noise")) == 1
+
+
+def test_in_another_thread_signals_are_left_alone():
+    seen = []
+
+    def enter():
+        with Interrupt(None, 1):
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    usual = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [usual]
+
+
+# Callbacks by themselves
+
+
+def scripted(monkeypatch, kids, kept):
+    """An evaluation that measures these mean KIDs one after the other, and notes the weights that are best."""
+    measurements = iter(kids)
+
+    def measure(self):
+        value = next(measurements)
+        return {"kid_a2b": value + 1, "fid_a2b": 0.0, "kid_b2a": value - 1, "fid_b2a": 0.0}
+
+    monkeypatch.setattr(Evaluation, "measure", measure)
+    monkeypatch.setattr(Evaluation, "_keep", lambda self, epoch, logs: kept.append(epoch + 1))
+
+
+def test_the_best_is_that_of_the_whole_training(monkeypatch, tmp_path):
+    kept = []
+    pictures = [np.zeros((16, 16, 3), np.uint8)] * 2
+    scripted(monkeypatch, [3.0, 1.0, 2.0, 1.0, 0.5], kept)
+    for epochs in (3, 5):  # the second goes on with the first
+        gan = tiny()
+        gan.compile()
+        evaluation = Evaluation(pictures, pictures, tmp_path / "best", every=1, layer="block1_conv1")
+        gan.fit(pairs(), epochs=epochs, callbacks=[evaluation, Resume(tmp_path / "backup")], verbose=0)
+    assert kept == [1, 2, 5]
+    assert evaluation_module.best(gan.history.history) == (4, 0.5)
+    assert evaluation_module.best({}) == (None, math.inf)
+    assert evaluation_module.best({"kid_a2b": [math.nan, 2.0], "kid_b2a": [math.nan, 4.0]}) == (1, 3.0)
+
+
+def test_best_generators_are_those_of_their_epoch(tmp_path):
+    gan = tiny()
+    gan.compile()
+    pictures = [np.full((16, 16, 3), level, np.uint8) for level in (0, 128)]
+    evaluation = Evaluation(pictures, pictures, tmp_path / "best", every=1, layer="block1_conv1")
+    seen = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(kernels(gan)[:2]))
+    gan.fit(pairs(), epochs=3, callbacks=[note, evaluation], verbose=0)
+    about = json.loads((tmp_path / "best" / "best.json").read_text())
+    for direction, kernel in zip(("a2b", "b2a"), seen[about["epoch"] - 1], strict=True):
+        saved = keras.saving.load_model(tmp_path / "best" / f"generator_{direction}.keras")
+        np.testing.assert_array_equal(values(saved.weights)[0][0, 0], kernel)
+
+
+def test_pairs_are_scored_pixel_by_pixel(tmp_path):
+    gan = tiny()
+    gan.compile()
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 256, (2, 3, 16, 20, 3), np.uint8)
+    evaluation = Evaluation(a, b, tmp_path / "best", every=2, layer="block1_conv1", paired=True)
+    history = gan.fit(pairs(), epochs=2, callbacks=[evaluation], verbose=0).history
+    assert set(PAIRED) < set(history) and math.isnan(history["mae_a2b"][0])
+    there, back = kernels(gan)[:2]
+    for name, kernel, given, truth in (("a2b", there, a, b), ("b2a", back, b, a)):
+        translated = ((given / 127.5 - 1) @ kernel / 2 + 0.5).clip(0, 1)
+        assert history[f"mae_{name}"][1] == pytest.approx(np.mean(np.abs(translated - truth / 255)), rel=1e-5)
+    assert set(PAIRED) < set(json.loads((tmp_path / "best" / "best.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("b", "says"),
+    [
+        (np.zeros((3, 16, 16, 3), np.uint8), "test_a has 2 images and test_b 3; expected pairs"),
+        (np.zeros((2, 16, 20, 3), np.uint8), r"images 0 .*\(16, 16, 3\) and \(16, 20, 3\); expected pairs of one size"),
+    ],
+)
+def test_test_images_that_are_no_pairs_are_refused(b, says):
+    with pytest.raises(InputError, match=says):
+        Evaluation(np.zeros((2, 16, 16, 3), np.uint8), b, layer="block1_conv1", paired=True)
+
+
+def test_one_test_image_has_no_spread():
+    with pytest.raises(InputError, match="test_b: 1 image; expected at least 2"):
+        Evaluation(np.zeros((2, 16, 16, 3), np.uint8), np.zeros((1, 16, 16, 3), np.uint8), layer="block1_conv1")
+
+
+def test_grids_show_image_translation_and_the_way_back(tmp_path):
+    gan = tiny()
+    gan.compile()
+    random = np.random.default_rng(0)
+    a = [random.integers(0, 256, size, np.uint8) for size in ((16, 20, 3), (18, 16, 3), (16, 16, 3))]
+    b = [random.integers(0, 256, (17, 19, 3), np.uint8)]
+    samples = Samples(tmp_path / "samples", a, b, count=2, every=2, early=[2, 5])
+    gan.fit(pairs(), epochs=3, callbacks=[samples], verbose=0)
+    assert listing(tmp_path / "samples") == ["epoch_0002.png", "epoch_0003.png", "step_00000002.png"]
+
+    grid = images.load(tmp_path / "samples" / "epoch_0003.png")
+    there, back = kernels(gan)[:2]
+    height, width = 18, 20
+    assert grid.shape == (2 * height + 2, 6 * width + 4 * 2 + 6, 3)
+    for pictures, first, second, left in ((a[:2], there, back, 0), (b, back, there, 3 * width + 4 + 6)):
+        for row, picture in enumerate(pictures):
+            image = picture / 255
+            once = ((image * 2 - 1) @ first / 2 + 0.5).clip(0, 1)
+            twice = ((once * 2 - 1) @ second / 2 + 0.5).clip(0, 1)
+            for column, expected in enumerate((image, once, twice)):
+                y, x = row * (height + 2), left + column * (width + 2)
+                cell = grid[y : y + height, x : x + width]
+                np.testing.assert_allclose(
+                    cell[: picture.shape[0], : picture.shape[1]], expected, rtol=0, atol=0.51 / 255
+                )
+                assert (cell[picture.shape[0] :] == 1).all() and (cell[:, picture.shape[1] :] == 1).all()
+    assert (grid[height + 2 :, left:] == 1).all()  # there is no second image of B
+
+
+def test_a_table_without_resume_is_that_of_this_fit(tmp_path):
+    gan = tiny()
+    gan.compile()
+    gan.fit(pairs(), epochs=2, callbacks=[CSVLog(tmp_path / "log.csv")], verbose=0)
+    assert [float(row["cycle_a"]) for row in table(tmp_path)] == gan.history.history["cycle_a"]
+
+
+# The same in ten lines of Python
+
+
+def test_the_example_trains_and_goes_on(folders, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    example = importlib.import_module("train_cyclegan")
+    monkeypatch.setitem(cyclegan.GENERATORS, "resnet_6", cyclegan.GENERATORS["tiny"])
+    options = {"image_size": 24, "filters": 1}  # the least that the discriminator takes
+    example.main(folders, tmp_path / "run", epochs=1, **options)
+    assert set(listing(tmp_path / "run")) == {"backup", "best", "generator_a2b.keras", "log.csv", "samples"}
+    assert [row["epoch"] for row in table(tmp_path / "run")] == ["1"]
+    again = example.main(folders, tmp_path / "run", epochs=1, **options)
+    assert again.history.epoch == [0] and float(table(tmp_path / "run")[0]["kid_a2b"])
