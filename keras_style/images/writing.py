@@ -54,14 +54,15 @@ def encode(array: np.ndarray, format: str, quality: int = 95) -> bytes:
     image = to_pil(array)
     buffer = io.BytesIO()
     try:
-        image.save(buffer, format, quality=quality, icc_profile=_srgb_profile(), **_ENCODER_OPTIONS[format])
+        image.save(buffer, format, quality=quality, icc_profile=srgb_profile(), **_ENCODER_OPTIONS[format])
     except (OSError, ValueError) as error:
         raise InputError(f"{image.width} x {image.height} pixels cannot be encoded as {format}: {error}") from error
     return buffer.getvalue()
 
 
 @functools.cache
-def _srgb_profile() -> bytes:
+def srgb_profile() -> bytes:
+    """The ICC profile of sRGB, always the same bytes."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     data[24:36] = bytes.fromhex("07e800010001000000000000")  # its date, which would make every run's files differ
     return bytes(data)

@@ -14,6 +14,7 @@ from PIL import Image
 from keras_style import images
 from keras_style.data.unpaired_batches import unpaired
 from keras_style.errors import InputError, MissingFileError
+from keras_style.images.writing import srgb_profile
 from keras_style.internal.tensorflow import keras, tf
 
 SIZE = 16
@@ -194,7 +195,7 @@ def test_files_are_read_as_elsewhere(tmp_path, noise, mode):
         exif[0x0112] = 6
         Image.fromarray(noise).save(path, exif=exif)
     elif mode == "profile":
-        Image.fromarray(noise).save(path, icc_profile=images._srgb_profile())
+        Image.fromarray(noise).save(path, icc_profile=srgb_profile())
     else:
         path = path.with_suffix(".tif" if mode == "CMYK" else ".png")
         alpha = Image.fromarray(noise).convert("RGBA")

@@ -6,9 +6,9 @@ import numpy as np
 import picture_files as files
 import pytest
 from picture_files import encoded, pixels
+from PIL import Image
 from session import Served
 
-from keras_style import images
 from keras_style.export.exportable import least_steps
 from keras_style.export.limits import Limits
 from keras_style.export.signatures import Encoding, describe, pair_endpoints
@@ -93,7 +93,7 @@ def test_each_signature_computes_every_example(served, given):
         **given,
     )["image_bytes"]
     for answer, content, style in zip(answers, contents, STYLES, strict=True):
-        image = np.asarray(images.Image.open(io.BytesIO(answer))) / 255
+        image = np.asarray(Image.open(io.BytesIO(answer))) / 255
         np.testing.assert_allclose(image, expected(content, style, steps), atol=0.51 / 255)
 
 

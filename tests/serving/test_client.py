@@ -15,6 +15,7 @@ from scripted_server import ScriptedServer, later, png
 
 from keras_style import errors, images
 from keras_style.errors import InputError, MissingFileError
+from keras_style.images.writing import srgb_profile
 from keras_style.serving import AsyncStyleClient, StyleClient, StyledPicture
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "the queue is full")
@@ -121,7 +122,7 @@ def test_a_file_that_the_server_would_see_otherwise_is_read_here(server, pixels,
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
     upright.save(tmp_path / "turned.png", exif=turned)
     upright.save(tmp_path / "lossless.webp", lossless=True)
-    upright.save(tmp_path / "profile.png", icc_profile=images._srgb_profile())
+    upright.save(tmp_path / "profile.png", icc_profile=srgb_profile())
     upright.convert("CMYK").save(tmp_path / "cmyk.jpg")
     with StyleClient(server.address, "invert") as client:
         for path in sorted(tmp_path.iterdir()):
