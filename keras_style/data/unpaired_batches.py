@@ -118,7 +118,7 @@ def unpaired(
 
 @dataclass(frozen=True)
 class Preparation:
-    """From a picture of any size to what a network sees."""
+    """Preparation of a picture of any size for a network."""
 
     preprocess: str
     image_size: int
@@ -159,7 +159,7 @@ class Preparation:
 
 
 class Unpaired(tf.data.Dataset):
-    """What `unpaired` returns: a `tf.data.Dataset` whose next iteration begins at the step `position`.
+    """Dataset that `unpaired` returns: its next iteration begins at the step `position`.
 
     Attributes:
         position: number of the step, counted from the start of the training over all epochs, at which the next
@@ -227,7 +227,7 @@ class Unpaired(tf.data.Dataset):
 
     @contextlib.contextmanager
     def feeding(self, epoch: int = 0) -> Iterator[None]:
-        """Around `fit`: it starts with `epoch`, unless a callback says otherwise, and what ends it is a clear error.
+        """Context for `fit`: it starts with `epoch`, unless a callback sets another position; its errors are clear.
 
         An image that cannot be read raises its InputError, not TensorFlow's with a traceback inside.
         """
@@ -315,7 +315,7 @@ def _same_files(a: list[Item], b: list[Item]) -> bool:
 
 
 def _readable(name: str, items: list[Item], preparation: Preparation) -> list[Item]:
-    """Those that can be read; one warning names the others."""
+    """The items that can be read; one warning names the others."""
 
     def problem(index: int) -> str | None:
         try:

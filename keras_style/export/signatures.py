@@ -1,4 +1,4 @@
-"""The three ways to ask an exported model: float tensors, 8-bit tensors, encoded image files."""
+"""Signatures of an exported model: float tensors, 8-bit tensors and encoded image files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Encoding:
-    """How images are encoded that go out.
+    """Format of the encoded images in a response.
 
     Args:
         format: "png" or "jpeg" (without chroma subsampling).
@@ -26,7 +26,7 @@ class Encoding:
     quality: int = 95
 
     def encode(self, image: Any) -> Any:
-        """A file, of float32 (H, W, 3) in [0, 1]."""
+        """Encode float32 (H, W, 3) in [0, 1] as a file."""
         pixels = to_uint8(image)
         if self.format == "png":
             return tf.io.encode_png(pixels)
@@ -34,7 +34,7 @@ class Encoding:
 
 
 def to_uint8(image: Any) -> Any:
-    """Each value rounded to the nearest of the 256 levels, as files are written."""
+    """Round each value to the nearest of the 256 levels, as `images.to_pil` does."""
     return tf.cast(tf.floor(image * 255 + 0.5), tf.uint8)
 
 
@@ -45,8 +45,8 @@ def generator_endpoints(
 
     Args:
         translate: float32 (B, H, W, 3) in [0, 1] to the same.
-        limits: of a request.
-        encoding: of the answers to encoded images.
+        limits: limits of a request.
+        encoding: format of the responses to encoded images.
         size: height and width of all tensors; encoded images are resized to it. None takes any, and encoded images of
             different sizes in one request are answered in theirs, one after the other.
 
@@ -96,8 +96,8 @@ def pair_endpoints(
         stylize: content (H, W, 3) and style (H', W', 3), float32 in [0, 1], and an int32 scalar, to float32 (h, w, 3)
             in [0, 1].
         steps: what stands in for a `steps` that is not sent.
-        limits: of a request.
-        encoding: of the answers to encoded images.
+        limits: limits of a request.
+        encoding: format of the responses to encoded images.
 
     Returns:
         A `tf.function` for each name of a signature.

@@ -1,4 +1,4 @@
-"""Whether an exported graph, by itself, answers what Keras answers."""
+"""Verification: an exported graph, without Keras, must answer what Keras answers."""
 
 import dataclasses
 import io
@@ -31,11 +31,11 @@ Requests = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Verification:
-    """What came out of a comparison.
+    """Result of a comparison.
 
     Args:
-        differences: the largest of each signature, in [0, 1]; for JPEG the largest mean.
-        pictures: how many were compared; of a Stylizer, how many pairs.
+        differences: the largest difference for each signature, in [0, 1]; for JPEG the largest mean.
+        pictures: number of pictures that were compared; for a Stylizer, of pairs.
     """
 
     differences: Mapping[str, float]

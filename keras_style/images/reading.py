@@ -77,7 +77,7 @@ def load(
 
 
 def load_pil(image: ImageLike, *, name: str = "image") -> Image.Image:
-    """As `load`, but an 8-bit RGB PIL image: what is stored so, most photographs, takes no detour over float32.
+    """Read any image as an 8-bit RGB PIL image; most photographs are stored so, and stay as they are.
 
     Args:
         image: as in `load`.

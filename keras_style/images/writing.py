@@ -133,7 +133,7 @@ def _not_writable(path: str | os.PathLike[str], error: OSError) -> InputError:
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
-    """What `encode` calls the format of a path's suffix; InputError where it is none of .png, .jpg, .jpeg, .webp."""
+    """Name that `encode` gives to the format of a path's suffix; InputError unless it is .png, .jpg, .jpeg or .webp."""
     suffix = Path(path).suffix
     if suffix.lower() not in _WRITABLE:
         raise InputError(f"{path} has the suffix {suffix!r}; expected one of {', '.join(_WRITABLE)}")

@@ -1,4 +1,4 @@
-"""What must be true of the process before TensorFlow is imported. This module itself never imports it."""
+"""Environment variables that must be set before TensorFlow is imported. This module never imports it."""
 
 import os
 import sys

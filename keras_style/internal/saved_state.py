@@ -49,7 +49,7 @@ def reading(path: Path, kind: str) -> Iterator[tuple[dict[str, Any], Any]]:
 
 
 def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """What is not the same in both, in words: "name was 1, now 2"."""
+    """Differences between two states in words: "name was 1, now 2"."""
     return [
         f"{name} was {_short(saved.get(name))}, now {_short(current.get(name))}"
         for name in dict.fromkeys([*saved, *current])

@@ -1,4 +1,4 @@
-"""What native code writes to standard error, past Python."""
+"""Holds back what native code writes to standard error, past Python."""
 
 import os
 import sys

@@ -8,11 +8,11 @@ from keras_style.internal.tensorflow import keras, tf
 
 
 class Adversarial(Protocol):
-    """What a model asks of an adversarial loss: two functions of a discriminator's scores, of any shape.
+    """Interface of an adversarial loss: two functions of a discriminator's scores, which may have any shape.
 
-    One that also has `penalty(discriminator, real, fake, seed)`, a scalar of images (B, H, W, C) and of a seed (2,) for
-    `tf.random.stateless_uniform`, gets it added to the discriminator's loss. To be saved, it needs `get_config` and to
-    be registered with Keras.
+    A loss may also have `penalty(discriminator, real, fake, seed)`, a scalar computed from images (B, H, W, C) and a
+    seed (2,) for `tf.random.stateless_uniform`; the model adds it to the discriminator's loss. A loss that is saved
+    needs `get_config` and must be registered with Keras.
     """
 
     def generator(self, fake: tf.Tensor) -> tf.Tensor:
@@ -23,7 +23,7 @@ class Adversarial(Protocol):
 
 
 class _Saved:
-    """What Keras asks of an object in a configuration."""
+    """Configuration methods that Keras needs to save an object."""
 
     def get_config(self) -> dict[str, Any]:
         return {}

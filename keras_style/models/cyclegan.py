@@ -154,9 +154,9 @@ class CycleGAN(keras.Model):
         self.discriminator_optimizer = self._optimizer(discriminator_optimizer, self._discriminator_variables)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.fit`; `x` is a dataset of pairs (images of A, images of B) in [-1, 1].
+        """Train as `keras.Model.fit` does; `x` is a dataset of pairs (images of A, images of B) in [-1, 1].
 
-        Under a `tf.distribute` strategy, also over several machines, the replicas share each batch.
+        Under a `tf.distribute` strategy the replicas share each batch, also on several machines.
 
         Raises:
             InputError: images of another size than before, a batch that the replicas cannot share evenly, or, over
@@ -183,7 +183,7 @@ class CycleGAN(keras.Model):
             return super().fit(self._shared(x), *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.evaluate`: the losses of `fit`, every time of the same images; pools stay as they are."""
+        """Evaluate the losses of `fit`, on the same images each time; pools stay as they are."""
         data = getattr(x, "pairs", x)
         if not hasattr(data, "position"):
             return super().evaluate(self._shared(x), *args, **kwargs)
@@ -222,7 +222,7 @@ class CycleGAN(keras.Model):
         return replicas > 1 and replicas > len(strategy.extended.worker_devices)  # which are those of this machine
 
     def _shared(self, data: Any) -> Any:
-        """Over several machines, pairs as one tensor: `fit` of Keras 3.15 fails there for more than one."""
+        """Each pair as one tensor on several machines, where `fit` of Keras 3.15 fails for more than one tensor."""
         if not self._many_machines or hasattr(data, "pairs"):
             return data
         spec = getattr(data, "element_spec", None)

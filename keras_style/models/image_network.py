@@ -1,4 +1,4 @@
-"""What generators and discriminators share: a refusal of sizes that do not fit, and where kernels start."""
+"""Base class of generators and discriminators: it refuses sizes that do not fit and initializes kernels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,20 +10,20 @@ from keras_style.internal.tensorflow import keras, tf
 
 
 class ImageNetwork(keras.Model):
-    """Layers over images (B, H, W, C), built at once, and what H and W they take.
+    """A model of images (B, H, W, C) that is built at once and knows which H and W it takes.
 
     Args:
         channels: C of the images that go in.
-        layers: a function from a symbolic tensor of images to that of the answers, to be called once.
-        multiple: what H and W must be multiples of.
+        layers: a function from a symbolic tensor of images to the symbolic output; it is called once.
+        multiple: H and W must be multiples of it.
         minimum: the smallest H and W, in pixels.
         kwargs: of `keras.Model`.
 
     Call arguments: `images` (B, H, W, C).
 
     Raises:
-        InputError: images of another rank or size. Where the size is known only when the graph runs,
-            `tf.errors.InvalidArgumentError` then.
+        InputError: the images have another rank or size. A size that is known only when the graph runs raises
+            `tf.errors.InvalidArgumentError` there.
     """
 
     # The layers are a model inside: were this a functional model, `keras.models.clone_model` would lose its class.
@@ -39,7 +39,7 @@ class ImageNetwork(keras.Model):
 
     @property
     def multiple(self) -> int:
-        """What H and W must be multiples of."""
+        """Number of pixels that H and W must be multiples of."""
         return self._multiple
 
     @property

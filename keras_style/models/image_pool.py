@@ -103,11 +103,11 @@ class ImagePool(keras.layers.Layer):
         return returned
 
     def draw(self, seen: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """For each of the next `count` images: its place, whether it enters, whether the pool is full by then.
+        """Draw for each of the next `count` images its place, whether it enters, and whether the pool is full by then.
 
         Args:
-            seen: images that have come in before, int64.
-            count: images that come in together.
+            seen: number of images that came in before, int64.
+            count: number of images that come in together.
         """
         number = seen + tf.range(tf.cast(count, "int64"))
         full = number >= self.size

@@ -30,7 +30,7 @@ Network: TypeAlias = str | keras.Model | Sequence[keras.Model]
 
 
 def channels(generator: keras.Model) -> int:
-    """Of the images that come out of a generator."""
+    """Number of channels of a generator's output."""
     return generator.channels if isinstance(generator, ImageNetwork) else generator.output_shape[-1]
 
 

@@ -1,9 +1,9 @@
 """A generator that sees a picture strip by strip, with the instance statistics of the whole picture.
 
-What lies behind an instance normalization cannot be computed before its mean and variance over the whole picture are
-known. So the network runs in stages, one to the input of each normalization, and every stage goes over all strips. The
-maps of the lowest resolution are kept from stage to stage; what lies before and behind them is computed again for each
-stage that needs it.
+Layers behind an instance normalization cannot be computed before its mean and variance over the whole picture are
+known. So the network runs in stages, each of which ends at the input of a normalization and goes over all strips. The
+maps of the lowest resolution are kept from stage to stage; layers before and behind them are computed again for each
+stage that needs them.
 """
 
 import functools
@@ -29,12 +29,12 @@ _OTHERS = (BilinearUpSampling2D, CutStart2D, keras.layers.InputLayer)
 
 
 class _Step(NamedTuple):
-    """How a layer's rows come from rows of its inputs.
+    """Rows of a layer's inputs from which rows of its output are computed.
 
     Attributes:
-        first, last: the rows that are seen, from `first` up to `last`.
+        first, last: the rows of the input that are used, from `first` up to `last`.
         above, below: rows of padding beyond them, where the picture ends.
-        cut: rows of the answer that are not asked for, at its start.
+        cut: rows at the start of the output that were not asked for.
     """
 
     first: int
@@ -48,11 +48,11 @@ class Strips:
     """A generator for pictures that are larger than memory.
 
     Args:
-        generator: a `ResNetGenerator`, or another model of the layers that it has.
-        rows: of the picture that go through at a time.
+        generator: a `ResNetGenerator`, or another model that has only layers of the same kinds.
+        rows: number of rows of the picture that are computed at a time.
 
     Raises:
-        InputError: a generator with other layers.
+        InputError: the generator has layers of other kinds.
 
     Example:
         >>> Strips(generator, rows=256)(picture)
@@ -174,7 +174,7 @@ class _Stage:
         return rows, [np.concatenate(each) for each in zip(*moments, strict=True)]
 
     def _plan(self, top: int, bottom: int) -> tuple[dict[Any, tuple[int, int]], Any]:
-        """For rows of the last member: the rows of every layer, and how each comes from those of its inputs."""
+        """Plan rows of the last layer: the rows of every layer, and the step that computes them from its inputs."""
         spans = {self.members[-1]: (top, bottom)}
         steps = {}
         for layer in reversed(self.members):
@@ -238,12 +238,12 @@ def _is_input(layer: Any) -> bool:
 
 
 def _wide(rows: tf.Tensor) -> tf.Tensor:
-    """Of what `InstanceNormalization` takes mean and variance: at least float32."""
+    """Rows in the dtype in which `InstanceNormalization` takes mean and variance: at least float32."""
     return rows if rows.dtype == tf.float64 else tf.cast(rows, tf.float32)
 
 
 def _step(layer: Any, top: int, bottom: int, height: int) -> _Step:
-    """What rows from `top` to `bottom` of a layer need of an input of `height` rows."""
+    """Step that computes rows from `top` to `bottom` of a layer from an input of `height` rows."""
     if type(layer) in _PADDING:
         (before, _), _ = layer.padding
         above, below = max(0, before - top), max(0, bottom - before - height)

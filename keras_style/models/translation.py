@@ -153,7 +153,7 @@ def _cropped(answer: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 
 def _batches(pictures: list[np.ndarray], indices: list[int], multiple: int, batch_size: int) -> Iterator[list[int]]:
-    """Of `indices` those of pictures that have one extended size, at most `batch_size` at a time."""
+    """Batches of `indices` whose pictures have one extended size, at most `batch_size` in each."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index in indices:
         size = tuple(-(-side // multiple) for side in pictures[index].shape[:2])

@@ -1,4 +1,4 @@
-"""From a configuration to the objects of a training."""
+"""Makes the objects of a training from its configuration."""
 
 import inspect
 from collections.abc import Callable

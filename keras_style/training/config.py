@@ -111,7 +111,7 @@ class Samples(Section):
 
 
 class Logs(Section):
-    """What is written besides `log.csv`."""
+    """Logs that are written besides `log.csv`."""
 
     tensorboard: bool = True
 

@@ -1,4 +1,4 @@
-"""How far apart two collections of images are: kernel and Fréchet distance between their features.
+"""Distances between two collections of images: kernel and Fréchet distance of their features (KID and FID).
 
 The features are those of the installed VGG16, not of the Inception network that published tables use. So the numbers
 tell better from worse among runs of this package, and mean nothing beside a number from elsewhere.

@@ -1,4 +1,4 @@
-"""How good translations of held-out images are, every few epochs: KID and FID, and the generators that were best."""
+"""Evaluation of translated held-out images every few epochs: KID and FID, and the best generators so far."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""How far pictures are from the true ones, pixel by pixel, where the truth is known."""
+"""Pixel-wise distances between pictures and the true ones, where these are known."""
 
 from collections.abc import Sequence
 

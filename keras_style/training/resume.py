@@ -165,7 +165,7 @@ def _array(variable: Any) -> np.ndarray:
 
 
 def _identity(model: keras.Model, data: Any) -> dict[str, Any]:
-    """What must be equal for a state to fit, as plain values by name."""
+    """Values by name that must be equal for a state to fit."""
     try:
         config = {name: value for name, value in model.get_config().items() if not isinstance(value, dict)}
     except NotImplementedError:  # of a subclass of keras.Model that cannot be saved; its variables still tell it apart

@@ -283,7 +283,7 @@ def _unet_shapes(depth: int, filters: int, channels: int) -> list[tuple[int, ...
 
 
 def _zero_padded(convolutions: list[_Convolution], resize: bool) -> list[str]:
-    """Where the numbers of the modules say that a convolution has no reflection before it."""
+    """Modules whose numbers show that a convolution has no reflection before it."""
     wrong = []
     for convolution in (convolutions[0], *convolutions[3:-3]):
         if convolution.path.rpartition(".")[2] == "0":

@@ -56,7 +56,7 @@ def build(entry: Config, custom: Mapping[str, Any]) -> Part:
 
 
 def _unknown(entry: Config, custom: Mapping[str, Any]) -> Iterator[str]:
-    """What has no counterpart, as text for the message."""
+    """Layers and functions without a counterpart, as text for the message."""
     if _is_model(entry):
         for inner in entry["config"]["layers"]:
             yield from _unknown(inner, custom)
@@ -70,7 +70,7 @@ def _unknown(entry: Config, custom: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _holds_code(value: Any) -> bool:
-    """Byte code, as of an activation or of a wrapped Lambda."""
+    """Whether a configuration holds byte code, such as an activation or a wrapped Lambda."""
     if isinstance(value, dict):
         return value.get("class_name") in ("Lambda", "__lambda__") or any(map(_holds_code, value.values()))
     return isinstance(value, list) and any(map(_holds_code, value))
@@ -88,7 +88,7 @@ def _full_name(entry: Config) -> str:
 
 
 def _maker(entry: Config, custom: Mapping[str, Any]) -> Callable[[Config], Any] | None:
-    """What makes the layer of today from the old configuration."""
+    """Function that makes the Keras 3 layer from the old configuration; None if there is none."""
     full = _full_name(entry)
     own = custom.get(full) or custom.get(full.split(">")[-1])
     if own is not None:
@@ -331,7 +331,7 @@ def _concat(values: Any, name: str, axis: int) -> tuple[Any, Any]:
 def _arithmetic(
     layer: Any, after: Callable[[float], tuple[float, float]], before: Callable[[float], tuple[float, float]] | None
 ) -> Callable[..., tuple[Any, Any]]:
-    """Of two tensors `layer`; of one and a number (scale, offset), the number being after or before the tensor."""
+    """Maker of an operation: `layer` for two tensors; (scale, offset) for a tensor and a number after or before it."""
 
     def make(x: Any, y: Any, name: str) -> tuple[Any, Any]:
         tensors = [value for value in (x, y) if keras.backend.is_keras_tensor(value)]

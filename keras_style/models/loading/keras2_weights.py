@@ -16,7 +16,7 @@ CONVENTIONAL_NAMES = {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_
 
 
 def read_lists(group: Any, part: Part, prefix: str | None = None) -> None:
-    """From the older HDF5 layout, a list of arrays for each layer of the model, in order.
+    """Read the older HDF5 layout: a list of arrays for each layer of the model, in order.
 
     Args:
         group: the HDF5 group with the attribute `layer_names`.
@@ -75,12 +75,12 @@ def _leaves(part: Part) -> Iterator[Any]:
 
 
 def _inside(part: Part) -> list[Part]:
-    """The parts of a model; of another layer those in its attributes."""
+    """The parts of a model, or those in the attributes of another layer."""
     return part.parts if part.parts is not None else [inner for _, inner in _attributes(part)]
 
 
 def read_groups(group: Any, part: Part) -> None:
-    """From the newer HDF5 layout, in `.keras` and `.weights.h5` files: groups named after the layers' classes.
+    """Read the newer HDF5 layout of `.keras` and `.weights.h5` files: groups named after the layers' classes.
 
     Args:
         group: the HDF5 group of the model.
@@ -151,7 +151,7 @@ def _attributes(part: Part) -> Iterator[tuple[str, Part]]:
 
 
 def read_checkpoint(prefix: str, part: Part, name: str | None = None) -> None:
-    """From a TensorFlow checkpoint, a graph of objects.
+    """Read a TensorFlow checkpoint, which is a graph of objects.
 
     Args:
         prefix: the path without `.index`.
