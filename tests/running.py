@@ -1,10 +1,11 @@
 """How tests run transfers: small ones, through a shallow part of the network, in this process or another."""
 
+import contextlib
 import functools
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from keras_style import api
 from keras_style.commands import main
+from keras_style.internal.tensorflow import keras
+from keras_style.optimize import gradient
 from keras_style.painting.result import TransferResult
 
 # Two blocks of the network instead of five: a fifth of the time.
@@ -23,6 +26,26 @@ FAST: dict[str, Any] = {
     "style_layers": ["block1_conv1", "block2_conv1"],
     "verbose": 0,
 }
+
+
+@contextlib.contextmanager
+def eagerly() -> Iterator[None]:
+    """Compute steps eagerly: the same bits as in a graph, whose tracing takes longer than a few small steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gradient, "as_written", lambda function, signature: function)
+        yield
+
+
+@eagerly()
+def at_start(*images: Any, **options: Any) -> TransferResult:
+    """A transfer whose only step leaves the picture as it is: where it starts, and its losses there."""
+    return api.transfer(*images, **{**FAST, "steps": 1, "optimizer": keras.optimizers.SGD(0.0), **options})
+
+
+def first_losses(*images: Any, **options: Any) -> dict[str, float]:
+    """Each term's value where the run starts: at the style, so that the content term counts."""
+    result = at_start(*images, **{"init": "style", **options})
+    return {name: values[0] for name, values in result.history.items()}
 
 
 def as_arguments(options: Mapping[str, Any]) -> list[str]:

@@ -197,11 +197,11 @@ def test_bfloat16_holds_the_loss_to_one_percent(photograph, painting):
     for precision in PRECISIONS:
         network = backbones.get("vgg16_bsds500", precision=precision)
         assert network(tf.constant(photograph[None]), ["block1_conv1"])["block1_conv1"].dtype == tf.float32
-        stylizer = Stylizer(size=64, scales=1, steps=15, optimizer="adam", backbone=network)
+        stylizer = Stylizer(size=32, scales=1, steps=6, optimizer="adam", backbone=network)
         ends.append(stylizer(photograph, painting, verbose=0).history["loss"])
     assert ends[1][0] == pytest.approx(ends[0][0], rel=0.01)
     np.testing.assert_allclose(ends[1], ends[0], rtol=0.02)  # of pictures that have gone apart
-    assert ends[0][-1] < 0.5 * ends[0][0] and not np.array_equal(*ends)
+    assert ends[0][-1] < 0.7 * ends[0][0] and not np.array_equal(*ends)
 
 
 def test_unknown_precision_is_named_with_those_there_are():

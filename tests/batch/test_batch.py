@@ -609,6 +609,7 @@ def statuses(rows):
     return {row.input: row.status for row in rows}
 
 
+@pytest.mark.integration
 def test_killed_in_the_middle_it_goes_on(ray, model, generator, tmp_path, capsys):
     photos, output = tmp_path / "photos", tmp_path / "out"
     (photos / "sub").mkdir(parents=True)

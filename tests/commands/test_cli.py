@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import FAST, as_arguments, command, fresh_environment, listing, python, record_transfers
+from running import FAST, as_arguments, command, eagerly, fresh_environment, listing, python, record_transfers
 
 import keras_style
 from keras_style import TransferResult, api, synthesize_texture, transfer
@@ -67,6 +67,7 @@ def test_writes_the_picture_and_prints_its_path(photograph_file, painting_file, 
     assert np.array_equal(np.asarray(Image.open(output)), np.asarray(expected))
 
 
+@eagerly()
 def test_json_says_what_was_done(photograph_file, painting_file, tmp_path, capsys):
     output = tmp_path / "out.jpg"
     status, out, err = command(
@@ -80,12 +81,13 @@ def test_json_says_what_was_done(photograph_file, painting_file, tmp_path, capsy
     assert summary["settings"]["content_layers"] == {"block2_conv1": 1.0} and summary["settings"]["seed"] == 0
 
 
+@eagerly()
 def test_masks_and_shares_reach_the_run(photograph_file, painting_file, tmp_path, capsys):
     for name, path in {"photo": photograph_file, "style": painting_file}.items():
         width, height = Image.open(path).size
         rows = np.arange(height) < height // 2
         Image.fromarray(np.broadcast_to(rows[:, None], (height, width)).copy()).save(tmp_path / f"{name}_sky.png")
-    options = {**FAST, "method": "gatys=3,moments=1", "photorealism_weight": 2}
+    options = {**FAST, "method": "gatys=3,moments=1", "photorealism_weight": 2, "steps": 1, "optimizer": "adam"}
     masks = ["--content-mask", f"sky={tmp_path}/photo_sky.png", "--style-mask", f"sky={tmp_path}/style_sky.png"]
     line = ["transfer", photograph_file, painting_file, "-o", tmp_path / "out.png", "--json", "--smooth"]
     status, out, err = command(capsys, *line, *masks, *as_arguments(options))
@@ -95,6 +97,7 @@ def test_masks_and_shares_reach_the_run(photograph_file, painting_file, tmp_path
     assert settings["regions"] == {"sky": 0.5, "uncovered": 0.5} and settings["smooth"] is True
 
 
+@eagerly()
 def test_progress_goes_to_standard_error(photograph_file, painting_file, tmp_path, capsys):
     options = {**FAST, "verbose": 1}
     _, out, err = command(
@@ -170,6 +173,7 @@ def given_texture(capsys, calls, tmp_path, *arguments) -> dict:
     return options
 
 
+@eagerly()
 def test_writes_a_texture(painting_file, tmp_path, capsys):
     output = tmp_path / "out.png"
     layers = {"style_layers": FAST["style_layers"], "steps": 2, "verbose": 0}

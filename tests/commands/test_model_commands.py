@@ -9,12 +9,14 @@ from running import command
 
 from keras_style import images
 from keras_style.models.cyclegan import CycleGAN
+from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.translation import translate
 
 
 @pytest.fixture(scope="module")
 def gan():
-    return CycleGAN("resnet_6", filters=2, discriminator="pixel", image_size=16, pool_size=2, seed=1)
+    generators = [ResNetGenerator(1, 2, seed=seed) for seed in (1, 2)]
+    return CycleGAN(generators, filters=2, discriminator="pixel", image_size=16, pool_size=2, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -455,6 +455,7 @@ with data.feeding():
 """
 
 
+@pytest.mark.integration
 def test_replicas_share_each_batch(seven_and_three, tmp_path):
     program = TWO_REPLICAS.format(tests=str(Path(__file__).parents[1]), out=str(tmp_path / "seen"))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)

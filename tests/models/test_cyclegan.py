@@ -436,6 +436,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.integration
 def test_two_replicas_equal_one():
     """With its pool, too: there is one pool for all replicas."""
     run = python(MIRRORED)

@@ -219,6 +219,7 @@ def test_refuses_arguments(network, arguments):
         network(**arguments)
 
 
+@pytest.mark.integration
 def test_a_saved_model_is_read_in_a_new_process(tmp_path):
     images = noise(1, 128, 128, 3)
     np.save(tmp_path / "images.npy", images)

@@ -10,14 +10,16 @@ from running import command, listing, python
 
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.models.cyclegan import CycleGAN
-from keras_style.models.loading import presets as presets
+from keras_style.models.loading import presets
+from keras_style.models.resnet_generator import ResNetGenerator
 
 PICTURE = np.random.default_rng(0).random((18, 21, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def gan():
-    return CycleGAN("resnet_6", filters=2, discriminator="pixel", image_size=16, pool_size=3, seed=5)
+    generators = [ResNetGenerator(1, 2, seed=seed) for seed in (1, 2)]
+    return CycleGAN(generators, filters=2, discriminator="pixel", image_size=16, pool_size=3, seed=5)
 
 
 @pytest.fixture

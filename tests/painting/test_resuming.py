@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import FAST, as_arguments, command, listing
+from running import FAST, as_arguments, command, eagerly, listing
 
 from keras_style import transfer
 from keras_style.errors import CheckpointError
@@ -74,6 +74,7 @@ def saved_at(directory: Path) -> tuple[int, int]:
     return about["stage"], about["step"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("optimizer", "steps", "kills"),
     [
@@ -122,6 +123,7 @@ def checkpoint_file(finished, tmp_path):
 
 
 @pytest.fixture(scope="module")
+@eagerly()
 def whole(photograph, painting):
     """Results of runs without interruption."""
     return {optimizer: transfer(photograph, painting, **TWO_SCALES, optimizer=optimizer) for optimizer in OPTIMIZERS}
@@ -131,6 +133,7 @@ def untouchable(iterate):
     raise AssertionError("a step was taken")
 
 
+@eagerly()
 @pytest.mark.parametrize(
     ("optimizer", "stop"),
     [("adam", 2), ("adam", 3), ("adam", 4), ("adam", 5), ("lbfgs", 2), ("lbfgs", 4)],  # 3 and 5 end a scale
@@ -208,6 +211,7 @@ def test_other_pictures_are_refused_by_name(photograph, painting, finished):
         transfer(photograph, [painting, painting], **FAST, checkpoint=directory)
 
 
+@eagerly()
 def test_another_starting_image_is_refused(photograph, painting, tmp_path):
     start = {**FAST, "checkpoint": tmp_path / "run"}
     first = transfer(photograph, painting, **start, init=photograph)
@@ -216,6 +220,7 @@ def test_another_starting_image_is_refused(photograph, painting, tmp_path):
         transfer(photograph, painting, **start, init=photograph[:, ::-1])
 
 
+@eagerly()
 def test_other_weights_of_the_same_name_are_refused(photograph, painting, tmp_path, backbone):
     options = {**FAST, "checkpoint": tmp_path / "run"}
     first = transfer(photograph, painting, **options, backbone=backbone)
@@ -226,6 +231,7 @@ def test_other_weights_of_the_same_name_are_refused(photograph, painting, tmp_pa
         transfer(photograph, painting, **options, backbone=dataclasses.replace(backbone, kernels=doubled))
 
 
+@eagerly()
 def test_the_same_pixels_from_a_file_are_the_same_arguments(photograph_file, painting_file, tmp_path):
     options = {**FAST, "checkpoint": tmp_path / "run"}
     first = transfer(photograph_file, painting_file, **options)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from oracles import vgg
 from PIL import Image
+from running import eagerly
 
 from keras_style import synthesize_texture
 from keras_style.errors import CheckpointError, InputError
@@ -28,6 +29,7 @@ def standing_still():
 # The canvas
 
 
+@eagerly()
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
@@ -57,8 +59,8 @@ def test_exemplar_keeps_its_resolution():
     """Stripes 8 pixels apart stay 8 pixels apart on a canvas twice as large."""
     x = np.arange(32)
     stripes = np.broadcast_to((0.5 + 0.45 * np.sin(2 * np.pi * x / 8))[None, :, None], (32, 32, 3)).astype(np.float32)
-    layers = ["block1_conv1", "block2_conv1", "block3_conv1"]
-    result = synthesize_texture(stripes, 64, method="gatys", scales=1, steps=60, style_layers=layers, verbose=0)
+    layers = ["block1_conv1", "block2_conv1"]
+    result = synthesize_texture(stripes, 64, method="gatys", scales=1, steps=30, style_layers=layers, verbose=0)
     spectrum = np.abs(np.fft.rfft(result.array.mean(axis=-1) - result.array.mean(), axis=1)).mean(axis=0)
     assert np.argmax(spectrum) == pytest.approx(64 / 8, abs=1)
 
@@ -69,6 +71,7 @@ def test_statistics_come_near_those_of_the_exemplar(gravel):
     assert np.abs(result.array.mean(axis=(0, 1)) - gravel.mean(axis=(0, 1))).max() < 0.06
 
 
+@eagerly()
 def test_exemplar_of_any_kind_gives_the_same_bits(gravel, tmp_path):
     levels = (gravel * 255).round().astype(np.uint8)
     Image.fromarray(levels).save(tmp_path / "gravel.png")
@@ -77,20 +80,23 @@ def test_exemplar_of_any_kind_gives_the_same_bits(gravel, tmp_path):
         assert (synthesize_texture(exemplar, **FAST).array == expected).all()
 
 
+@eagerly()
 def test_exemplar_is_left_as_it_was(gravel):
     before = gravel.copy()
     synthesize_texture(gravel, **FAST)
     assert (gravel == before).all()
 
 
+@eagerly()
 def test_the_exemplars_border_is_not_matched(gravel, backbone):
     """Zero padding is seen at borders only, of which the canvas has less: their features are not the texture's."""
     options = {**FAST, "steps": 1, "optimizer": standing_still(), "method": "mmd_linear", "tileable": True}
     result = synthesize_texture(gravel, 48, **options)
-    exemplar = vgg.forward(gravel, backbone.kernels, "max")["block1_conv1"]
+    first = {"block1_conv1": backbone.kernels["block1_conv1"]}
+    exemplar = vgg.forward(gravel, first, "max")["block1_conv1"]
     inside = exemplar[2:-2, 2:-2].mean(axis=(0, 1))
     continued = np.pad(result.array, ((32, 32), (32, 32), (0, 0)), "wrap")
-    canvas = vgg.forward(continued, backbone.kernels, "max")["block1_conv1"][2:-2, 2:-2].mean(axis=(0, 1))
+    canvas = vgg.forward(continued, first, "max")["block1_conv1"][2:-2, 2:-2].mean(axis=(0, 1))
     expected = ((canvas - inside) ** 2).sum() / (inside**2).sum()
     assert result.history["loss"][0] == pytest.approx(expected, rel=1e-3)
 
@@ -98,6 +104,7 @@ def test_the_exemplars_border_is_not_matched(gravel, backbone):
 # Scales
 
 
+@eagerly()
 def test_small_exemplar_gives_up_scales_where_it_would_vanish():
     tiny = np.random.default_rng(0).random((16, 16, 3), np.float32)
     larger = np.random.default_rng(0).random((32, 40, 3), np.float32)
@@ -110,12 +117,14 @@ def test_scales_that_leave_too_little_of_the_exemplar_are_refused(gravel):
         synthesize_texture(gravel, 64, **{**FAST, "scales": [24, 64]})
 
 
+@eagerly()
 def test_smallest_exemplar_runs_through_every_layer():
     tiny = np.random.default_rng(0).random((16, 16, 3), np.float32)
     result = synthesize_texture(tiny, 24, steps=1, verbose=0)
     assert np.isfinite(result.history["loss"]).all()
 
 
+@eagerly()
 def test_exemplar_is_scaled_with_the_canvas(gravel):
     seen = []
     result = synthesize_texture(
@@ -128,6 +137,7 @@ def test_exemplar_is_scaled_with_the_canvas(gravel):
 # Seeds
 
 
+@eagerly()
 @pytest.mark.parametrize("method", ["gatys", "sliced_wasserstein"])
 def test_same_seed_gives_the_same_bits_and_another_does_not(gravel, method):
     one, again, other = (synthesize_texture(gravel, seed=seed, **{**FAST, "method": method}) for seed in (3, 3, 4))
@@ -148,8 +158,8 @@ def test_bad_seed_is_refused(gravel, seed):
 def test_tileable_texture_has_no_seam():
     x = np.arange(32)
     stripes = np.broadcast_to((0.5 + 0.45 * np.sin(6 * np.pi * x / 32))[None, :, None], (32, 32, 3)).astype(np.float32)
-    layers = ["block1_conv1", "block2_conv1", "block3_conv1"]
-    options = {"method": "gatys", "scales": 1, "steps": 50, "style_layers": layers, "seed": 1, "verbose": 0}
+    layers = ["block1_conv1", "block2_conv1"]
+    options = {"method": "gatys", "scales": 1, "steps": 25, "style_layers": layers, "seed": 1, "verbose": 0}
 
     def seam(tileable: bool) -> float:
         """Mean difference across the edge, in units of that between neighbors inside."""
@@ -160,6 +170,7 @@ def test_tileable_texture_has_no_seam():
     assert seam(False) > 1.4
 
 
+@eagerly()
 @pytest.mark.parametrize("size", [(16, 40), (33, 21)])
 def test_tileable_canvas_may_be_smaller_than_what_is_seen_beyond_its_edges(gravel, size):
     result = synthesize_texture(gravel, size, tileable=True, **FAST)
@@ -182,6 +193,7 @@ def test_photo_is_refused(gravel, method):
         synthesize_texture(gravel, **{**FAST, "method": method})
 
 
+@eagerly()
 @pytest.mark.parametrize("method", [name for name in methods.METHODS if name != "photo"])
 def test_every_other_method_makes_textures(gravel, method):
     result = synthesize_texture(gravel, 24, **{**FAST, "method": method, "steps": 1})
@@ -189,6 +201,7 @@ def test_every_other_method_makes_textures(gravel, method):
     assert list(result.history) == ["loss", "style"]
 
 
+@eagerly()
 def test_methods_can_be_blended(gravel):
     options = {**FAST, "optimizer": standing_still(), "steps": 1}
     alone = [synthesize_texture(gravel, **{**options, "method": name}).history["loss"] for name in ("gatys", "moments")]
@@ -197,6 +210,7 @@ def test_methods_can_be_blended(gravel):
     assert both.settings["method"] == {"gatys": 1, "moments": 3}
 
 
+@eagerly()
 def test_arguments_reach_the_settings(gravel):
     given = {"scales": [32, 48], "steps": 5, "optimizer": "adam", "pooling": "average", "seed": 7}
     result = synthesize_texture(gravel, (48, 36), **{**FAST, **given})
@@ -208,6 +222,7 @@ def test_arguments_reach_the_settings(gravel):
 # Runs
 
 
+@eagerly()
 def test_start_is_the_exemplars_pixels_at_random(gravel):
     ramp = np.stack(
         [gravel[..., 0], np.linspace(0, 1, gravel[..., 0].size).reshape(gravel.shape[:2]), gravel[..., 2]], -1
@@ -227,12 +242,14 @@ def test_start_is_the_exemplars_pixels_at_random(gravel):
     assert (start(6) != first).any()
 
 
+@eagerly()
 def test_a_callback_stops_the_run(gravel):
     result = synthesize_texture(gravel, callbacks=[lambda iterate: iterate.step == 2], **{**FAST, "steps": 9})
     assert result.stopped
     assert len(result.history["loss"]) == 2
 
 
+@eagerly()
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_resumed_run_ends_in_the_same_bits(gravel, tmp_path, optimizer):
     options = {**FAST, "steps": 6, "scales": [32, 48], "optimizer": optimizer, "method": "sliced_wasserstein"}
@@ -246,6 +263,7 @@ def test_resumed_run_ends_in_the_same_bits(gravel, tmp_path, optimizer):
     assert resumed.history == whole.history
 
 
+@eagerly()
 @pytest.mark.parametrize("change", [{"seed": 1}, {"tileable": True}, {"size": 40}, {"method": "moments"}])
 def test_checkpoint_of_another_texture_is_refused(gravel, tmp_path, change):
     given = {**FAST, "size": 24, "checkpoint": tmp_path / "saved", "callbacks": [lambda iterate: True]}
@@ -254,6 +272,7 @@ def test_checkpoint_of_another_texture_is_refused(gravel, tmp_path, change):
         synthesize_texture(gravel, **{**given, "optimizer": "adam", **change})
 
 
+@eagerly()
 def test_checkpoint_of_another_exemplar_is_refused(gravel, tmp_path):
     given = {**FAST, "checkpoint": tmp_path / "saved", "optimizer": "adam"}
     synthesize_texture(gravel, **given)

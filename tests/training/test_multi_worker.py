@@ -15,7 +15,7 @@ from running import fresh_environment
 from keras_style import data
 from keras_style.internal.tensorflow import keras
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 
 BATCH, EPOCHS = 2, 2
 

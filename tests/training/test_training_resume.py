@@ -123,6 +123,7 @@ test.np.savez(directory + ".npz", *final)
 """
 
 
+@pytest.mark.integration
 def test_killed_processes_end_in_the_same_bits(whole, tmp_path):
     directory = tmp_path / "state"
     for fate in ("6", "in a write"):  # in the middle of an epoch, and between two of them
@@ -186,7 +187,7 @@ def test_any_model_goes_on_from_its_last_epoch(tmp_path):
         keras.utils.set_random_seed(1)
         layers = [keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
         model = keras.Sequential(layers)
-        model.compile("adam", "mse")
+        model.compile("adam", "mse", jit_compile=False)
         x = np.random.default_rng(0).random((12, 3), np.float32)
         callbacks = [Resume(directory), *extra]
         model.fit(x, x[:, :1], batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=callbacks)

@@ -7,6 +7,7 @@ import math
 import re
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from keras_style import images
 from keras_style.errors import CheckpointError, InputError, MissingFileError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import cyclegan
+from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.training import evaluation as evaluation_module
 from keras_style.training.csv_log import CSVLog
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
@@ -62,14 +64,16 @@ def settings(folders):
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_generator():
-    """A generator of a single convolution, by a name that a configuration can say."""
+    """Generators of a few convolutions, by names that a configuration can say."""
 
     def generator(name, seed, filters, dtype):
         network = pointwise(3, seed % 2**31)
-        return keras.Model(network.inputs, network.outputs, name=name)
+        return keras.Model(network.input, network.output, name=name)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cyclegan.GENERATORS, "tiny", generator)
+        for upsampling in ("transposed", "resize"):
+            patch.setitem(cyclegan.GENERATORS, upsampling, partial(ResNetGenerator, 1, upsampling=upsampling))
         yield
 
 
@@ -142,8 +146,8 @@ def test_the_table_has_a_row_for_each_epoch(whole):
 @pytest.mark.parametrize(
     ("generator", "numerics"),
     [
-        ("resnet_6", {"precision": "mixed_bfloat16"}),
-        ("resnet_6_resize", {"precision": "mixed_float16"}),
+        ("transposed", {"precision": "mixed_bfloat16"}),
+        ("resize", {"precision": "mixed_float16"}),
         ("tiny", {"jit_compile": True}),
     ],
 )
@@ -505,8 +509,9 @@ def test_a_table_without_resume_is_that_of_this_fit(tmp_path):
 def test_the_example_trains_and_goes_on(folders, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     example = importlib.import_module("train_cyclegan")
-    monkeypatch.setitem(cyclegan.GENERATORS, "resnet_6", cyclegan.GENERATORS["tiny"])
-    options = {"image_size": 24, "filters": 1}  # the least that the discriminator takes
+    monkeypatch.setitem(cyclegan.GENERATORS, "resnet_6_resize", cyclegan.GENERATORS["tiny"])
+    monkeypatch.setitem(cyclegan.DISCRIMINATORS, "patch_70", cyclegan.DISCRIMINATORS["pixel"])
+    options = {"image_size": 16, "filters": 1}
     example.main(folders, tmp_path / "run", epochs=1, **options)
     assert set(listing(tmp_path / "run")) == {"backup", "best", "generator_a2b.keras", "log.csv", "samples"}
     assert [row["epoch"] for row in table(tmp_path / "run")] == ["1"]
