@@ -65,7 +65,7 @@ def test_every_kind_of_file_is_seen_as_python_sees_it(address, translated, pixel
     picture.convert("1").save(tmp_path / "bits.png")
     picture.quantize(16).save(tmp_path / "four_bits.png", bits=4)  # TensorFlow's decoder gives these an alpha of 15
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 200).save(tmp_path / "deep.png")
-    picture.save(tmp_path / "profile.png", icc_profile=images._srgb_profile())
+    picture.save(tmp_path / "profile.png", icc_profile=images.writing._srgb_profile())
     picture.convert("CMYK").save(tmp_path / "cmyk.jpg")
     picture.save(tmp_path / "picture.webp", lossless=True)
     picture.save(tmp_path / "picture.tif")
