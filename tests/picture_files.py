@@ -43,22 +43,9 @@ def jpeg_header(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-def gif_header(width: int, height: int, frame: tuple[int, int] | None = None) -> bytes:
-    """A GIF whose screen claims a size, and its frame the same or another."""
-    frame_width, frame_height = frame or (width, height)
-    screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
-    image = b"\x2c" + struct.pack("<HHHHB", 0, 0, frame_width, frame_height, 0) + b"\x02\x02\x44\x01\x00"
-    return b"GIF89a" + screen + image + b"\x3b"
-
-
 def bmp_header(width: int, height: int, bits: int = 24, compression: int = 0) -> bytes:
     info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, 0, 0)
     return b"BM" + struct.pack("<IHHI", 10**6, 0, 0, 54) + info + bytes(1000)
-
-
-def animated_gif(frames: int, height: int = 16, width: int = 20) -> bytes:
-    pictures = [Image.fromarray(pixels(height, width, seed=seed)) for seed in range(frames)]
-    return encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:], duration=50, loop=0)
 
 
 def progressive_jpeg(scans: int) -> bytes:

@@ -1,22 +1,30 @@
 """Small SavedModels for servers to serve, and requests to them."""
 
 import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import (
     get_model_status_pb2,
+    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
 
 from keras_style.internal.tensorflow import tf
+from keras_style.server import Server
 
-EXAMPLE = {"x": tf.io.FixedLenFeature([], tf.float32)}
+LOADING, AVAILABLE, UNLOADING, END = 20, 30, 40, 50
+SOON = 0.05  # seconds between two looks of a server from `serve`
 
 
 class Model(tf.Module):
@@ -49,55 +57,21 @@ class Model(tf.Module):
     def stylized(self, content, style, steps):
         return {"image": content + tf.cast(steps, tf.float32) * style, "difference": content - style}
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="steps")])
-    def slow(self, steps):
-        """Some 0.1 ms a step."""
-        start = tf.eye(64)
-        _, last = tf.while_loop(lambda i, _: i < steps, lambda i, m: (i + 1, m @ start), (0, start))
-        return {"last": last[0, 0]}
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, name="file")])
+    def held(self, file):
+        """Run until the file exists: a request that lasts as long as a test wants."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
-    def scored(self, inputs):
-        x = tf.io.parse_example(inputs, EXAMPLE)["x"]
-        scores = tf.stack([x, 1 - x], 1)
-        return {"classes": tf.tile([["big", "small"]], [tf.shape(x)[0], 1]), "scores": scores}
+        def is_missing(looks):
+            pattern = tf.strings.join([file, tf.strings.substr(tf.strings.as_string(looks), 0, 0)])  # in each look
+            return tf.size(tf.io.matching_files(pattern)) == 0
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
-    def half_plus_two(self, inputs):
-        return {"outputs": tf.io.parse_example(inputs, EXAMPLE)["x"] / 2 + 2}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
-    def outputs_of_other_names(self, inputs):
-        return {"lengths": tf.strings.length(inputs)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="data")])
-    def input_of_another_name(self, data):
-        return {"outputs": tf.strings.length(data)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
-    def badly_scored(self, inputs):
-        return {"scores": tf.strings.length(inputs)[:, None], "classes": inputs[:, None]}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
-    def sums(self, inputs):
-        return {"outputs": tf.reduce_sum(tf.io.parse_example(inputs, EXAMPLE)["x"])}
+        return {"looks": tf.while_loop(is_missing, lambda looks: looks + 1, [tf.constant(0, tf.int64)])[0]}
 
 
 def save(path: Path, factor: float = 1.0) -> Path:
     """A version with all signatures of `Model`; `stylized` has a default of 3 steps."""
     model = Model(factor)
-    names = [
-        "encoded",
-        "stylized",
-        "slow",
-        "scored",
-        "half_plus_two",
-        "outputs_of_other_names",
-        "input_of_another_name",
-        "badly_scored",
-        "sums",
-    ]
-    signatures = {name: getattr(model, name) for name in names}
+    signatures = {name: getattr(model, name) for name in ("encoded", "stylized", "held")}
     tf.saved_model.save(model, str(path), {"serving_default": model.images, **signatures})
     _edit(path, lambda found: found["stylized"].defaults["steps"].CopyFrom(tf.make_tensor_proto(3, tf.int32)))
     return path
@@ -196,3 +170,63 @@ def refusal(call: Any, *arguments: Any, **options: Any) -> tuple[str, str]:
 
 def picture(*sides: int) -> np.ndarray:
     return np.random.default_rng(0).random(sides or (1, 4, 5, 3), np.float32)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    started = time.perf_counter()
+    while not condition():
+        assert time.perf_counter() - started < seconds, "it did not come"
+        time.sleep(0.02)
+
+
+def get(server: Server, path: str) -> tuple[int, str, str]:
+    """HTTP code, type and text from the REST port."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.rest_port}{path}", timeout=30) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def metrics(server: Server) -> dict[str, float]:
+    """The values that Prometheus reads, by name and labels."""
+    code, kind, text = get(server, "/monitoring/prometheus/metrics")
+    assert code == 200 and kind.startswith("text/plain")
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name.removeprefix(":tensorflow:serving:"): float(value) for name, _, value in lines}
+
+
+# Servers of versions that multiply
+
+
+def serve(models: Path | None = None, **options: Any) -> Server:
+    """A server, not yet started, that looks often and tries once."""
+    return Server(models, **{"port": 0, "poll_seconds": SOON, "load_retries": 0, "load_retry_seconds": 0.05, **options})
+
+
+def times(client: Client, name: str = "m", **spec: Any) -> float:
+    """The factor of the version that answers."""
+    return float(client.predict(name, {"x": np.float32([1])}, **spec)["y"][0])
+
+
+def available(client: Client, name: str) -> bool:
+    try:
+        return AVAILABLE in client.states(name).values()
+    except grpc.RpcError:
+        return False
+
+
+def entry(name: str, base: object, rest: str = "", platform: str = 'model_platform: "tensorflow"') -> str:
+    """A model of a ModelServerConfig, as text."""
+    return f'config {{ name: "{name}" base_path: "{base}" {platform} {rest} }}'
+
+
+def listed(*entries: str) -> str:
+    """The text of a ModelServerConfig."""
+    return f"model_config_list {{ {' '.join(entries)} }}"
+
+
+def reload(client: Client, *entries: str, metrics: tuple[str, ...] = ()) -> Any:
+    asked = model_management_pb2.ReloadConfigRequest(metric_names=metrics)
+    text_format.Parse(listed(*entries), asked.config)
+    return client.models.HandleReloadConfigRequest(asked, 60)

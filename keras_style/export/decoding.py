@@ -1,45 +1,45 @@
 """Image files to pixels inside a graph, with the limits checked before anything is decoded.
 
-What comes out is what `keras_style.images.load` gives, but for color profiles, which TensorFlow does not know.
+The pixels are those of `keras_style.images.load`, except that color profiles, which TensorFlow does not know, are not
+applied.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from keras_style.export.exif import orientation, upright
-from keras_style.export.gif import first_frame
 from keras_style.export.graph_checks import refuse_unless
 from keras_style.export.limits import MAX_JPEG_SCANS, Limits
 from keras_style.internal.tensorflow import tf
 
-FORMATS = "JPEG, PNG, GIF or BMP"
-_HEAD = 64  # bytes: more than the headers of PNG and BMP
+FORMATS = "JPEG, PNG or BMP"
+_HEAD = 64  # bytes, more than the headers of PNG and BMP take
 _PNG_GRAY = 0
 
-Check = Callable[[Any, Any, Any], Any]  # of height, width and the file, which it returns
+Check = Callable[[Any, Any, Any], Any]  # takes height, width and the file, and returns the file
 
 
 def decode(data: Any, name: str, limits: Limits) -> Any:
     """An image file as float32 RGB (H, W, 3) in [0, 1].
 
-    JPEG (upright, as its EXIF data says), PNG (transparent pixels on white; 16-bit gray keeps its depth), the first
-    frame of a GIF (without transparency) and uncompressed BMP of 8, 24 or 32 bits.
+    JPEG (turned upright by its EXIF orientation), PNG (transparent pixels on white; 16-bit gray keeps its depth) and
+    uncompressed BMP of 8, 24 or 32 bits.
 
     Args:
         data: a string scalar.
-        name: how refusals call it.
-        limits: of its length and its pixels.
+        name: the name of the input in refusals.
+        limits: bounds on its length and its pixels.
 
     Raises:
-        tf.errors.InvalidArgumentError: when the graph runs, for anything else.
+        tf.errors.InvalidArgumentError: when the graph runs, for any other file.
     """
     length = tf.strings.length(data)
-    data = refuse_unless(length > 0, [f"{name}: it is empty; expected {FORMATS}"], data)
+    data = refuse_unless(length > 0, [f"{name}: it is empty; accepted are {FORMATS}"], data)
     refusal = [f"{name}: ", length, f" bytes; expected at most {limits.max_bytes}"]
     data = refuse_unless(length <= limits.max_bytes, refusal, data)
-    starts = {b"\xff\xd8\xff": _jpeg, b"\x89PNG\r\n\x1a\n": _png, b"GIF8": _gif, b"BM": _bmp}
+    starts = {b"\xff\xd8\xff": _jpeg, b"\x89PNG\r\n\x1a\n": _png, b"BM": _bmp}
     matches = tf.stack([tf.strings.substr(data, 0, len(start)) == start for start in starts])
-    refusal = [f"{name}: its format is not known; expected {FORMATS}"]
+    refusal = [f"{name}: it is not an image that can be read; accepted are {FORMATS}"]
     data = refuse_unless(tf.reduce_any(matches), refusal, data)
 
     def check(height: Any, width: Any, data: Any) -> Any:
@@ -66,11 +66,11 @@ def _jpeg(data: Any, name: str, check: Check) -> Any:
 
 def _png(data: Any, name: str, check: Check) -> Any:
     head = _head(data)
-    # A chunk before the header would put other numbers where its size is looked for.
+    # A chunk before the header would put other numbers in the place of the size.
     is_first = tf.reduce_all(head[12:16] == tf.constant(list(b"IHDR"), tf.int64))
     data = refuse_unless(is_first, [f"{name}: a PNG that does not start with its header"], data)
     data = check(_big_endian(head, 20), _big_endian(head, 16), data)
-    # Pillow, too, reads deep color with 8 bits, and gray alone with 16.
+    # As Pillow: only gray is read with 16 bits, deep color with 8.
     deep = (head[24] == 16) & (head[25] == _PNG_GRAY)
     image = tf.cond(
         deep,
@@ -78,19 +78,10 @@ def _png(data: Any, name: str, check: Check) -> Any:
         lambda: _unit(tf.io.decode_png(data, channels=4)),
     )
     alpha = image[..., 3:]
-    # To pixels of less than 8 bits without alpha, the decoder adds the largest number of that many bits, not 255.
+    # The decoder fills a missing alpha with the largest number of the pixels' bits, which below 8 bits is not 255.
     filler = tf.cast(tf.bitwise.left_shift(tf.constant(1, tf.int64), head[24]) - 1, tf.float32) / 255
     alpha = tf.where((head[24] < 8) & tf.reduce_all(alpha == filler), 1.0, alpha)
     return image[..., :3] * alpha + (1 - alpha)
-
-
-def _gif(data: Any, name: str, check: Check) -> Any:
-    head = _head(data)
-    data = check(_little_endian(head, 8, 2), _little_endian(head, 6, 2), data)
-    frame, height, width, is_whole = first_frame(data)
-    frame = refuse_unless(is_whole, [f"{name}: a GIF without a whole first frame"], frame)
-    frame = check(height, width, frame)
-    return _unit(tf.io.decode_gif(frame)[0])
 
 
 def _bmp(data: Any, name: str, check: Check) -> Any:
@@ -104,12 +95,12 @@ def _bmp(data: Any, name: str, check: Check) -> Any:
     data = check(tf.abs(height), width, data)
 
     def from_palette() -> Any:
-        # The decoder gives the index of a color as a gray level.
+        # The decoder returns the index into the palette as a gray level.
         colors = tf.io.decode_raw(tf.strings.substr(data, tf.cast(14 + header, tf.int32), 4 * 256), tf.uint8)
         blue_green_red = tf.reshape(tf.pad(colors, [[0, 4 * 256 - tf.size(colors)]]), (256, 4))
         return tf.gather(blue_green_red[:, 2::-1], tf.cast(tf.io.decode_bmp(data)[..., 0], tf.int32))
 
-    # The fourth byte of a pixel is rarely meant as alpha, and zero for most writers.
+    # The fourth byte of a pixel is rarely alpha; most writers leave it zero.
     return _unit(tf.cond(bits == 8, from_palette, lambda: tf.io.decode_bmp(data)[..., :3]))
 
 

@@ -1,7 +1,7 @@
-"""Numbered directories of a model, each of which appears whole or not at all.
+"""Folders of numbered versions: MODELS/NAME/NUMBER. How they are read, and how one is published.
 
 A model server looks into MODELS/NAME once a second and takes every child whose name is an integer. So a version is
-written under a name that is none, brought to the disk, and renamed.
+written under a name that is no integer, synchronized to the disk, and renamed: it appears whole or not at all.
 """
 
 import contextlib
@@ -24,23 +24,58 @@ _LOCK = ".lock"
 
 
 def versions(directory: str | os.PathLike[str]) -> dict[int, Path]:
-    """The versions of a model, the smallest first: `{number: directory}`. Names as "0012" count, as in TF Serving."""
+    """The versions of a model as TensorFlow Serving finds them: children whose names are digits, up to `LARGEST`.
+
+    Args:
+        directory: MODELS/NAME.
+
+    Returns:
+        `{number: path}`, the smallest first. Leading zeros count for nothing: "0012" is version 12.
+
+    Raises:
+        OSError: there is no such directory, or it cannot be read.
+    """
     found = {}
-    for path in sorted(Path(directory).iterdir()):
-        if path.name.isascii() and path.name.isdigit() and int(path.name) <= LARGEST:
-            found[int(path.name)] = path
+    for name in sorted(os.listdir(directory)):
+        if name.isascii() and name.isdigit() and int(name) <= LARGEST:
+            found[int(name)] = Path(directory, name)
     return dict(sorted(found.items()))
+
+
+def models(directory: str | os.PathLike[str]) -> dict[str, dict[int, Path]]:
+    """The models in a directory: subfolders, not hidden, that hold at least one directory of a version.
+
+    Args:
+        directory: MODELS.
+
+    Returns:
+        `{name: {number: path}}`, ordered by name and number.
+
+    Raises:
+        OSError: there is no such directory, or it cannot be read.
+    """
+    found = {}
+    for name in sorted(os.listdir(directory)):
+        if name.startswith("."):  # work in progress
+            continue
+        try:
+            folders = {number: path for number, path in versions(Path(directory, name)).items() if path.is_dir()}
+        except OSError:  # a file, removed meanwhile, or unreadable
+            continue
+        if folders:
+            found[name] = folders
+    return found
 
 
 def publish(directory: str | os.PathLike[str], version: int | None, write: Callable[[Path], None]) -> Path:
     """Make a new version.
 
-    Whoever looks sees no version or all of it, whenever this process is killed; what it then leaves behind has no
-    integer for a name, and the next call takes it away. Several processes may publish at once.
+    Whenever this process is killed, a reader sees no version or all of it. The leftovers of a killed process have no
+    integer for a name, and the next call removes them. Several processes may publish at once.
 
     Args:
-        directory: of the model, which is made; its parent must exist.
-        version: its number; None means the largest there is, plus one.
+        directory: MODELS/NAME, which is made; its parent must exist.
+        version: the new number; None means the largest there is, plus one.
         write: fills an empty directory, whose name will change.
 
     Returns:
@@ -48,7 +83,7 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
 
     Raises:
         MissingFileError: the parent of the directory does not exist.
-        InputError: the version exists, or the disk refuses.
+        InputError: the version exists, or the directory cannot be written.
     """
     directory = Path(directory)
     check_new(directory, version)
@@ -67,7 +102,7 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
 
 
 def check_new(directory: Path, version: int | None) -> None:
-    """Make sure that `publish` can make this version, before the long work that fills it.
+    """Check that `publish` can make this version, before the long work that fills it.
 
     Raises:
         MissingFileError, InputError: as `publish`.
@@ -86,14 +121,17 @@ def _exists(directory: Path, version: int) -> InputError:
 
 @contextlib.contextmanager
 def _unfinished(directory: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """A directory to write in, locked so that others can tell it from a leftover; removed unless it was renamed."""
+    """A directory to write in, locked so that others can tell it from a leftover; removed unless it gets renamed.
+
+    Yields the directory, and a function that removes the lock.
+    """
     folder = directory / f"{_PREFIX}{secrets.token_hex(8)}"
     folder.mkdir()
     try:
         with open(folder / f"{_LOCK}.new", "xb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.rename(lock.name, folder / _LOCK)  # nobody finds it before it is locked
-            # The lock is no part of the version; without it the folder is young enough for a moment more.
+            # The lock is no part of the version. Without it, the age of the folder protects it for a moment.
             yield folder, (folder / _LOCK).unlink
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +144,7 @@ def _remove_leftovers(directory: Path) -> None:
 
 
 def _is_left(folder: Path) -> bool:
-    """Whether whoever wrote it is gone: the system gives up a process's lock when it dies, however it dies."""
+    """Whether its writer is gone: the system releases a process's lock when the process ends in any way."""
     age = 0.0
     try:
         age = time.time() - folder.stat().st_mtime
@@ -115,7 +153,7 @@ def _is_left(folder: Path) -> bool:
             return True
     except BlockingIOError:
         return False
-    except FileNotFoundError:  # killed before the lock was there or after it was gone; or not yet, or renamed just now
+    except FileNotFoundError:  # no lock yet or any more, of a process that was killed or is at work; or just renamed
         return age > LEFTOVER_SECONDS
     except OSError:  # a file system without locks
         return age > LEFTOVER_SECONDS

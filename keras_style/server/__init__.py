@@ -1,7 +1,7 @@
 """An embedded server for development that speaks TensorFlow Serving's gRPC protocol.
 
-Messages, codes and the order of checks are those of TensorFlow Serving. Reference: tensorflow/serving 9d981c5c
-(2026-07-30); modules name the function that they follow.
+Messages, codes and the order of checks are TensorFlow Serving's. Reference: tensorflow/serving 9d981c5c (2026-07-30);
+each module names the source file that it follows.
 """
 
 from typing import TYPE_CHECKING

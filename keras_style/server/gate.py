@@ -1,4 +1,4 @@
-"""How many requests run at once, how many wait, and that no more are taken."""
+"""Admission of requests: a bounded number runs, a bounded number waits, and any more are refused."""
 
 import threading
 import time
@@ -11,10 +11,10 @@ from keras_style.server.status import StatusError
 
 
 class Gate:
-    """`running + waiting` requests have a place, and `running` of them a turn.
+    """Gives `running + waiting` requests a place, and `running` of them a turn.
 
-    A request takes its place before it is read, so that one that is refused takes no memory; and its turn afterwards,
-    so that a client with a slow line keeps nobody waiting.
+    A request takes its place before it is read, so that a refused one takes no memory. It takes its turn after it was
+    read, so that a client on a slow line keeps nobody waiting.
     """
 
     def __init__(self, running: int, waiting: int) -> None:
@@ -30,10 +30,10 @@ class Gate:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Inside, the request may be read.
+        """Hold a place; within it the request may be read.
 
         Raises:
-            StatusError: RESOURCE_EXHAUSTED, at once.
+            StatusError: RESOURCE_EXHAUSTED, at once, when all places are taken.
         """
         with self._lock:
             if self._taken >= self._places:
@@ -47,7 +47,7 @@ class Gate:
 
     @contextmanager
     def turn(self, deadline: float | None) -> Iterator[None]:
-        """Inside, the request may run.
+        """Wait for a turn and hold it; within it the request may run.
 
         Args:
             deadline: on the clock of `time.monotonic`; None: none.

@@ -13,7 +13,7 @@ Labels = tuple[str, ...]
 
 
 class Counter:
-    """How often something happened, by labels."""
+    """A count per combination of labels."""
 
     kind = "counter"
 
@@ -28,7 +28,7 @@ class Counter:
             self._counts[values] = self._counts.get(values, 0) + count
 
     def first(self) -> int:
-        """Of the labels that came first, as HandleReloadConfigRequest reports a metric."""
+        """The count of the labels that came first, which is what HandleReloadConfigRequest reports."""
         with self._lock:
             return next(iter(self._counts.values()), 0)
 
@@ -39,7 +39,7 @@ class Counter:
 
 
 class Histogram:
-    """Values in exponential buckets, by labels; a bucket's limit belongs to the next one."""
+    """Values in exponential buckets, per combination of labels; a bucket's limit belongs to the next bucket."""
 
     kind = "histogram"
 
@@ -60,7 +60,7 @@ class Histogram:
             self._sums[values] = self._sums.get(values, 0.0) + value
 
     def first(self) -> int:
-        """What reads histograms as whole numbers reads 0."""
+        """Zero: HandleReloadConfigRequest reads histograms as whole numbers."""
         return 0
 
     def lines(self) -> list[str]:
@@ -78,7 +78,7 @@ class Histogram:
 
 
 class Metrics:
-    """All that the server counts."""
+    """All counters and histograms of the server."""
 
     def __init__(self) -> None:
         exponential = (10, 1.8, 33)  # microseconds: up to some 20 minutes
@@ -93,19 +93,17 @@ class Metrics:
             "/tensorflow/serving/model_warmup_latency", ("model_path", "status"), *exponential
         )
         self.warmup_records = Counter("/tensorflow/serving/model_warmup_records_read", ("model_path", "status"))
-        self.example_counts = Histogram("/tensorflow/serving/request_example_counts", ("model",), 1, 2, 15)
-        self.example_total = Counter("/tensorflow/serving/request_example_count_total", ("model",))
 
     def all(self) -> list[Counter | Histogram]:
         return sorted(vars(self).values(), key=lambda metric: metric.name)
 
     def first_values(self, names: Sequence[str]) -> dict[str, int]:
-        """The value of each metric that is named, 0 for what is not counted."""
+        """The value of each metric that is named; 0 for unknown names."""
         known = {metric.name: metric for metric in self.all()}
         return {name: known[name].first() if name in known else 0 for name in names}
 
     def text(self) -> str:
-        """The page that Prometheus reads."""
+        """All metrics in Prometheus's text format."""
         lines = []
         for metric in self.all():
             found = metric.lines()

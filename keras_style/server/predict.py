@@ -1,6 +1,8 @@
 """Predict: predict_util.cc and `GetInputValues` of TensorFlow's cc/saved_model/util.cc."""
 
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -8,15 +10,43 @@ import numpy as np
 from tensorflow_serving.apis import predict_pb2
 
 from keras_style.server import tensor_values
-from keras_style.server.calls import Call
-from keras_style.server.session import Loaded
+from keras_style.server.loaded_version import LoadedVersion
+from keras_style.server.metrics import Metrics
 from keras_style.server.status import StatusError, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
 
 
-def predict(request: Any, loaded: Loaded, version: int | None, call: Call) -> Any:
-    """The PredictResponse to a PredictRequest; `version` is None in a warm-up."""
+@dataclass(frozen=True)
+class Call:
+    """Settings and circumstances of a request, beside its message.
+
+    Attributes:
+        max_tensor_bytes: bytes that an input may take once it is unpacked.
+        as_content: answer with `tensor_content` instead of the field of the type.
+        deadline: on the clock of `time.monotonic`; None: none.
+        metrics: where the time of the graph is counted; None: nowhere, in a warm-up.
+    """
+
+    max_tensor_bytes: int
+    as_content: bool = False
+    deadline: float | None = None
+    metrics: Metrics | None = None
+
+
+def predict(request: Any, loaded: LoadedVersion, version: int | None, call: Call) -> Any:
+    """Answer a PredictRequest by a PredictResponse.
+
+    Args:
+        request: the message.
+        loaded: the version that answers.
+        version: its number; None in a warm-up.
+        call: see `Call`.
+
+    Raises:
+        StatusError: the request does not fit the signature.
+        tf.errors.OpError: the graph refuses it, or the deadline comes.
+    """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = loaded.signatures.get(name)
     if signature is None:
@@ -25,7 +55,7 @@ def predict(request: Any, loaded: Loaded, version: int | None, call: Call) -> An
     feeds = _feeds(signature, request, call.max_tensor_bytes)
     outputs = _outputs(signature, request)
     _check_ranks(signature, feeds)
-    arrays = call.run(loaded, request.model_spec.name, feeds, outputs.values())
+    arrays = _run(loaded, request.model_spec.name, feeds, outputs.values(), call)
 
     response = predict_pb2.PredictResponse()
     response.model_spec.name = request.model_spec.name
@@ -48,7 +78,7 @@ def _check_count(signature: Any, request: Any) -> None:
 
 
 def _feeds(signature: Any, request: Any, max_bytes: int) -> dict[str, np.ndarray]:
-    """Arrays by the names of tensors in the graph; what the request leaves out comes from the signature's defaults."""
+    """Arrays by tensor name in the graph; the signature's defaults stand in for inputs that are not sent."""
     feeds = {}
     for alias in sorted(signature.inputs):
         given = request.inputs if alias in request.inputs else signature.defaults
@@ -73,7 +103,7 @@ def _feeds(signature: Any, request: Any, max_bytes: int) -> dict[str, np.ndarray
 
 
 def _outputs(signature: Any, request: Any) -> dict[str, str]:
-    """Names of tensors in the graph by alias: those of the filter, or all."""
+    """Tensor names in the graph by alias: those that the filter names, or all."""
     outputs: dict[str, str] = {}
     for alias in request.output_filter:
         if alias not in signature.outputs:
@@ -88,9 +118,10 @@ def _outputs(signature: Any, request: Any) -> dict[str, str]:
 
 
 def _check_ranks(signature: Any, feeds: Mapping[str, np.ndarray]) -> None:
-    """Refuse what would end the process: a convolution of oneDNN aborts on an image without its batch dimension.
+    """Refuse a wrong number of dimensions.
 
-    TensorFlow Serving leaves it to the operation, whose status has the same code. Sizes are left to it here, too.
+    oneDNN's convolution aborts the process on an image without a batch dimension. TensorFlow Serving leaves the check
+    to the operation, whose status has the same code. Sizes are left to the operation.
     """
     for alias in sorted(signature.inputs):
         info = signature.inputs[alias]
@@ -98,6 +129,19 @@ def _check_ranks(signature: Any, feeds: Mapping[str, np.ndarray]) -> None:
         if not info.tensor_shape.unknown_rank and array.ndim != len(info.tensor_shape.dim):
             shape = ",".join(map(str, array.shape))
             raise invalid(f"{alias} must be {len(info.tensor_shape.dim)}-dimensional: [{shape}]")
+
+
+def _run(
+    loaded: LoadedVersion, name: str, feeds: Mapping[str, np.ndarray], fetches: Iterable[str], call: Call
+) -> list[np.ndarray]:
+    """Run the graph until the deadline, and count the time."""
+    # In RunOptions 0 means forever.
+    timeout_ms = 0 if call.deadline is None else max(1, int(1000 * (call.deadline - time.monotonic())))
+    started = time.perf_counter()
+    arrays = loaded.run(feeds, list(fetches), timeout_ms)
+    if call.metrics is not None:
+        call.metrics.runtime_latency.add(1e6 * (time.perf_counter() - started), name, "Predict", "TF1")
+    return arrays
 
 
 def _joined(names: Iterable[str]) -> str:

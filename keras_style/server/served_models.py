@@ -1,4 +1,4 @@
-"""All models of the server: what is configured, what a request means, what is on disk.
+"""All models of the server: the configuration, the version that a request means, the versions on disk.
 
 Reference: server_core.cc (configuration, labels), file_system_storage_path_source.cc (polling).
 """
@@ -14,9 +14,9 @@ from typing import Any
 import grpc
 from tensorflow_serving.config import model_server_config_pb2
 
-from keras_style.server import disk
+from keras_style.internal import version_folders
+from keras_style.server.loaded_version import LoadedVersion
 from keras_style.server.served_versions import Report, State, Versions
-from keras_style.server.session import Loaded
 from keras_style.server.status import StatusError, invalid
 
 log = logging.getLogger("keras_style.serving")
@@ -24,18 +24,30 @@ log = logging.getLogger("keras_style.serving")
 PLATFORM = "tensorflow"
 
 
+def model_spec(request: Any) -> Any:
+    """The ModelSpec of a request.
+
+    Raises:
+        StatusError: it has none.
+    """
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    return request.model_spec
+
+
 class Models:
-    """See the module.
+    """The models that are configured, and the versions of each.
 
     Args:
         load: opens and warms up the version in a directory.
-        retries, retry_seconds: of a version that does not load.
-        labels_ahead: labels may be given to versions that are not served yet.
+        retries: further attempts to load a version that fails.
+        retry_seconds: seconds between two attempts.
+        labels_ahead: labels may name versions that are not served yet.
     """
 
     def __init__(
         self,
-        load: Callable[[Path], Loaded],
+        load: Callable[[Path], LoadedVersion],
         retries: int,
         retry_seconds: float,
         labels_ahead: bool,
@@ -55,21 +67,21 @@ class Models:
     # Requests
 
     @contextmanager
-    def use(self, model_spec: Any) -> Iterator[tuple[int, Loaded]]:
-        """The version that a ModelSpec means.
+    def use(self, spec: Any) -> Iterator[tuple[int, LoadedVersion]]:
+        """Hold the version that a ModelSpec means, and its number.
 
         Raises:
             StatusError: there is none.
         """
-        name = model_spec.name
+        name = spec.name
         if not name:
             raise invalid("ModelSpec has no name specified.")
-        choice = model_spec.WhichOneof("version_choice")
+        choice = spec.WhichOneof("version_choice")
         number = None
         if choice == "version":
-            number = model_spec.version.value
+            number = spec.version.value
         elif choice == "version_label":
-            number = self._labelled(name, model_spec.version_label)
+            number = self._labelled(name, spec.version_label)
         wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
         try:
             number, loaded = self._versions[name].acquire(number)
@@ -82,7 +94,7 @@ class Models:
             self._versions[name].release(number)
 
     def reports(self, name: str) -> dict[int, Report]:
-        """Of all versions of a model, the highest first; none of a model that was never there."""
+        """Reports on all versions of a model that were ever seen, the highest first."""
         versions = self._versions.get(name)
         return versions.reports() if versions else {}
 
@@ -104,7 +116,7 @@ class Models:
 
         Args:
             config: the whole set.
-            go_on: asked while it waits; False: it stops waiting.
+            go_on: called while it waits; if it returns False, waiting ends.
 
         Raises:
             StatusError: the configuration is refused, or a model does not load.
@@ -116,7 +128,7 @@ class Models:
             self._wait(new, since, go_on)
 
     def _apply(self, config: Any) -> list[str]:
-        """Names that were not there before."""
+        """Take the configuration over; returns the names of the models that are new."""
         if config.WhichOneof("config") is None:
             log.info("Taking no action for empty config.")
             return []
@@ -129,7 +141,7 @@ class Models:
                     f"Illegal to change a model's platform. For model {model.name} platform was {_platform(before)} "
                     f"and new platform requested is {_platform(model)}"
                 )
-        # As in ServerCore::ReloadConfig, what is compared with next time is what was asked for, also where it fails.
+        # As in ServerCore::ReloadConfig, the next one is compared with this one, even if this one fails below.
         self._config = model_server_config_pb2.ModelServerConfig()
         self._config.CopyFrom(config)
         self._labels = {model.name: self._checked_labels(model) for model in given}
@@ -148,7 +160,7 @@ class Models:
         before = (self._labels or {}).get(model.name, {})
         for label, number in model.version_labels.items():
             if self._labels_ahead and before.get(label, number) == number:
-                continue  # a label that serves may not be moved to what does not
+                continue  # a label in use may not move to a version that is not served
             if number not in reports or reports[number].state != State.AVAILABLE:
                 raise StatusError(
                     grpc.StatusCode.FAILED_PRECONDITION,
@@ -158,7 +170,7 @@ class Models:
         return dict(model.version_labels)
 
     def _wait(self, names: list[str], since: int, go_on: Callable[[], bool]) -> None:
-        """Until each has a version that is available, or that ended; what happened earlier does not count."""
+        """Wait until each has a version that is available or has ended, by an event later than `since`."""
 
         def reached() -> dict[str, int]:
             found = {}
@@ -172,7 +184,7 @@ class Models:
         while len(reached()) < len(names) and go_on():
             with self.changed:
                 self.changed.wait(0.2)
-            self.poll()  # before the port is open nobody else does
+            self.poll()  # the poller runs only once the server has started
         ended = [(name, number, self.reports(name)[number]) for name, number in reached().items()]
         failed = [end for end in ended if end[2].state == State.END]
         if failed:
@@ -186,19 +198,19 @@ class Models:
     # The disk
 
     def poll(self) -> None:
-        """Look once which versions there are, and have the right ones served."""
+        """Read the folders of all models once, and have the right versions served."""
         with self._polling:
             for name, model in self._served.items():
                 self._poll(name, model)
 
     def _poll(self, name: str, model: Any) -> None:
         try:
-            found = disk.versions(model.base_path)
+            found = version_folders.versions(model.base_path)
         except OSError as error:
             # A path that is gone for a moment must not take the model with it.
             self._complain(name, f"Could not find base path {model.base_path} for servable {name}: {error}")
             return
-        wanted = disk.chosen(found, model.model_version_policy)
+        wanted = _chosen(found, model.model_version_policy)
         complaint = f"No versions of servable {name} found under base path {model.base_path}"
         self._complain(name, "" if wanted else complaint)
         if name not in self._versions:
@@ -206,13 +218,13 @@ class Models:
         self._versions[name].want(wanted)
 
     def _complain(self, name: str, text: str) -> None:
-        """Once, not every second."""
+        """Log a complaint when it changes, not at every poll."""
         if text and self._complaints.get(name) != text:
             log.warning("%s", text)
         self._complaints[name] = text
 
     def close(self, seconds: float) -> None:
-        """Unload everything; what still runs after so many seconds is cancelled."""
+        """Unload everything; requests that still run after so many seconds are cancelled."""
         for versions in self._versions.values():
             versions.close()
         for versions in self._versions.values():
@@ -221,15 +233,26 @@ class Models:
 
 
 def of_folders(folders: Mapping[str, Path]) -> Any:
-    """A configuration that serves the latest version of each."""
+    """A ModelServerConfig that serves the latest version of each model, from `{name: folder}`."""
     config = model_server_config_pb2.ModelServerConfig()
     for name, folder in folders.items():
         config.model_config_list.config.add(name=name, base_path=str(folder), model_platform=PLATFORM)
     return config
 
 
+def _chosen(found: dict[int, Path], policy: Any) -> dict[int, Path]:
+    """The versions that a ServableVersionPolicy asks for; the latest one by default."""
+    kind = policy.WhichOneof("policy_choice")
+    if kind == "all":
+        return found
+    if kind == "specific":
+        return {number: path for number, path in found.items() if number in policy.specific.versions}
+    latest = sorted(found)[-max(policy.latest.num_versions, 1) :]
+    return {number: found[number] for number in latest}
+
+
 def _check(given: Any) -> None:
-    """ValidateModelConfigList."""
+    """ValidateModelConfigList of server_core.cc."""
     seen = set()
     for model in given:
         if model.name in seen:
@@ -243,7 +266,7 @@ def _check(given: Any) -> None:
 
 
 def _platform(model: Any) -> str:
-    """GetPlatform."""
+    """GetPlatform of server_core.cc."""
     if model.model_type:
         if model.model_platform:
             raise invalid(

@@ -1,6 +1,6 @@
-"""The versions of one model: which are wanted, which are served, and the thread that brings the two together.
+"""The versions of one model: those wanted, those served, and the thread that loads and unloads to make the two equal.
 
-A new version is served before an old one goes, and an old one goes when its last request is answered. Reference:
+A new version is served before an old one is unloaded, and that waits for the old one's last request. Reference:
 aspired_versions_manager.cc, availability_preserving_policy.cc, loader_harness.cc.
 """
 
@@ -16,16 +16,16 @@ from pathlib import Path
 import grpc
 
 from keras_style.server import status
-from keras_style.server.session import Loaded
+from keras_style.server.loaded_version import LoadedVersion
 from keras_style.server.status import StatusError
 
 log = logging.getLogger("keras_style.serving")
 
-_CANCEL_SECONDS = 5.0  # until the operations that run have noticed
+_CANCEL_SECONDS = 5.0  # for operations that run to notice
 
 
 class State(enum.IntEnum):
-    """get_model_status.proto."""
+    """ModelVersionStatus.State of get_model_status.proto."""
 
     START = 10
     LOADING = 20
@@ -36,7 +36,13 @@ class State(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of a version; `error` is why it ended, and `event` counts upwards over all reports."""
+    """The state of a version.
+
+    Attributes:
+        state: where it is in its life.
+        error: why it ended, if it failed.
+        event: counts upwards over the reports on all models.
+    """
 
     state: State
     error: StatusError | None
@@ -49,27 +55,27 @@ class _Version:
     path: Path
     wanted: bool = True
     tried: bool = False
-    loaded: Loaded | None = None  # while requests may use it
+    loaded: LoadedVersion | None = None  # while requests may use it
     uses: int = 0
 
 
 class Versions:
-    """See the module.
+    """The versions of one model, and the thread that serves them.
 
     Args:
-        name: of the model.
+        name: the model's name.
         load: opens and warms up the version in a directory.
         retries: further attempts to load a version that fails.
-        retry_seconds: between two of them.
+        retry_seconds: seconds between two attempts.
         changed: notified whenever a state changes; shared by all models.
     """
 
-    _events = 0  # over all models, under their shared condition
+    _events = 0  # reports on all models, counted under their shared condition
 
     def __init__(
         self,
         name: str,
-        load: Callable[[Path], Loaded],
+        load: Callable[[Path], LoadedVersion],
         retries: int,
         retry_seconds: float,
         changed: threading.Condition,
@@ -89,7 +95,7 @@ class Versions:
 
     @classmethod
     def events(cls, changed: threading.Condition) -> int:
-        """How many reports there were so far, of all models."""
+        """The number of reports so far, on all models."""
         with changed:
             return cls._events
 
@@ -118,12 +124,12 @@ class Versions:
         self._thread.join(_CANCEL_SECONDS)
 
     def reports(self) -> dict[int, Report]:
-        """Of every version that was ever seen, the highest first."""
+        """Reports on every version that was ever seen, the highest first."""
         with self._changed:
             return dict(sorted(self._reports.items(), reverse=True))
 
-    def acquire(self, number: int | None) -> tuple[int, Loaded]:
-        """A version that is served, the highest by default; it stays in memory until it is released.
+    def acquire(self, number: int | None) -> tuple[int, LoadedVersion]:
+        """Hold a version that is served, the highest by default, in memory until it is released.
 
         Raises:
             KeyError: it is not served.
@@ -157,7 +163,7 @@ class Versions:
             action()
 
     def _take_up(self) -> bool:
-        """Note what is wanted now; whether there is something to do."""
+        """Take over what is wanted now; returns whether there is something to do."""
         for version in [v for v in self._held.values() if not v.wanted and v.loaded is None]:
             del self._held[version.number]
             if not version.tried:
@@ -174,7 +180,7 @@ class Versions:
         return self._action() is not None or (self._closing and not self._held)
 
     def _action(self) -> Callable[[], None] | None:
-        """AvailabilityPreservingPolicy::GetNextAction."""
+        """The next step, or None; AvailabilityPreservingPolicy::GetNextAction."""
         wanted = [version for version in self._held.values() if version.wanted]
         leaving = [version for version in self._held.values() if not version.wanted and version.loaded]
         if leaving and (not wanted or any(version.loaded for version in wanted) or len(leaving) > 1):
@@ -199,7 +205,7 @@ class Versions:
             log.error("%s version %d cannot be loaded: %s", self.name, version.number, " ".join(str(problem).split()))
             if attempt > self._retries or self._is_unwanted_after(version, self._retry_seconds):
                 with self._changed:
-                    version.wanted = not self._was_unwanted(version)  # what comes back is another version
+                    version.wanted = not self._was_unwanted(version)  # if it comes back, it is a new version
                     self._report(version.number, State.END, problem)
                 return
         with self._changed:

@@ -9,42 +9,46 @@ from types import FrameType
 from typing import Any
 
 from keras_style.errors import InputError
-from keras_style.server import port
+from keras_style.server.listening import check_free
 from keras_style.server.settings import Settings
 
 
 class Server:
     """Serves SavedModels over gRPC as `tensorflow_model_server` does, for development, tests and small machines.
 
-    Methods, status codes, messages and the order of checks are TensorFlow Serving's. In production use TensorFlow
-    Serving itself: it batches, it is written in C++, and the same clients speak to it.
+    It answers Predict, GetModelMetadata, GetModelStatus and HandleReloadConfigRequest. Status codes, messages and the
+    order of checks are TensorFlow Serving's. In production use TensorFlow Serving itself: it batches, it is written in
+    C++, and the same clients speak to it.
 
     Args:
-        models: a directory; each of its subfolders that holds numbered versions is a model, also one that comes later.
-        config: instead, a file: the text of a ModelServerConfig, as `--model_config_file` of TensorFlow Serving.
-        host: where it listens. Everybody who reaches another address than the default may use the models and
-            replace them.
-        port: of gRPC; 0 takes a free one, which `address` tells.
-        rest_port: of metrics for Prometheus, at /monitoring/prometheus/metrics; None: none, 0: a free one.
-        poll_seconds: between two looks for new versions; 0: no second look.
-        config_poll_seconds: between two readings of `config`; 0: it is read once.
+        models: a directory. Each subfolder that holds numbered versions is a model, also one that comes later.
+        config: instead of `models`, a file: the text of a ModelServerConfig, as `--model_config_file` of TensorFlow
+            Serving.
+        host: name or address where it listens. Everybody who reaches another address than the default may use the
+            models and replace them.
+        port: port of gRPC; 0 takes a free one, which `address` tells.
+        rest_port: port of HTTP: metrics for Prometheus at /monitoring/prometheus/metrics, the status of a model at
+            /v1/models/NAME. None: none, 0: a free one.
+        poll_seconds: seconds between two looks for new versions; 0: no second look.
+        config_poll_seconds: seconds between two readings of `config`; 0: it is read once.
         load_retries: further attempts to load a version that fails.
-        load_retry_seconds: between two of them. (TensorFlow Serving waits a minute.)
-        labels_ahead: labels may name versions that are not served yet; as
-            `--allow_version_labels_for_unavailable_models`, without which `config` can hold none at startup.
+        load_retry_seconds: seconds between two attempts. (TensorFlow Serving waits a minute.)
+        labels_ahead: labels may name versions that are not served yet, as with
+            `--allow_version_labels_for_unavailable_models`; without it, `config` can hold no labels at startup.
         warmup: answer the requests in `assets.extra/tf_serving_warmup_requests` before a version is served.
-        max_running: requests that run at once; as many as there are cores by default.
+        max_running: requests that run at once; the number of cores by default.
         max_waiting: requests that wait for these; any more are refused at once with RESOURCE_EXHAUSTED.
-        max_message_mebibytes: of a request, and of a tensor in it once unpacked, in 2**20 bytes. TensorFlow Serving
-            takes 2 GiB; here memory is bounded by the models, this times `max_waiting`, and a few times this times
-            `max_running`.
+        max_message_mebibytes: size limit of a request, and of a tensor in it once unpacked, in 2**20 bytes. TensorFlow
+            Serving takes 2 GiB; here memory is bounded by the models, this times `max_waiting`, and a few times this
+            times `max_running`.
         tensor_content: answer with `tensor_content` rather than typed fields such as `float_val`.
-        intra_op_threads, inter_op_threads: of TensorFlow; 0: it decides. They hold for the process, and must be
+        intra_op_threads: threads within an operation of TensorFlow; 0: it decides. Holds for the process, and must be
             given before TensorFlow is loaded.
+        inter_op_threads: operations of TensorFlow that run at once; likewise.
         ssl_config: a file: the text of an SSLConfig (`server_key`, `server_cert`, `custom_ca`, `client_verify`), as
             `--ssl_config_file` of TensorFlow Serving.
         health: offer `grpc.health.v1.Health`, as `--enable_grpc_healthcheck_service`.
-        grace_seconds: that `stop` leaves to the requests that run.
+        grace_seconds: seconds that `stop` leaves to the requests that run.
 
     Raises:
         MissingFileError: a path does not exist.
@@ -71,12 +75,12 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Host and port of gRPC, once the server listens; nothing before."""
+        """Host and port of gRPC; empty before the server listens."""
         return self._running.address if self._running else ""
 
     @property
     def rest_port(self) -> int | None:
-        """Of the metrics, if there are any."""
+        """The REST port, if there is one."""
         return self._running.rest_port if self._running else None
 
     def __enter__(self) -> "Server":
@@ -86,12 +90,12 @@ class Server:
         self.stop()
 
     def start(self) -> "Server":
-        """Load the models, wait until each has a version that is available, and only then open the port.
+        """Load the models, wait until each has an available version, and only then open the port.
 
         Raises:
             InputError: a model does not load, the configuration is refused, or the address is taken.
         """
-        port.check_free(self.settings.host, self.settings.port)
+        check_free(self.settings.host, self.settings.port)
         from keras_style.server.lifecycle import Running
         from keras_style.server.status import StatusError
 
@@ -107,13 +111,13 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """Refuse new requests, let those that run come to their end within `grace_seconds`, and unload the models."""
+        """Refuse new requests, give those that run `grace_seconds` to finish, and unload the models."""
         self._stopping.set()
         if self._running is not None:
             self._running.stop()
 
     def run(self) -> None:
-        """Start, serve until SIGTERM or SIGINT comes, and stop; a second signal acts as it usually does."""
+        """Start, serve until SIGTERM or SIGINT comes, and stop; a second signal has its usual effect."""
         usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
         def ask(number: int, frame: FrameType | None) -> None:
@@ -124,7 +128,7 @@ class Server:
             for number in usual:
                 signal.signal(number, ask)
             self.start()
-            gc.freeze()  # or each version that goes would have the collector look at all of TensorFlow
+            gc.freeze()  # or the collection after each unloaded version would look at all of TensorFlow
             self._stopping.wait()
         finally:
             self.stop()
@@ -133,7 +137,7 @@ class Server:
 
 
 def _set_threads(settings: Settings) -> None:
-    """TensorFlow reads these once; an option of a session would come after the process's pools were made."""
+    """Set TensorFlow's threads by the environment: it reads them once; a session's options would come too late."""
     for name, count in (("INTRAOP", settings.intra_op_threads), ("INTEROP", settings.inter_op_threads)):
         if not count:
             continue

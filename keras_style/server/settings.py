@@ -1,4 +1,4 @@
-"""What a server is told: the only place of each default."""
+"""The arguments of a server, with their defaults and checks, and the text files that they name."""
 
 import os
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ def _cores() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """See `keras_style.server.Server`."""
+    """The arguments of `keras_style.server.Server`, whose docstring describes them."""
 
     models: Path | None = None
     config: Path | None = None
@@ -74,6 +74,26 @@ class Settings:
     def is_local(self) -> bool:
         """Whether only this machine reaches the server."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
+def read_text(path: str | os.PathLike[str], message: Any) -> Any:
+    """Parse a file in protocol buffers' text format into a message, and return the message.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is not text of that message; the error names the line.
+    """
+    from google.protobuf import text_format  # here: the defaults above are needed for --help
+
+    kind = message.DESCRIPTOR.name
+    try:
+        return text_format.Parse(Path(path).read_text(), message)
+    except FileNotFoundError:
+        raise MissingFileError(f"no such file: {path}; expected the text of a {kind}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as the text of a {kind}: {error}") from None
+    except text_format.ParseError as error:
+        raise InputError(f"{path} is not the text of a {kind}: {error}") from None
 
 
 def _existing(name: str, value: Any) -> Path:

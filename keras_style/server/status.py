@@ -1,4 +1,4 @@
-"""What a request is answered with instead of a response."""
+"""gRPC error statuses: what a refused request is answered with."""
 
 import grpc
 
@@ -9,7 +9,12 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class StatusError(Exception):
-    """A status other than OK: `code`, a grpc.StatusCode, and `message`."""
+    """A status other than OK.
+
+    Attributes:
+        code: a grpc.StatusCode.
+        message: the text for the client.
+    """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(code, message)
@@ -21,12 +26,12 @@ class StatusError(Exception):
 
 
 def invalid(message: str) -> StatusError:
-    """INVALID_ARGUMENT, the most frequent one."""
+    """An INVALID_ARGUMENT, the most frequent status."""
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def of(error: BaseException) -> StatusError:
-    """The status that stands for an exception; TensorFlow's keep their code and text."""
+    """The status for an exception; TensorFlow's errors keep their code and text."""
     if isinstance(error, StatusError):
         return error
     if isinstance(error, tf.errors.OpError):
@@ -35,7 +40,7 @@ def of(error: BaseException) -> StatusError:
 
 
 def details(message: str) -> str:
-    """The message as it is sent: a long one is cut."""
+    """The message as it is sent: cut if it is long."""
     data = message.encode(errors="replace")
     if len(data) <= _LIMIT:
         return data.decode()

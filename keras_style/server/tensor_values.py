@@ -1,4 +1,4 @@
-"""TensorProto to array and back, as TensorFlow's C++ does it."""
+"""TensorProto to array and back, as TensorFlow's C++ converts them."""
 
 import math
 from typing import Any
@@ -11,15 +11,15 @@ _STRING_BYTES = 24  # a tstring, however short
 
 
 def decode(proto: Any, limit: int) -> np.ndarray:
-    """The array of a TensorProto, by `Tensor::FromProto` itself.
+    """The array in a TensorProto, converted by `Tensor::FromProto` itself.
 
     Args:
         proto: the message.
-        limit: bytes that the array may take. One value may stand for a whole tensor, so that a few bytes can ask for
-            terabytes.
+        limit: bytes that the array may take. One value may stand for a whole tensor, so a message of a few bytes can
+            ask for terabytes.
 
     Raises:
-        ValueError: the message is no tensor, or a larger one.
+        ValueError: the message is no tensor, or it is larger than the limit.
     """
     try:
         dtype = tf.dtypes.as_dtype(proto.dtype)
@@ -33,7 +33,7 @@ def decode(proto: Any, limit: int) -> np.ndarray:
     return np.asarray(array, object if dtype == tf.string else None)
 
 
-# The field of each type, where it is not int_val: tensor.proto.
+# {type: field} where the field is not int_val (tensor.proto).
 _FIELDS = {
     np.float32: "float_val",
     np.float64: "double_val",
@@ -48,7 +48,7 @@ _FIELDS = {
 
 
 def encode(array: np.ndarray, proto: Any, as_content: bool = False) -> None:
-    """Fill an empty TensorProto: values in the field of their type, or all bytes as `tensor_content`."""
+    """Fill an empty TensorProto: values in the field of their type, or as bytes in `tensor_content`."""
     dtype = tf.dtypes.as_dtype(array.dtype)
     proto.dtype = dtype.as_datatype_enum
     for side in array.shape:
@@ -62,7 +62,7 @@ def encode(array: np.ndarray, proto: Any, as_content: bool = False) -> None:
     elif as_content:
         proto.tensor_content = values.tobytes()
     elif kind in (np.float32, np.float64, np.complex64, np.complex128, np.bool_):
-        _pack(proto, _FIELDS[kind], values.tobytes())  # on the wire they stand as in memory
+        _pack(proto, _FIELDS[kind], values.tobytes())  # the wire has the layout of memory
     elif kind is np.uint8:
         _pack(proto, "int_val", _varints(values))
     elif dtype in (tf.float16, tf.bfloat16):
@@ -72,7 +72,7 @@ def encode(array: np.ndarray, proto: Any, as_content: bool = False) -> None:
 
 
 def _pack(proto: Any, field: str, data: bytes) -> None:
-    """Add a packed repeated field: a Python list of a picture's floats would take longer than a small network."""
+    """Add a packed repeated field as bytes; a Python list of a picture's floats would take longer than a network."""
     number = proto.DESCRIPTOR.fields_by_name[field].number
     proto.MergeFromString(_varint(number << 3 | 2) + _varint(len(data)) + data)
 
@@ -86,7 +86,7 @@ def _varint(number: int) -> bytes:
 
 
 def _varints(values: np.ndarray) -> bytes:
-    """Of uint8: one byte below 128; from there on the same byte, whose top bit says that a 1 follows."""
+    """Varints of uint8 values: one byte below 128; from 128 on the same byte, whose top bit is set, then a 1."""
     pairs = np.stack([values, np.ones_like(values)], axis=1)
     wanted = np.stack([np.ones(len(values), bool), values >= 128], axis=1)
     return pairs[wanted].tobytes()

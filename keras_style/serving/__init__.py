@@ -1,4 +1,4 @@
-"""Clients of TensorFlow Serving: pictures over gRPC. Nothing here imports TensorFlow."""
+"""Clients of TensorFlow Serving that send pictures over gRPC. Nothing here imports TensorFlow."""
 
 from typing import TYPE_CHECKING
 

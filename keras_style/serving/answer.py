@@ -1,4 +1,4 @@
-"""What comes back from a server: a picture."""
+"""The picture that a server answers with."""
 
 import io
 import os
@@ -22,7 +22,7 @@ class StyledPicture:
         data: the encoded file as the server sent it, or None where it sent pixels.
         pixels: uint8 or float32 (H, W, 3) as the server sent them, or None where it sent a file.
         version: the version of the model that answered.
-        signature: the signature that did.
+        signature: the signature that answered.
     """
 
     data: bytes | None = field(repr=False)
@@ -67,11 +67,11 @@ class StyledPicture:
     def save(self, path: str | os.PathLike[str], *, quality: int = 95) -> Path:
         """Write the picture as PNG, JPEG or WebP, by the suffix; whole or not at all.
 
-        A file from the server is written byte for byte where it has the format of the suffix, and else coded anew.
+        A file from the server is written byte for byte if it has the format of the suffix, and encoded anew otherwise.
 
         Args:
             path: the file; its directory must exist.
-            quality: 1 to 100, of JPEG and WebP that are coded here.
+            quality: 1 to 100, for JPEG and WebP that are encoded here.
 
         Raises:
             InputError: another suffix, a path that cannot be written, or an answer that is no picture.

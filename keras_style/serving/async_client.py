@@ -20,9 +20,9 @@ from keras_style.serving.request_pictures import Picture
 class AsyncStyleClient(Endpoint):
     """`StyleClient` for asyncio: the same arguments, methods and errors; the methods are awaited.
 
-    A client belongs to the event loop that it was used in first, and other loops are refused. Pictures are read and
-    coded in threads, not in the loop; a style for many of them is read at once. Use it in an `async with` statement, or
-    `close` it.
+    A client belongs to the event loop in which it is used first; other loops are refused. Pictures are read and encoded
+    in threads, not in the loop; the style in `stylize_many` is read when it is called. Use the client in an `async
+    with` statement, or `close` it.
 
     Example:
         >>> async with keras_style.serving.AsyncStyleClient("localhost:8500", model="a2b") as client:
@@ -44,7 +44,7 @@ class AsyncStyleClient(Endpoint):
         concurrency: int = 4,
         return_exceptions: bool = True,
     ) -> AsyncIterator[StyledPicture | StyleError]:
-        """As `StyleClient.stylize_many`, for `async for`; `contents` may come from an asynchronous iterable, too."""
+        """As `StyleClient.stylize_many`, for `async for`; `contents` may also be an asynchronous iterable."""
         style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
         return self._stream(contents, style, steps, concurrency, return_exceptions)
 
@@ -101,7 +101,7 @@ class AsyncStyleClient(Endpoint):
             await asyncio.sleep(0.2)
 
     async def close(self) -> None:
-        """Give the connection up; requests that are under way are cancelled."""
+        """Close the connection; requests that are under way are cancelled."""
         channel, self._channel, self._place = self._channel, None, None
         if channel is not None:
             await channel.close()

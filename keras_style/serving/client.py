@@ -1,4 +1,4 @@
-"""A client for pictures, of TensorFlow Serving and of whatever else speaks its protocol."""
+"""A client that sends pictures to TensorFlow Serving, or to another server that speaks its protocol."""
 
 import collections
 import os
@@ -17,29 +17,29 @@ from keras_style.serving.request_pictures import Picture
 
 
 class StyleClient(Endpoint):
-    """Pictures through a model on a server.
+    """Sends pictures through a model on a server.
 
-    It loads no TensorFlow. Threads may share a client. It connects when it is used first; a process that is forked
-    after that needs a client of its own (gRPC does not survive a fork), and is told so. Use it in a `with` statement,
-    or `close` it; a closed client connects anew when it is used again.
+    It loads no TensorFlow. Threads may share a client. It connects on first use. A process that is forked after that
+    needs a client of its own, since gRPC does not survive a fork; the fork's copy raises ServingError. Use the client
+    in a `with` statement, or `close` it; a closed client connects anew when it is used again.
 
     Args:
-        server: "HOST:PORT" of gRPC, as in "localhost:8500". Of a name with several addresses all are used in turn.
-        model: its name there.
-        version: a number; by default the server's choice, the highest version that is loaded.
-        label: a version by its label, such as "stable", instead.
-        signature: the one to call. By default a request goes to the one that fits its pictures: `serving_bytes` for
-            bytes and paths, `serving_uint8` for PIL images and uint8 arrays, `serving_default` for float arrays; of a
-            content and a style the one that loses nothing of either. The pictures are converted to what a named one
-            takes: encoded files if the name ends in `_bytes`, 8-bit pixels if in `_uint8`, and else float pixels.
+        server: "HOST:PORT" of gRPC, as in "localhost:8500". If a name has several addresses, all are used in turn.
+        model: the model's name on the server.
+        version: a number; by default the server chooses the highest version that is loaded.
+        label: instead of `version`, a label such as "stable".
+        signature: the signature to call. By default the one that fits the pictures: `serving_bytes` for bytes and
+            paths, `serving_uint8` for PIL images and uint8 arrays, `serving_default` for float arrays; for a content
+            and a style, the one that loses nothing of either. Pictures are converted to what a named signature takes:
+            encoded files if its name ends in `_bytes`, 8-bit pixels if in `_uint8`, and otherwise float pixels.
         deadline: seconds for a request with all its tries; None waits as long as it takes.
-        retries: 0 to 4 more tries where the server is UNAVAILABLE, after about 0.5, 1, 2 and 4 s, each within 20 % of
-            that at random; never for another error, since it would come again.
-        max_message_bytes: of a request and of an answer.
+        retries: 0 to 4 further tries if the server is UNAVAILABLE, after about 0.5, 1, 2 and 4 s, each varied at random
+            by up to 20 %. Other errors are not retried: they would come again.
+        max_message_bytes: size limit of a request and of an answer.
         tls: `TLS(...)` for an encrypted connection.
 
     Raises:
-        InputError: an argument is not as above. Methods may raise an error below `keras_style.errors.ServingError`.
+        InputError: an argument is not as above. Methods may raise a subclass of `keras_style.errors.ServingError`.
 
     Example:
         >>> client = keras_style.serving.StyleClient("localhost:8500", model="a2b")
@@ -47,13 +47,13 @@ class StyleClient(Endpoint):
     """
 
     def stylize(self, content: Picture, style: Picture | None = None, *, steps: int | None = None) -> StyledPicture:
-        """Send one picture, and wait for what the model makes of it.
+        """Send one picture, and wait for the model's picture.
 
         Args:
             content: the bytes of an image file, which are sent as they are; a path; a PIL image; or an array
                 (H, W, 3), uint8 or floating point in [0, 1].
             style: the painting, for an exported optimization method; likewise.
-            steps: of the optimization; as many as it was exported with by default.
+            steps: steps of the optimization; by default the number that the model was exported with.
 
         Raises:
             MissingFileError, InputError: an argument is not as above.
@@ -73,13 +73,13 @@ class StyleClient(Endpoint):
         """Send many pictures, several at a time; the answers come in the order of the pictures.
 
         No more than `concurrency` pictures and answers are in memory: a picture is taken from `contents` when there is
-        room for it. Leaving the loop cancels what is under way.
+        room for it. Leaving the loop cancels the requests that are under way.
 
         Args:
             contents: pictures as in `stylize`; any iterable, also an endless one.
             style: one painting for all of them.
             steps: as in `stylize`.
-            concurrency: how many requests are under way at once.
+            concurrency: number of requests that are under way at once.
             return_exceptions: yield the error of a picture in its place, and go on. If False, it is raised.
 
         Raises:
@@ -112,7 +112,7 @@ class StyleClient(Endpoint):
                     call.cancel()
 
     def _sent(self, content: Picture, style: Picture | None, steps: int | None, name: str) -> Any:
-        """A call that is under way, or what kept it from being sent."""
+        """A call that is under way, or the error that kept it from being sent."""
         try:
             request = self.predict_request(content, style, steps, name)
         except StyleError as error:
@@ -131,9 +131,9 @@ class StyleClient(Endpoint):
             return error
 
     def status(self) -> list[VersionStatus]:
-        """The versions of the model that the server knows, and their states; one if `version` was given.
+        """The versions of the model that the server knows, and their states; only one if `version` was given.
 
-        A label is not looked at: TensorFlow Serving does not, either.
+        As in TensorFlow Serving, a label is ignored.
         """
         return read_status(self._call("status", self.status_request(), self.deadline))
 
@@ -142,7 +142,7 @@ class StyleClient(Endpoint):
         return read_metadata(self._call("metadata", self.metadata_request(), self.deadline))
 
     def ready(self) -> bool:
-        """Whether the model, in the version or label of this client, would be run now; within 2 seconds."""
+        """Whether the model, in this client's version or label, is loaded; answers within 2 seconds."""
         try:
             self._call("metadata", self.metadata_request(), READY_WITHIN)
         except NOT_READY:
@@ -153,10 +153,10 @@ class StyleClient(Endpoint):
         """Return as soon as the model is ready.
 
         Args:
-            seconds: how long to wait at most.
+            seconds: time limit.
 
         Raises:
-            DeadlineError: it was not, with the last reason.
+            DeadlineError: it was not ready in time; the message has the last reason.
         """
         until = time.monotonic() + checks.number("seconds", seconds)
         while True:
@@ -169,7 +169,7 @@ class StyleClient(Endpoint):
             time.sleep(0.2)
 
     def close(self) -> None:
-        """Give the connection up; requests of other threads that are under way fail as CANCELLED."""
+        """Close the connection; requests of other threads that are under way fail as CANCELLED."""
         channel, place = self._channel, self._place
         self._channel = self._place = None
         if channel is not None and place == os.getpid():  # a fork's copy would wait forever

@@ -1,4 +1,4 @@
-"""A model on a server: what is sent there and what the answers mean. Whatever is not input and output."""
+"""A model on a server: the requests, answers, errors and connection options that both clients share."""
 
 import contextlib
 import json
@@ -11,7 +11,9 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.errors import (
+    AccessError,
     DeadlineError,
+    ExhaustedError,
     InputError,
     RefusedError,
     ServerUnavailableError,
@@ -20,7 +22,6 @@ from keras_style.errors import (
 )
 from keras_style.serving import messages, request_pictures, tensor_protos
 from keras_style.serving.answer import StyledPicture
-from keras_style.serving.failures import explained
 from keras_style.serving.request_pictures import Picture
 from keras_style.serving.tls import TLS
 
@@ -38,7 +39,18 @@ DEADLINE = 120.0
 RETRIES = 4
 MAX_MESSAGE_BYTES = 256 * 2**20  # float32 RGB of 22 megapixels; gRPC's own limit of 4 MiB is reached at 591 x 591
 NOT_READY = (ServerUnavailableError, DeadlineError, UnknownModelError, RefusedError)  # refused: an unknown label
-READY_WITHIN = 2.0  # seconds for a server to say that it is ready: it only looks into a table
+READY_WITHIN = 2.0  # seconds for a server to say that it is ready: a look-up in a table
+_ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
+    grpc.StatusCode.UNAVAILABLE: ServerUnavailableError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
+    grpc.StatusCode.INVALID_ARGUMENT: RefusedError,
+    grpc.StatusCode.FAILED_PRECONDITION: RefusedError,
+    grpc.StatusCode.OUT_OF_RANGE: RefusedError,
+    grpc.StatusCode.NOT_FOUND: UnknownModelError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ExhaustedError,
+    grpc.StatusCode.UNAUTHENTICATED: AccessError,
+    grpc.StatusCode.PERMISSION_DENIED: AccessError,
+}
 _connecting = threading.Lock()
 _SIGNATURES = {
     request_pictures.BYTES: "serving_bytes",
@@ -48,7 +60,7 @@ _SIGNATURES = {
 
 
 class Endpoint:
-    """A model on a server; what the two clients share. Its arguments are those of `StyleClient`."""
+    """The part that the two clients share. The arguments are those of `StyleClient`."""
 
     def __init__(
         self,
@@ -83,15 +95,15 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.server!r}, {self.model!r})"
 
-    # How to connect
+    # The connection
 
     def method(self, name: str, grpc_or_aio: Any, place: Any) -> Any:
-        """One of `METHODS`, to be called with a request; all go over one channel, which connects when it is used.
+        """A callable that sends a request by one of `METHODS`. All share one channel, which connects on first use.
 
         Args:
             name: a key of `METHODS`.
             grpc_or_aio: the module, `grpc` or `grpc.aio`.
-            place: what must not change from one use of a channel to the next, such as the process.
+            place: the process, or process and event loop, to which the channel is bound.
 
         Raises:
             MissingFileError, InputError: a file of `tls` is not there, or is no PEM file.
@@ -114,11 +126,15 @@ class Endpoint:
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn an error of gRPC into one of this package."""
+        """Turn gRPC's errors into this package's: one line with server, model, code and the server's text."""
         try:
             yield
         except grpc.RpcError as error:
-            raise explained(error, self.server, self.model) from error
+            code, details = error.code(), " ".join((error.details() or "no text").split())
+            kind, text = _ERRORS.get(code, ServingError), f"{code.name}: {details}"
+            raise kind(
+                f"{self.server}, model {self.model}: {text}", self.server, self.model, code.name, details
+            ) from error
         except grpc.FutureCancelledError as error:
             raise self.error("CANCELLED: the client was closed") from error
 
@@ -142,14 +158,14 @@ class Endpoint:
             ("grpc.service_config", json.dumps(service)),
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
-            # What does not fit in there is not tried again, and the default, 256 KiB, is less than a photograph.
+            # A request that does not fit into this buffer is not retried; the default, 256 KiB, is below a photograph.
             ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
         ]
         if self.tls is not None and self.tls.server_name is not None:
             options.append(("grpc.ssl_target_name_override", self.tls.server_name))
         return options
 
-    # What to send
+    # Requests
 
     def predict_request(self, content: Picture, style: Picture | None, steps: int | None, name: str = "") -> Any:
         """PredictRequest for one picture, or for a content and a style.
@@ -157,8 +173,8 @@ class Endpoint:
         Args:
             content: the picture.
             style: the painting, for an exported Stylizer.
-            steps: of the optimization; as many as were exported by default.
-            name: how errors call the picture; "image", or "content" if there is a style, by default.
+            steps: steps of the optimization; by default the number that the model was exported with.
+            name: the picture's name in errors; "image", or "content" if there is a style, by default.
 
         Raises:
             MissingFileError, InputError: a picture cannot be read, or steps without a style.
@@ -186,7 +202,7 @@ class Endpoint:
         Args: those of `StyleClient.stylize_many`.
 
         Raises:
-            MissingFileError, InputError: one of them is wrong; the pictures themselves are looked at one by one, later.
+            MissingFileError, InputError: one of them is wrong. The pictures are checked one by one, later.
         """
         checks.whole("concurrency", concurrency, 1, 10_000)
         checks.truth("return_exceptions", return_exceptions)
@@ -200,7 +216,7 @@ class Endpoint:
         return checked if isinstance(checked, bytes) else style
 
     def status_request(self) -> Any:
-        """GetModelStatusRequest: of one version, or of all."""
+        """GetModelStatusRequest for one version, or for all."""
         request = messages.message("GetModelStatusRequest")()
         request.model_spec.name = self.model
         if self.version is not None:
@@ -208,7 +224,7 @@ class Endpoint:
         return request
 
     def metadata_request(self) -> Any:
-        """GetModelMetadataRequest of the version that would answer."""
+        """GetModelMetadataRequest for the version that would answer."""
         request = messages.message("GetModelMetadataRequest")(metadata_field=["signature_def"])
         self._name_model(request)
         return request
@@ -227,13 +243,13 @@ class Endpoint:
         ending = self.signature.rpartition("_")[2]
         return ending if ending in (request_pictures.BYTES, request_pictures.UINT8) else request_pictures.FLOAT
 
-    # What came back
+    # Answers
 
     def styled(self, response: Any) -> StyledPicture:
         """The picture in a PredictResponse.
 
         Raises:
-            ServingError: it does not hold one picture.
+            ServingError: it does not hold exactly one picture.
         """
         common = (response.model_spec.version.value, response.model_spec.signature_name)
         outputs = response.outputs
@@ -249,11 +265,11 @@ class Endpoint:
         raise self.error(f"answered {came}; expected one picture as image or image_bytes")
 
     def error(self, text: str) -> ServingError:
-        """An error that no status code of gRPC stands for."""
+        """An error that has no gRPC status code."""
         return ServingError(f"{self.server}, model {self.model}: {text}", self.server, self.model)
 
     def not_ready(self, seconds: float, error: ServingError) -> DeadlineError:
-        """The error of whoever waited in vain."""
+        """The error for a wait that was in vain."""
         return DeadlineError(
             f"not ready after {seconds:g} s: {error}", self.server, self.model, error.code, error.details
         )

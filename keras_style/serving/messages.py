@@ -1,9 +1,9 @@
-"""The messages of TensorFlow Serving's protocol that a client speaks, without TensorFlow.
+"""The messages of TensorFlow Serving's protocol that a client sends and receives, without TensorFlow.
 
 Importing `tensorflow_serving.apis` imports TensorFlow, which takes seconds; a picture may be back before that. So the
 few messages are described here, with the names, numbers and types of the `.proto` files (tensorflow/serving 9d981c5c,
-TensorFlow 2.21), in a pool of their own, where they never meet the real ones. Fields that are not listed are skipped,
-as protocol buffers do with what they do not know. A test compares every line with the real messages.
+TensorFlow 2.21). They live in a descriptor pool of their own, apart from the official ones. Fields that are not listed
+are skipped, as protocol buffers skip unknown fields. A test compares every line with the official messages.
 """
 
 import functools
@@ -13,8 +13,8 @@ from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_fa
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
-# {message: {field: (number, type)}}; "[...]" is repeated, "{...}" a map from strings, and an enumeration is an int32:
-# on the wire they are the same, and a value that this table does not know does no harm.
+# {message: {field: (number, type)}}; "[...]" is repeated, "{...}" a map from strings. An enumeration is an int32:
+# on the wire they are the same, and unknown values do no harm.
 _TENSORFLOW = {
     "TensorShapeProto.Dim": {"size": (1, "int64")},
     "TensorShapeProto": {"dim": (2, "[TensorShapeProto.Dim]"), "unknown_rank": (3, "bool")},
@@ -51,7 +51,7 @@ _SERVING = {
     "ModelVersionStatus": {"version": (1, "int64"), "state": (2, "int32"), "status": (3, "StatusProto")},
     "GetModelStatusResponse": {"model_version_status": (1, "[ModelVersionStatus]")},
 }
-# What `models.config` holds.
+# The contents of `models.config`.
 _CONFIG = {
     "FileSystemStoragePathSourceConfig.ServableVersionPolicy.Latest": {"num_versions": (1, "uint32")},
     "FileSystemStoragePathSourceConfig.ServableVersionPolicy.All": {},
@@ -71,6 +71,15 @@ _CONFIG = {
     },
     "ModelConfigList": {"config": (1, "[ModelConfig]")},
     "ModelServerConfig": {"model_config_list": (1, "ModelConfigList")},
+}
+# config/ssl_config.proto, which tensorflow-serving-api lacks.
+_SSL_CONFIG = {
+    "SSLConfig": {
+        "server_key": (1, "string"),
+        "server_cert": (2, "string"),
+        "custom_ca": (3, "string"),
+        "client_verify": (4, "bool"),
+    },
 }
 
 FLOAT, INT32, UINT8, STRING = 1, 3, 4, 7  # tensorflow/core/framework/types.proto
@@ -93,7 +102,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
     names = [imported.name for imported in known]
     pool.Add(_file("keras_style/tensorflow.proto", "tensorflow", _TENSORFLOW, names))
     names.append("keras_style/tensorflow.proto")
-    pool.Add(_file("keras_style/serving.proto", "tensorflow.serving", {**_SERVING, **_CONFIG}, names))
+    pool.Add(_file("keras_style/serving.proto", "tensorflow.serving", {**_SERVING, **_CONFIG, **_SSL_CONFIG}, names))
     return pool
 
 
@@ -102,7 +111,7 @@ def _file(
 ) -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto(name=name, package=package, syntax="proto3", dependency=imports)
     made: dict[str, descriptor_pb2.DescriptorProto] = {}
-    for full_name in sorted(messages):  # an outer message comes before those within it
+    for full_name in sorted(messages):  # an outer message sorts before those nested in it
         outer, _, own = full_name.rpartition(".")
         made[full_name] = new = (made[outer].nested_type if outer else file.message_type).add(name=own)
         for field, (number, kind) in messages[full_name].items():

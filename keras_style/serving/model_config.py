@@ -1,4 +1,4 @@
-"""`models.config` of TensorFlow Serving, from a directory of exported models."""
+"""The text of TensorFlow Serving's `models.config` for a directory of exported models."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from google.protobuf import text_format
 
 from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal import version_folders
 from keras_style.serving import messages
 
 _POLICY = "latest, latest:COUNT, all or specific:VERSION,VERSION..."
@@ -26,17 +27,17 @@ def models_config(
 
     Args:
         models: the directory that holds MODEL/VERSION/saved_model.pb; every model in it is served.
-        base_path: what that directory is called where the server runs; absolute or a URI.
-        versions: which ones are served, of every model or `{model: policy}` ("latest" for the others): "latest" or
-            "latest:COUNT", the highest numbers; "all"; or "specific:1,3".
+        base_path: path of that directory on the server's machine; absolute or a URI.
+        versions: the policy of every model, or `{model: policy}` with "latest" for the others. "latest" and
+            "latest:COUNT" serve the highest numbers, "all" all, "specific:1,3" those listed.
         labels: `{model: {label: version}}`. A label is letters, digits and underscores.
 
     Returns:
-        A `ModelServerConfig` in protocol buffers' text format, models in the order of their names.
+        A `ModelServerConfig` in protocol buffers' text format, ordered by model.
 
     Raises:
         MissingFileError: there is no such directory.
-        InputError: it holds no model, or another argument is not as above or names what is not there.
+        InputError: it holds no model, an argument is not as above, or a model or version is not there.
 
     Example:
         >>> print(keras_style.serving.models_config("models", labels={"a2b": {"stable": 1}}))
@@ -62,27 +63,21 @@ def models_config(
 
 
 def _models(directory: Path) -> dict[str, list[int]]:
-    """{model: versions, ascending}: what TensorFlow Serving would find."""
+    """`{model: numbers of its whole versions, ascending}`."""
     if not directory.is_dir():
         raise MissingFileError(f"models: no such directory: {directory}")
-    found = {}
-    for folder in sorted(each for each in directory.iterdir() if each.is_dir() and each.name[0] != "."):
-        numbers = sorted(
-            {int(file.parent.name) for file in folder.glob("*/saved_model.pb") if _is_version(file.parent)}
-        )
-        if numbers:
-            found[folder.name] = numbers
+    found = {
+        name: [number for number, folder in versions.items() if (folder / "saved_model.pb").exists()]
+        for name, versions in version_folders.models(directory).items()
+    }
+    found = {name: numbers for name, numbers in found.items() if numbers}
     if not found:
         raise InputError(f"{directory} holds no model; expected MODEL/VERSION/saved_model.pb in it")
     return found
 
 
-def _is_version(folder: Path) -> bool:
-    return re.fullmatch("[0-9]+", folder.name) is not None
-
-
 def _set_policy(policy: Any, name: str, text: str, numbers: list[int]) -> list[int]:
-    """Fill the message in; returns the versions that it serves now."""
+    """Fill in the policy; returns the versions that it serves now."""
     kind, _, rest = text.partition(":")
     if kind == "all" and not rest:
         policy.all.SetInParent()

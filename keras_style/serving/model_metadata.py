@@ -1,4 +1,4 @@
-"""What a server says about a model: its versions and their states, its signatures."""
+"""A server's description of a model: versions, their states, signatures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class VersionStatus:
     Attributes:
         version: its number.
         state: "START", "LOADING", "AVAILABLE", "UNLOADING" or "END".
-        error: why it could not be loaded; empty if all is well.
+        error: why it could not be loaded; empty if it could.
     """
 
     version: int
@@ -29,8 +29,8 @@ class TensorInfo:
     """An input or output.
 
     Attributes:
-        dtype: "float32", "uint8", "string", "int32"; another one by its number in TensorFlow's types.proto.
-        shape: its sides, None where any size goes; None if even their number is not known.
+        dtype: "float32", "uint8", "string" or "int32"; another type as its number in TensorFlow's types.proto.
+        shape: its sides, None for a side of any size; None if the number of sides is unknown.
     """
 
     dtype: str
@@ -44,7 +44,7 @@ class Signature:
     Attributes:
         inputs: `{name: TensorInfo}`.
         outputs: `{name: TensorInfo}`.
-        defaults: `{name: value}` of inputs that need not be sent; a nested list where the value is not a scalar.
+        defaults: `{name: value}` of inputs that need not be sent; a nested list if the value is not a scalar.
     """
 
     inputs: Mapping[str, TensorInfo]
@@ -68,7 +68,7 @@ class ModelMetadata:
 
 
 def read_status(response: Any) -> list[VersionStatus]:
-    """GetModelStatusResponse, in the server's order (TensorFlow Serving: the highest version first)."""
+    """Read a GetModelStatusResponse, in the server's order (TensorFlow Serving: the highest version first)."""
     return [
         VersionStatus(each.version, messages.STATES.get(each.state, str(each.state)), each.status.error_message)
         for each in response.model_version_status
@@ -76,7 +76,7 @@ def read_status(response: Any) -> list[VersionStatus]:
 
 
 def read_metadata(response: Any) -> ModelMetadata:
-    """GetModelMetadataResponse. What SavedModel keeps among the signatures for itself is left out."""
+    """Read a GetModelMetadataResponse, without the signatures that SavedModel adds for its own use."""
     signatures = messages.message("SignatureDefMap")()
     response.metadata["signature_def"].Unpack(signatures)
     return ModelMetadata(
@@ -107,5 +107,5 @@ def _value(tensor: Any) -> Any:
     try:
         value = tensor_protos.from_proto(tensor)
     except ValueError:
-        return None  # of a type that no signature of this package has
+        return None  # a type that no signature of this package has
     return value if isinstance(value, list) else value.tolist()

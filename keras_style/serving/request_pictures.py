@@ -1,4 +1,4 @@
-"""A picture as a request carries it: an encoded file, 8-bit pixels or float pixels."""
+"""The form in which a request carries a picture: an encoded file, 8-bit pixels or float pixels."""
 
 import io
 import os
@@ -12,15 +12,15 @@ from keras_style.errors import InputError
 
 Picture: TypeAlias = bytes | str | os.PathLike[str] | Image.Image | np.ndarray
 
-# From the form that says the least about a picture to the one that says the most.
+# In the order of precision.
 BYTES, UINT8, FLOAT = FORMS = ("bytes", "uint8", "float")
 
 
 def form(picture: Picture, name: str) -> str:
-    """The form in which nothing of a picture is lost: encoded as it is, or its pixels with their depth.
+    """The form that loses nothing of a picture: an encoded file as it is, or pixels with their depth.
 
     Raises:
-        InputError: it is none of the kinds of picture.
+        InputError: the object is no kind of picture.
     """
     if isinstance(picture, bytes | str | os.PathLike):
         return BYTES
@@ -35,7 +35,7 @@ def form(picture: Picture, name: str) -> str:
 
 
 def is_one(value: object) -> bool:
-    """Whether this is a picture itself, where several are expected; most pictures can be iterated, too."""
+    """Whether a value is one picture where several are expected. (Most kinds of picture are iterable, too.)"""
     picture = isinstance(value, bytes | str | os.PathLike | Image.Image)
     return picture or (isinstance(value, np.ndarray) and value.ndim < 4)
 
@@ -43,15 +43,20 @@ def is_one(value: object) -> bool:
 def payload(picture: Picture, wanted: str, name: str) -> np.ndarray | bytes:
     """The picture in the form that is wanted.
 
-    Bytes are sent as they are, whatever they are: the server says what it thinks of them. So is a file whose pixels an
-    exported model sees as `keras_style.images.load` does: a JPEG or PNG without a color profile. Any other one (with a
-    profile, CMYK, WebP, TIFF, ...) is read here and sent as an 8-bit PNG.
+    Bytes are sent as they are, and judged by the server. A file is sent as it is if an exported model reads the same
+    pixels from it as `keras_style.images.load`: a JPEG or PNG without a color profile. Any other file (with a profile,
+    CMYK, WebP, TIFF, ...) is read here and sent as an 8-bit PNG.
+
+    Args:
+        picture: as in `StyleClient.stylize`.
+        wanted: one of `FORMS`.
+        name: the picture's name in errors.
 
     Returns:
         bytes; or uint8 or float32 (1, H, W, 3).
 
     Raises:
-        MissingFileError, InputError: as `keras_style.images.load`; no bytes are checked but for being there.
+        MissingFileError, InputError: as `keras_style.images.load`. Bytes are refused only if they are empty.
     """
     if wanted == BYTES:
         return _encoded(picture, name)
@@ -70,22 +75,22 @@ def _encoded(picture: Picture, name: str) -> bytes:
         with open(picture, "rb") as file:
             return file.read()
     buffer = io.BytesIO()
-    # Pixels travel once: half the time of the usual level for a few percent more bytes.
+    # Level 3 takes half the time of the usual level for a few percent more bytes.
     images.load_pil(picture, name=name).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 
-# Of formats that a SavedModel of this package decodes. It turns JPEGs as their EXIF data says, but not PNGs.
+# {format: Pillow's modes} that an exported model decodes as Python does. It applies the EXIF orientation of JPEGs only.
 _ALIKE = {"JPEG": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")}
 
 
 def _is_read_alike(path: str | os.PathLike[str]) -> bool:
-    """Whether the decoder of an exported model sees what is seen here; only the header is read."""
+    """Whether an exported model decodes the same pixels as `keras_style.images.load`; reads only the header."""
     try:
         with Image.open(path, formats=tuple(_ALIKE)) as image:
             images.check_size(image.height, image.width, "", "")
             if image.format == "PNG" and image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
                 return False
             return image.mode in _ALIKE[image.format or ""] and "icc_profile" not in image.info
-    except Exception:  # whatever is wrong with the file: `images.load` says it well
+    except Exception:  # `images.load` explains whatever is wrong with the file
         return False

@@ -1,4 +1,4 @@
-"""Arrays and bytes <-> the protocol's tensors."""
+"""Arrays and bytes to TensorProto and back, without TensorFlow."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _VALUES = {messages.FLOAT: "float_val", messages.INT32: "int_val", messages.UINT
 
 
 def fill(tensor: Any, value: np.ndarray | bytes) -> None:
-    """Make an empty TensorProto one of an array, or of a batch of one string.
+    """Fill an empty TensorProto with an array, or with a batch of one string.
 
     Args:
         tensor: the message.
@@ -29,19 +29,19 @@ def fill(tensor: Any, value: np.ndarray | bytes) -> None:
         return
     dtype = value.dtype.newbyteorder("<")
     tensor.dtype = _NUMBERS[dtype]
-    tensor.tensor_shape.SetInParent()  # of a scalar there is nothing else to say
+    tensor.tensor_shape.SetInParent()  # present for a scalar, too
     for side in value.shape:
         tensor.tensor_shape.dim.add(size=side)
     tensor.tensor_content = np.ascontiguousarray(value, dtype).tobytes()
 
 
 def from_proto(tensor: Any) -> np.ndarray | list[bytes]:
-    """The array of a tensor of numbers, or the strings of one of strings.
+    """Read a TensorProto: an array of numbers, or a list of strings.
 
-    A server may send the numbers as bytes or one by one, and leave out the end where the last number repeats.
+    A server may send numbers as bytes or one by one, and may leave out repetitions of the last number.
 
     Raises:
-        ValueError: another type, or more or fewer numbers than the shape holds.
+        ValueError: it has another type, or more or fewer numbers than its shape.
     """
     if tensor.dtype == messages.STRING:
         return list(tensor.string_val)

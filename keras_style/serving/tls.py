@@ -1,4 +1,4 @@
-"""An encrypted connection, and who is at its two ends."""
+"""TLS of a client: certificates for the encryption, and for checking the server and the client."""
 
 import os
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from keras_style.errors import InputError, MissingFileError
 
 @dataclass(frozen=True)
 class TLS:
-    """Encrypt the connection; check the server, and with a certificate of one's own (mTLS) be checked by it.
+    """Encrypts the connection and checks the server; with a certificate of the client, the server checks it (mTLS).
 
     Args:
-        ca: PEM file of the authorities that may vouch for the server; gRPC's own list of public ones by default.
-        certificate: PEM file of the client's certificate chain; goes with `key`.
-        key: PEM file of its private key.
-        server_name: the name in the server's certificate, where it is not the host of the address.
+        ca: PEM file of the authorities that may sign the server's certificate; by default gRPC's list of public ones.
+        certificate: PEM file of the client's certificate chain; requires `key`.
+        key: PEM file of the client's private key.
+        server_name: the name in the server's certificate, if it is not the host of the address.
     """
 
     ca: str | os.PathLike[str] | None = None
@@ -30,10 +30,10 @@ class TLS:
             raise InputError(f"tls: {given}; expected both or neither")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """What gRPC makes of the files, read now.
+        """Read the files, and make gRPC's credentials.
 
         Raises:
-            MissingFileError, InputError: a file is not there, cannot be read or is not PEM.
+            MissingFileError, InputError: a file is missing, cannot be read or is not PEM.
         """
         return grpc.ssl_channel_credentials(
             _pem("ca", self.ca, "CERTIFICATE"),

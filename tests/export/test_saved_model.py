@@ -183,7 +183,7 @@ class TestRefusals:
             ("serving_bytes", [], "image_bytes: 0 images; expected at least 1"),
             ("serving_bytes", [[b"a"]], "not compatible with expected shape"),
             ("serving_bytes", [b""], "it is empty"),
-            ("serving_bytes", [encoded(pixels(16, 16), "PNG"), b"no picture"], "its format is not known"),
+            ("serving_bytes", [encoded(pixels(16, 16), "PNG"), b"no picture"], "it is not an image that can be read"),
             ("serving_bytes", [encoded(pixels(16, 16), "PNG")[:90]], "."),
             ("serving_bytes", [files.png_header(50_000, 50_000)], "50000 x 50000 pixels; expected .* at most 6000"),
             ("serving_bytes", [bytes(100_001)], "100001 bytes; expected at most 100000"),

@@ -49,10 +49,38 @@ def test_numbers_go_up(tmp_path):
 
 
 def test_names_are_read_as_a_server_reads_them(tmp_path):
-    for name in ("00000012", "9", "notes", "1.5", "-3", "٤", "99999999999999999999"):
+    names = ("00000012", "9", "007", "notes", "1.5", "-3", " 4", ".5", "٤", "²", str(2**63), "99999999999999999999")
+    for name in names:
         (tmp_path / name).mkdir()
-    assert list(version_folders.versions(tmp_path)) == [9, 12]
+    found = version_folders.versions(tmp_path)
+    assert list(found.items()) == [(7, tmp_path / "007"), (9, tmp_path / "9"), (12, tmp_path / "00000012")]
     assert publish(tmp_path, None, write).name == "13"
+
+
+def test_the_largest_number_is_a_version_and_has_no_next(tmp_path):
+    (tmp_path / str(2**63 - 1)).mkdir()
+    assert list(version_folders.versions(tmp_path)) == [2**63 - 1]
+    with pytest.raises(InputError, match="the next version is"):
+        publish(tmp_path, None, write)
+
+
+def test_models_are_folders_with_folders_of_versions(tmp_path):
+    for name in ("b/2", "b/010", "b/draft", "a/1", ".hidden/1", "notes/text", "empty"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "files").mkdir()
+    for name in ("b/3", "files/1", "4"):
+        (tmp_path / name).touch()
+    found = version_folders.models(tmp_path)
+    assert [(name, list(folders.items())) for name, folders in found.items()] == [
+        ("a", [(1, tmp_path / "a" / "1")]),
+        ("b", [(2, tmp_path / "b" / "2"), (10, tmp_path / "b" / "010")]),
+    ]
+
+
+def test_a_directory_that_is_not_there(tmp_path):
+    for read in (version_folders.versions, version_folders.models):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "none")
 
 
 @pytest.mark.parametrize("version", [1, 12])

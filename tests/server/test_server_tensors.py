@@ -1,7 +1,4 @@
-"""TensorProto to array and back, against TensorFlow's own functions; the gate; what is counted."""
-
-import threading
-import time
+"""TensorProto to array and back, against TensorFlow's own functions."""
 
 import numpy as np
 import pytest
@@ -10,9 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from keras_style.internal.tensorflow import tf
-from keras_style.server import disk, status, tensor_values
-from keras_style.server.gate import Gate
-from keras_style.server.metrics import Counter, Histogram
+from keras_style.server import tensor_values
 
 TensorProto = type(tf.make_tensor_proto(0))
 DTYPES = [
@@ -106,95 +101,3 @@ def test_what_is_no_tensor_or_too_large(message):
 
 def test_the_limit_itself_fits():
     assert tensor_values.decode(proto(tf.float32, 25, float_val=[1]), 100).sum() == 25
-
-
-# The gate
-
-
-def test_as_many_run_and_wait_as_were_asked_for():
-    gate = Gate(2, 3)
-    inside, let_go = [], threading.Event()
-    most = []
-
-    def run():
-        with gate.place(), gate.turn(None):
-            inside.append(1)
-            most.append(len(inside))
-            let_go.wait(30)
-            inside.pop()
-
-    threads = [threading.Thread(target=run) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    started = time.perf_counter()
-    while refused(gate) is None:
-        assert time.perf_counter() - started < 20
-    assert refused(gate) == "RESOURCE_EXHAUSTED" and not gate.is_empty() and len(most) == 2
-    let_go.set()
-    for thread in threads:
-        thread.join()
-    assert max(most) == 2 and len(most) == 5 and gate.is_empty() and refused(gate) is None
-
-
-def refused(gate) -> str | None:
-    try:
-        with gate.place():
-            return None
-    except status.StatusError as error:
-        return error.code.name
-
-
-def test_the_deadline_comes_while_it_waits():
-    gate = Gate(1, 1)
-    with gate.turn(None):
-        with pytest.raises(status.StatusError) as error, gate.turn(time.monotonic() + 0.05):
-            pass
-        assert error.value.code.name == "DEADLINE_EXCEEDED"
-    with gate.turn(time.monotonic() + 5):  # nothing was lost
-        pass
-
-
-# The rest
-
-
-def test_histogram():
-    """A value on a limit belongs to the next bucket, as in tsl/lib/histogram."""
-    histogram = Histogram("/a/b-c", ("model",), 1, 2, 3)
-    for value in (0.5, 1, 3.5, 4, 100):
-        histogram.add(value, 'x"\\')
-    assert histogram.lines() == [
-        ':a:b:c_bucket{model="x\\"\\\\",le="1"} 1',
-        ':a:b:c_bucket{model="x\\"\\\\",le="2"} 2',
-        ':a:b:c_bucket{model="x\\"\\\\",le="4"} 3',
-        ':a:b:c_bucket{model="x\\"\\\\",le="+Inf"} 5',
-        ':a:b:c_sum{model="x\\"\\\\"} 109',
-        ':a:b:c_count{model="x\\"\\\\"} 5',
-    ]
-
-
-def test_counter():
-    counter = Counter("/n", ("a", "b"))
-    assert (counter.first(), counter.lines()) == (0, [])
-    counter.add(2, "x", "y")
-    counter.add(3, "z", "y")
-    counter.add(1, "x", "y")
-    assert (counter.first(), counter.lines()) == (3, [':n{a="x",b="y"} 3', ':n{a="z",b="y"} 3'])
-
-
-def test_versions_on_disk(tmp_path):
-    for name in ("1", "007", "12", "x", "-3", "1.5", "²", " 4", ".5", str(2**63)):
-        (tmp_path / name).mkdir()
-    assert {number: path.name for number, path in disk.versions(tmp_path).items()} == {1: "1", 7: "007", 12: "12"}
-
-
-@pytest.mark.parametrize(
-    ("message", "sent"),
-    [
-        ("short", "short"),
-        ("x" * 1024, "x" * 1024),
-        ("x" * 1025, "x" * 1024 + "...TRUNCATED"),
-        ("é" * 600, "é" * 512 + "...TRUNCATED"),
-    ],
-)
-def test_a_message_is_cut_by_its_bytes(message, sent):
-    assert status.details(message) == sent

@@ -1,4 +1,4 @@
-"""A version of a model in memory, run the way TensorFlow Serving's C++ loader runs it."""
+"""A version of a model in memory, run as TensorFlow Serving's C++ loader runs it."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,22 @@ import numpy as np
 from keras_style.internal.tensorflow import tf
 from keras_style.server.status import StatusError, invalid
 
-# After runtime, which prepares the environment. `Session.run` of Python would convert other types and refuse other
-# shapes before TensorFlow sees them; the C API below it is what C++ calls.
+# Imported after keras_style.internal.tensorflow, which prepares the environment. Python's `Session.run` would convert
+# other types and refuse other shapes before TensorFlow sees them; C++ calls this C API.
 from tensorflow.python.client import pywrap_tf_session as c_api  # isort: skip
 
 
-class Loaded:
+class LoadedVersion:
     """One session of one SavedModel; threads may share it.
+
+    Args:
+        path: directory of the SavedModel.
 
     Attributes:
         signatures: SignatureDef by name, as the file has them.
+
+    Raises:
+        StatusError, tf.errors.OpError: there is none, or it cannot be loaded.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -40,8 +46,8 @@ class Loaded:
         """Run the graph.
 
         Args:
-            feeds: arrays by the names of tensors in the graph.
-            fetches: names of tensors.
+            feeds: arrays by tensor name in the graph.
+            fetches: tensor names.
             timeout_ms: 0: none.
 
         Raises:
@@ -62,7 +68,7 @@ class Loaded:
         self._ends.clear()
 
     def _end(self, name: str) -> Any:
-        """The tensor of a name, as the C API takes it."""
+        """The tensor of a name, in the form that the C API takes."""
         if name not in self._ends:
             self._ends[name] = self._find(name)._as_tf_output()
         return self._ends[name]
