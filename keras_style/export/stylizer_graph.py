@@ -20,6 +20,7 @@ from keras_style.optimize.lbfgs_graph import lbfgs_graph
 from keras_style.optimize.objective import Features, Objective
 from keras_style.optimize.schedule import schedule
 from keras_style.optimize.schedule_graph import Stages, require, stages
+from keras_style.optimize.targets import Targets
 from keras_style.painting.stylizer import Stylizer, load_backbone
 
 _BATCH = (1, None, None, 3)
@@ -195,10 +196,10 @@ class _Painter:
                 before = todo.size(tf.maximum(index - 1, 0))
                 start = tf.clip_by_value(start + (content - resize(resize(target, *before), height, width)), 0, 1)
             network, features = networks
-            losses = objective.bind(network, self._extend(content)[None], [style[None]], target_features=features)
+            losses = objective.bind(network, Targets(self._extend(content)[None], [style[None]]), features)
             evaluate = _finite(losses_and_gradient(losses, _BATCH, tf.float32))
             start = tf.ensure_shape(self._extend(start)[None], _BATCH)
-            minimum = self._minimize(objective, evaluate, start, todo.steps[index])
+            minimum = self._minimize(evaluate, start, todo.steps[index])
             return index + 1, self._trim(minimum[0])
 
         return tf.while_loop(
@@ -209,11 +210,9 @@ class _Painter:
             parallel_iterations=1,
         )[1]
 
-    def _minimize(
-        self, objective: Objective, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor
-    ) -> tf.Tensor:
+    def _minimize(self, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         if self.adam is None:
-            return lbfgs_graph(evaluate, start, steps, objective.units)
+            return lbfgs_graph(evaluate, start, steps, self.optimizer.units)
         return adam_graph(self.adam, evaluate, start, steps)
 
     def _extend(self, image: tf.Tensor) -> tf.Tensor:

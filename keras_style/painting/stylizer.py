@@ -144,16 +144,13 @@ class Stylizer:
 
         def make() -> "CoarseToFine":
             from keras_style.optimize.coarse_to_fine import CoarseToFine
+            from keras_style.optimize.targets import Targets
 
             return CoarseToFine(
                 build_optimizer(self._blend, self.pooling, [target, *targets], tile=tile),
                 stages,
-                target,
-                targets,
-                blend,
+                Targets(target[None], [each[None] for each in targets], blend, content_regions, style_regions),
                 start,
-                content_regions,
-                style_regions,
                 variant.bleed,
             )
 

@@ -134,18 +134,16 @@ def synthesize_texture(
 
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
+        from keras_style.optimize.targets import Targets
 
         pixels = texture.reshape(-1, 3)
         drawn = np.random.default_rng(seed).integers(0, len(pixels), (stages[0].height, stages[0].width))
         return CoarseToFine(
             build_optimizer(blend, pooling, [texture], wrap=WRAP if tileable else 0),
             stages,
-            content=None,
-            styles=[texture],
-            blend=[1.0],
-            init=pixels[drawn],
-            edge=EDGE,
-            bleed=variant.bleed,
+            Targets(style=[texture[None]], edge=EDGE),
+            pixels[drawn],
+            variant.bleed,
         )
 
     return watch.run(stages, make, settings, digests)

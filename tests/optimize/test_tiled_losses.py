@@ -15,6 +15,7 @@ from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.histogram import HistogramByParts
 from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling import memory
 from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
 from keras_style.optimize.tiling.tiles import Tiling
@@ -44,14 +45,14 @@ def noise(*size: int, dtype: type = np.float64, seed: int = 0) -> np.ndarray:
 
 
 def of_whole(objective, backbone, images, *targets) -> tuple[dict, np.ndarray]:
-    bound = objective.bind(backbone, *targets)
+    bound = objective.bind(backbone, Targets(*targets))
     evaluate = losses_and_gradient(bound, images.shape, images.dtype)
     values, gradient = evaluate(tf.constant(images), 1)
     return {name: float(value) for name, value in values.items()}, gradient.numpy()
 
 
 def of_tiles(objective, backbone, tile, images, *targets) -> tuple[dict, np.ndarray]:
-    evaluate = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, *targets)
+    evaluate = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, Targets(*targets))
     values, gradient = evaluate(tf.constant(images), 1)
     return {name: float(value) for name, value in values.items()}, gradient.numpy()
 

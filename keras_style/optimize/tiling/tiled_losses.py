@@ -15,11 +15,11 @@ import numpy as np
 
 from keras_style.backbones.vgg import IMAGE, Backbone
 from keras_style.errors import InputError
-from keras_style.images.masks import Regions
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge
+from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.projections import Projected
 from keras_style.optimize.tiling.tiled_network import TiledNetwork, traced, within
 from keras_style.optimize.tiling.tiles import Tile, Tiling
@@ -61,12 +61,7 @@ def tiled_losses_and_gradient(
     pixels: int,
     shape: tuple[int, ...],
     dtype: np.dtype,
-    content: np.ndarray | None = None,
-    style: Sequence[np.ndarray] = (),
-    blend: Sequence[float] | None = None,
-    content_regions: Regions | None = None,
-    style_regions: Sequence[Regions] = (),
-    edge: int = 0,
+    targets: Targets,
 ) -> LossesAndGradient:
     """What `losses_and_gradient` gives for `Objective.bind`, in the memory of one tile, to be called eagerly.
 
@@ -82,7 +77,7 @@ def tiled_losses_and_gradient(
         pixels: the network sees as many at a time as a square of this side has.
         shape: (B, H, W, 3) of the images.
         dtype: float32 or float64.
-        backbone, content, style, blend, content_regions, style_regions, edge: as for `Objective.bind`.
+        backbone, targets: as for `Objective.bind`.
 
     Raises:
         InputError: as `Objective.bind`, or tiles are smaller than what the deepest layer sees.
@@ -94,10 +89,9 @@ def tiled_losses_and_gradient(
     pointwise = [term for term in terms if term.loss.adds_up == "distance"]
     sliced = [term for term in terms if term.loss.adds_up == "projections"]
     summed = [term for term in terms if term.loss.adds_up in ("statistics", "histogram")]
-    targets = (content, style, blend, content_regions, style_regions, edge)
     whole = None
     if at_once:
-        bound = Objective(at_once).bind(backbone, *targets)
+        bound = Objective(at_once).bind(backbone, targets)
         whole = losses_and_gradient(bound, shape, dtype)
         if len(at_once) == len(terms):
             return whole
@@ -107,13 +101,13 @@ def tiled_losses_and_gradient(
     def added_up(image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
         return _Sums(network, wanted)(tf.constant(image))
 
-    of_sums = Objective(summed).summands(backbone.poolings, added_up, *targets) if summed else []
+    of_sums = Objective(summed).summands(backbone.poolings, added_up, targets) if summed else []
     fixed = []
     if pointwise:
-        if content is None:
+        if targets.content is None:
             raise InputError("the objective compares with the content image; none was given")
         layers = sorted({term.layer for term in pointwise})
-        kept = dict(zip(layers, network.features(content, layers), strict=True))
+        kept = dict(zip(layers, network.features(targets.content, layers), strict=True))
         fixed = [_Pointwise.towards(term, kept[term.layer], network, shape) for term in pointwise]
     sums = _Sums(
         network,
