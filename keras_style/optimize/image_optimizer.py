@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_style import checks
-from keras_style.backbones.vgg import Backbone
+from keras_style.backbones.backbone import Backbone
 from keras_style.checks import OPTIMIZERS
 from keras_style.errors import DivergenceError, InputError
 from keras_style.images.masks import Regions

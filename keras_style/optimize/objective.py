@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_style import checks
-from keras_style.backbones.vgg import Backbone
+from keras_style.backbones.backbone import Backbone
 from keras_style.checks import BALANCES
 from keras_style.errors import InputError
 from keras_style.images import masks
@@ -127,7 +127,7 @@ class Objective:
         """
         layers = [term.layer for term in self.terms]
         backbone.check_layers(layers)
-        summands = self.summands(backbone.poolings, of_whole(target_features or backbone), targets)
+        summands = self.summands(backbone, of_whole(target_features or backbone), targets)
 
         def losses(images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
             maps = backbone(images, layers)
@@ -141,11 +141,11 @@ class Objective:
 
         return losses
 
-    def summands(self, poolings: Callable[[str], int], statistics: StatisticsOf, targets: Targets) -> list["Summand"]:
+    def summands(self, backbone: Backbone, statistics: StatisticsOf, targets: Targets) -> list["Summand"]:
         """The terms, each with what it compares with; arguments and errors as for `bind`.
 
         Args:
-            poolings: how often a layer was halved.
+            backbone: whose layers the terms name.
             statistics: how the statistics of content and style are taken.
         """
         style, regions, edge = targets.style, targets.content_regions, targets.edge
@@ -161,17 +161,20 @@ class Objective:
             if term.target != "style":
                 places.append((term, None, [None]))
                 continue
-            times = poolings(term.layer)
             if regions is None:
-                places.append((term, None, [without_edge(image.shape, times, edge) for image in style]))
+                places.append(
+                    (term, None, [without_edge_at(backbone, term.layer, image.shape, edge) for image in style])
+                )
                 continue
             for region, weights in regions.items():
-                within = _at_layer(weights, times, region, f"the content at {term.layer}")
-                of_styles: list[np.ndarray | None] = [
-                    _at_layer(each[region], times, region, f"the style at {term.layer}")
-                    for each in targets.style_regions
-                ]
-                places.append((term, within, of_styles))
+                within, *of_styles = (
+                    _at_layer(backbone, term.layer, each, region, name)
+                    for name, each in [
+                        ("content", weights),
+                        *(("style", each[region]) for each in targets.style_regions),
+                    ]
+                )
+                places.append((term, within, [*of_styles]))
 
         taken: dict[str, list[list[Statistics]]] = {}  # of each target's images, those of each place in turn
         for target, images in sources.items():
@@ -237,24 +240,32 @@ class Summand:
 
     def value(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         loss = self.term.loss.redrawn(step)
-        mask = without_edge(features.shape, 0, self.edge) if self.mask is None else self.mask
+        mask = without_edge(features.shape[1:3], self.edge) if self.mask is None else self.mask
         return tf.reduce_mean(self.weight * loss.distance(self.aim, loss.statistics(features, mask)))
 
 
-def without_edge(shape: Sequence[int], poolings: int, edge: int) -> np.ndarray | None:
-    """A mask (1, H', W') of a layer of images (B, H, W, 3): the positions away from the border; None if all count."""
+def without_edge(shape: Sequence[int], edge: int) -> np.ndarray | None:
+    """A mask (1, H', W') of a layer of H' x W' positions: those away from the border; None if all count."""
     if not edge:
         return None
-    mask = np.zeros((1, *(side >> poolings for side in shape[1:3])), np.float32)
+    mask = np.zeros((1, *shape), np.float32)
     rows, columns = (min(edge, (side - 1) // 2) for side in mask.shape[1:])
     mask[:, rows : mask.shape[1] - rows, columns : mask.shape[2] - columns] = 1
     return mask
 
 
-def _at_layer(weights: np.ndarray, poolings: int, region: str, where: str) -> np.ndarray:
-    carried = masks.at_layer(weights, poolings)[None]
+def without_edge_at(backbone: Backbone, layer: str, shape: Sequence[int], edge: int) -> np.ndarray | None:
+    """`without_edge` of a layer of images (B, H, W, 3)."""
+    return without_edge(backbone.shape(layer, shape[1], shape[2]), edge) if edge else None
+
+
+def _at_layer(backbone: Backbone, name: str, weights: np.ndarray, region: str, of: str) -> np.ndarray:
+    layer, (height, width) = backbone.layer(name), weights.shape
+    carried = masks.at_layer(weights, layer.stride, backbone.shape(name, height, width), layer.offset)[None]
     if not carried.any():
-        raise InputError(f"region {region!r}: nothing of it is left in {where}; expected a larger region or image")
+        raise InputError(
+            f"region {region!r}: nothing of it is left in the {of} at {name}; expected a larger region or image"
+        )
     return carried
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_style import Stylizer
+from keras_style.backbones import Backbone, Layer
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses import ContentLoss, GramLoss, HistogramLoss, TotalVariationLoss
@@ -12,17 +13,13 @@ from keras_style.optimize.objective import Objective, Term
 from keras_style.optimize.targets import Targets
 
 
-class Linear:
+class Linear(Backbone):
     """A stand-in for a network: each layer a matrix on the colors, so that gradients can be carried back by hand."""
 
     def __init__(self, **matrices: np.ndarray):
+        self.name = "linear"
         self.matrices = matrices
-
-    def check_layers(self, layers):
-        assert set(layers) <= {"image", *self.matrices}
-
-    def poolings(self, layer):
-        return 0
+        self.layers = tuple(Layer(name, matrix.shape[1], 1, 0) for name, matrix in matrices.items())
 
     def __call__(self, images, layers):
         return {layer: images if layer == "image" else tf.matmul(images, self.matrices[layer]) for layer in set(layers)}

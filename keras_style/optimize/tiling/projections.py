@@ -73,13 +73,12 @@ class Projected:
         return values, placed
 
     def bounds(self, tile: Tile) -> list[tf.Tensor]:
-        return [tf.constant(tile.bounds(self.network.backbone.poolings(layer))) for layer in self.layers]
+        return [tf.constant(self.network.bounds(tile, layer)) for layer in self.layers]
 
     def own(self, slopes: Sequence[np.ndarray], tile: Tile) -> list[tf.Tensor]:
         """What is a tile's own of the derivatives."""
         return [
-            tf.constant(tile.own(slope, self.network.backbone.poolings(layer)))
-            for slope, layer in zip(slopes, self.layers, strict=True)
+            tf.constant(self.network.own(tile, layer, slope)) for slope, layer in zip(slopes, self.layers, strict=True)
         ]
 
     def _placed(self, part: Any, images: tf.Tensor, step: tf.Tensor) -> list[np.ndarray]:
@@ -96,7 +95,7 @@ class Projected:
             of_each = {(term.loss, term.layer): whole for term, whole in zip(self.terms, placed, strict=True)}
             return [loss.statistics(tf.constant(of_each[loss, layer]), mask) for loss, layer, mask in wanted]
 
-        self._summands = Objective(self.terms).summands(self.network.backbone.poolings, statistics, self._targets)
+        self._summands = Objective(self.terms).summands(self.network.backbone, statistics, self._targets)
         self._draw = int(step)
 
     def _along(self, direction: int, term: Term, whole: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
@@ -107,7 +106,7 @@ class Projected:
             tape.watch(projections)
             for each in self._summands:
                 if each.term is term:
-                    mask = each.mask if each.mask is not None else without_edge(whole.shape, 0, each.edge)
+                    mask = each.mask if each.mask is not None else without_edge(whole.shape[1:3], each.edge)
                     target = term.loss.along(direction, each.aim)
                     distance = term.loss.distance(target, term.loss.statistics(projections, mask))
                     parts.append(tf.reduce_mean(each.weight * distance) / whole.shape[-1])
