@@ -103,11 +103,12 @@ def evaluation(backbone: Any, size: int, compiled: bool = False, dtype: str = "f
     from keras_style import Objective, Term, losses
     from keras_style.internal.tensorflow import tf
     from keras_style.optimize.gradient import losses_and_gradient
+    from keras_style.optimize.targets import Targets
 
     content, style, image = (x.astype(dtype) for x in step_benchmark.pictures(size))
     terms = [Term(losses.GramLoss("paper"), layer, 1.0, "style") for layer in step_benchmark.STYLE]
     objective = Objective([*terms, Term(losses.ContentLoss("mean"), step_benchmark.CONTENT, 1.0, "content")])
-    bound = objective.bind(backbone, content, [style])
+    bound = objective.bind(backbone, Targets(content, [style]))
     at, number = tf.constant(image), tf.constant(1, tf.int64)
     if not compiled:
         evaluate = losses_and_gradient(bound, image.shape, image.dtype)

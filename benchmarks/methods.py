@@ -18,6 +18,7 @@ from workers import processor
 from keras_style import Objective, backbones, images
 from keras_style.internal.tensorflow import tf
 from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.targets import Targets
 from keras_style.painting import methods
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -55,7 +56,7 @@ def prepare(name: str, size: int):
     painting = images.resize(images.load(EXAMPLES / "style" / "vangogh_cafe_terrace_at_night.png"), size, size)[None]
     variant = methods.get(name).variant("default")
     objective = Objective(methods.get(name).terms(variant), variant.balance)
-    losses = objective.bind(backbones.get(variant.backbone, pooling=variant.pooling), photograph, [painting])
+    losses = objective.bind(backbones.get(variant.backbone, pooling=variant.pooling), Targets(photograph, [painting]))
     evaluate = losses_and_gradient(losses, photograph.shape, photograph.dtype)
     at = tf.constant(0.9 * photograph + 0.1 * painting)
     return lambda number: evaluate(at, tf.constant(number, tf.int64))[1].numpy()

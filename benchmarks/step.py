@@ -152,11 +152,12 @@ def ours(size: int, precision: str):
     from keras_style import Objective, Term, backbones, losses
     from keras_style.internal.tensorflow import tf
     from keras_style.optimize.gradient import losses_and_gradient
+    from keras_style.optimize.targets import Targets
 
     content, style, image = pictures(size)
     terms = [Term(losses.GramLoss("paper"), layer, 1.0, "style") for layer in STYLE]
     objective = Objective([*terms, Term(losses.ContentLoss("mean"), CONTENT, 1.0, "content")])
-    loss_terms = objective.bind(backbones.get("vgg16_bsds500", precision=precision), content, [style])
+    loss_terms = objective.bind(backbones.get("vgg16_bsds500", precision=precision), Targets(content, [style]))
 
     evaluate = losses_and_gradient(loss_terms, image.shape, image.dtype)
     at, number = tf.constant(image), tf.constant(1, tf.int64)

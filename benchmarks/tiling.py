@@ -90,17 +90,19 @@ def overhead(size: int, tiles: list[int], rounds: int) -> dict[str, Any]:
     from keras_style.internal.tensorflow import tf
     from keras_style.optimize.gradient import losses_and_gradient
     from keras_style.optimize.objective import Objective
+    from keras_style.optimize.targets import Targets
     from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
 
     random = np.random.default_rng(0)
     image, content, style = (random.random((1, size, size, 3), np.float32) for _ in range(3))
     backbone, objective = backbones.get("vgg16_bsds500"), Objective(Stylizer()._blend.terms())
-    bound = objective.bind(backbone, content, [style])
+    targets = Targets(content, [style])
+    bound = objective.bind(backbone, targets)
     contenders = {"whole": losses_and_gradient(bound, image.shape, image.dtype)}
     for tile in tiles:
         if tile < size:
             contenders[str(tile)] = tiled_losses_and_gradient(
-                objective, backbone, tile, image.shape, image.dtype, content, [style]
+                objective, backbone, tile, image.shape, image.dtype, targets
             )
     pixels = tf.constant(image)
     gradients = {name: evaluate(pixels, 1)[1].numpy() for name, evaluate in contenders.items()}

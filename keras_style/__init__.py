@@ -13,7 +13,7 @@ environment.prepare()
 if TYPE_CHECKING:
     from keras_style import backbones, batch, data, export, images, layers, losses, models, server, serving, training
     from keras_style.api import methods, transfer
-    from keras_style.backbones.vgg import Backbone
+    from keras_style.backbones.backbone import Backbone
     from keras_style.export.saved_model import export_saved_model
     from keras_style.models.loading.presets import presets
     from keras_style.optimize.image_optimizer import ImageOptimizer
@@ -53,7 +53,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names.attributes(
     __name__,
     {
-        "Backbone": "keras_style.backbones.vgg",
+        "Backbone": "keras_style.backbones.backbone",
         "ImageOptimizer": "keras_style.optimize.image_optimizer",
         "Iterate": "keras_style.optimize.iterate",
         "Objective": "keras_style.optimize.objective",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keras import Model
     from keras.optimizers import Optimizer
 
-    from keras_style.backbones.vgg import Backbone
+    from keras_style.backbones.backbone import Backbone
 
 
 def methods() -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""The frozen VGG networks whose feature maps the losses compare."""
+"""The VGG networks, the usual backbones."""
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,11 +10,9 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.backbones import weights, winograd
+from keras_style.backbones.backbone import IMAGE, Backbone, Layer, up_to_deepest
 from keras_style.checks import POOLINGS, PRECISIONS
-from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
-
-IMAGE = "image"  # the layer that stands for the pixels themselves
 
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR, 0-255: the mean that the VGG weights were trained with
 
@@ -23,8 +22,8 @@ _ENOUGH_CHANNELS = 64 * 128
 
 
 @dataclass(frozen=True, eq=False)
-class Backbone:
-    """A VGG network up to its last convolution, as a function of images.
+class VGG(Backbone):
+    """A VGG network up to its last convolution, as a function of images; features are those after the ReLU.
 
     On a processor, convolutions of many channels are Winograd's, whose transformed filters are computed once and
     captured by every `tf.function` that the network is called in. Weights of the others are constants of the graph.
@@ -36,13 +35,8 @@ class Backbone:
         precision: "float32", or "mixed_bfloat16", as Keras calls it: convolutions in bfloat16, which halves what the
             network keeps for the gradient; features are given in the dtype of the images, and losses computed in it.
             For GPUs and processors with instructions for it (`avx512_bf16`, `amx_bf16`); without them it is slower.
-        filters: `prepared()` in the graph that the network is to be part of; None: each is computed when it is first
-            needed, outside of all graphs.
-
-    Example:
-        >>> backbone = keras_style.backbones.get("vgg16_bsds500")
-        >>> backbone(images, ["block1_conv1"])["block1_conv1"].shape
-        TensorShape([1, 256, 256, 64])
+        filters: transformed filters in the graph that the network is to be part of (`prepared`); None: each is computed
+            when it is first needed, outside of all graphs.
 
     Reference: Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
     """
@@ -58,77 +52,43 @@ class Backbone:
         checks.choice("pooling", self.pooling, POOLINGS)
         checks.choice("precision", self.precision, PRECISIONS)
 
+    @functools.cached_property
+    def layers(self) -> tuple[Layer, ...]:  # type: ignore[override]
+        return weights.layers({name: kernel.shape[-1] for name, (kernel, _) in self.kernels.items()})
+
     @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of all layers that can be tapped, shallow to deep."""
-        return (IMAGE, *self.kernels)
+    def arrays(self) -> Iterable[np.ndarray]:
+        return (array for pair in self.kernels.values() for array in pair)
 
-    def check_layers(self, layers: Iterable[str]) -> None:
-        """Raise InputError unless this network has every one of `layers`."""
-        unknown = [layer for layer in layers if layer not in self.layers]
-        if unknown:
-            raise InputError(
-                f"{self.name} has no layer {', '.join(map(repr, unknown))}; expected some of {', '.join(self.layers)}"
-            )
-
-    def poolings(self, layer: str) -> int:
-        """How many times an image was halved on its way to `layer`."""
-        return 0 if layer == IMAGE else int(layer[5]) - 1
-
-    def channels(self, layer: str) -> int:
-        """How many channels `layer` has."""
-        return 3 if layer == IMAGE else int(self.kernels[layer][0].shape[-1])
-
-    def reach(self, layers: Iterable[str]) -> int:
-        """How many pixels beyond its own, to each side, a position of the deepest of `layers` sees."""
-        # A 3 x 3 convolution sees the next positions.
-        return sum(2 ** self.poolings(name) for name in self._up_to_deepest(layers))
+    def with_pooling(self, pooling: str) -> "VGG":
+        return replace(self, pooling=pooling)
 
     def __call__(self, images: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:
-        """Feature maps after the ReLU of each named layer; the network ends at the deepest of them.
-
-        Args:
-            images: (B, H, W, 3), RGB in [0, 1], float32 or float64.
-            layers: names out of `self.layers`.
-
-        Returns:
-            `{layer: (B, H', W', C)}` in the dtype of `images`; H' = H // 2**(block - 1).
-
-        Raises:
-            InputError: an unknown layer.
-        """
         wanted = set(layers)
         self.check_layers(wanted)
         features = {IMAGE: images} if IMAGE in wanted else {}
         x = tf.reverse(images, [-1]) * 255.0 - tf.constant(_CAFFE_MEAN, images.dtype)
         if self.precision == "mixed_bfloat16":
             x = tf.cast(x, tf.bfloat16)
-        block = "1"
-        for name, (_, bias) in self.kernels.items():
+        stride = 1
+        for layer, (name, (_, bias)) in zip(self.layers, self.kernels.items(), strict=True):
             if len(features) == len(wanted):
                 break
-            if name[5] != block:
-                block = name[5]
+            if layer.stride != stride:
+                stride = layer.stride
                 x = _POOL[self.pooling](x, 2, 2, "VALID")
             x = tf.nn.relu(tf.nn.bias_add(self._convolve(x, name), tf.constant(bias, x.dtype)))
             if name in wanted:
                 features[name] = tf.cast(x, images.dtype)
         return features
 
-    def prepared(self, layers: Iterable[str]) -> dict[str, winograd.Filters]:
-        """Filters for Winograd's convolution, float32, of a network that ends at the deepest of `layers`.
+    def prepared(self, names: Iterable[str]) -> "VGG":
+        """The network with filters for Winograd's convolution, float32, up to the deepest of the layers `names`.
 
         A graph that is to be saved carries kernels as they are, a quarter of that, and transforms them when it runs.
         """
-        return {
-            name: winograd.prepare(self.kernels[name][0], tf.float32)
-            for name in self._up_to_deepest(layers)
-            if self._by_winograd(name)
-        }
-
-    def _up_to_deepest(self, layers: Iterable[str]) -> list[str]:
-        names = list(self.kernels)
-        return names[: max((names.index(layer) + 1 for layer in layers if layer != IMAGE), default=0)]
+        used = (layer.name for layer in up_to_deepest(self.layers, names) if self._by_winograd(layer.name))
+        return replace(self, filters={name: winograd.prepare(self.kernels[name][0], tf.float32) for name in used})
 
     def _convolve(self, x: tf.Tensor, layer: str) -> tf.Tensor:
         if self._by_winograd(layer) and winograd.pays(x) is not False:
@@ -150,24 +110,9 @@ class Backbone:
             self._computed[layer, dtype] = winograd.prepare_once(self.kernels[layer][0], dtype)
         return self._computed[layer, dtype]
 
-    def normalized(self, images: Iterable[np.ndarray]) -> "Backbone":
-        """The same network rescaled so that the mean activation of every layer over `images` is one.
-
-        A network of ReLUs keeps its function when a layer is scaled and the next one takes the scale back. Gatys et al.
-        normalize every filter over ImageNet; a scale for each layer over a few images is ours: a filter that is silent
-        on these images would get a scale without bound.
-
-        Args:
-            images: arrays (H, W, 3), RGB in [0, 1].
-
-        Reference: Gatys et al. 2016, §2.
-        """
-        names = tuple(self.kernels)
-        # One image's features at a time: they take a hundred times the memory of the image.
-        measured = [
-            tf.nest.map_structure(tf.reduce_mean, self(tf.constant(image[None], tf.float32), names)) for image in images
-        ]
-        means = {name: float(np.mean([each[name] for each in measured])) for name in names}
+    def normalized(self, images: Iterable[np.ndarray]) -> "VGG":
+        # A network of ReLUs keeps its function when a layer is scaled and the next one takes the scale back.
+        means = self.mean_activations(images)
         kernels = {}
         before = 1.0
         for name, (kernel, bias) in self.kernels.items():
@@ -182,7 +127,7 @@ _POOL: Mapping[str, Any] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d
 
 def get(
     name: str, *, file: str | os.PathLike[str] | None = None, pooling: str = "max", precision: str = "float32"
-) -> Backbone:
+) -> VGG:
     """The backbone called `name`, with published weights or those of a local file.
 
     Args:
@@ -190,11 +135,11 @@ def get(
             once to Keras's cache). "NAME=FILE" names a local file too.
         file: a local HDF5 file of the same network's weights.
         pooling: "max" or "average".
-        precision: "float32" or "mixed_bfloat16"; see `Backbone`.
+        precision: "float32" or "mixed_bfloat16"; see `VGG`.
 
     Raises:
         InputError: unknown name, pooling or precision.
         WeightsError: the weights cannot be had, are damaged or of another network.
     """
     name, _, given = name.partition("=")
-    return Backbone(name, weights.load(name, file or given or None), pooling, precision)
+    return VGG(name, weights.load(name, file or given or None), pooling, precision)

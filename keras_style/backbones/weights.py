@@ -6,13 +6,14 @@ import importlib.util
 import os
 import re
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from keras_style.backbones.backbone import Layer
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.internal import atomic_files
 
@@ -115,6 +116,27 @@ def layer_names(network: str) -> tuple[str, ...]:
     )
 
 
+def layers(filters: Mapping[str, int]) -> tuple[Layer, ...]:
+    """Records of a VGG's convolutions, from their numbers of filters: `{"blockN_convM": filters}`, shallow to deep."""
+    records = []
+    reach = 0
+    for name, channels in filters.items():
+        match = re.fullmatch(r"block(\d+)_conv\d+", name)
+        if match is None:
+            raise InputError(f"a kernel of a VGG is called {name!r}; expected blockN_convM")
+        stride = 2 ** (int(match[1]) - 1)
+        reach += stride  # a 3 x 3 convolution sees the next positions
+        records.append(Layer(name, channels, stride, reach))
+    return tuple(records)
+
+
+def layers_of(network: str) -> tuple[Layer, ...]:
+    """Records of the convolutions of "vgg16" or "vgg19"."""
+    counts = zip(CHANNELS, CONVOLUTIONS[network], strict=True)
+    filters = [channels for channels, count in counts for _ in range(count)]
+    return layers(dict(zip(layer_names(network), filters, strict=True)))
+
+
 def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
     """Kernels (3, 3, in, out) and biases (out,) of every convolution of the backbone `name`, float32.
 
@@ -186,8 +208,8 @@ def _layer_of(path: str, names: tuple[str, ...]) -> str | None:
 
 def _check_shapes(path: Path, network: str, kernels: Kernels) -> None:
     inputs = 3
-    for name, (kernel, bias) in kernels.items():
-        outputs = CHANNELS[int(name[5]) - 1]
+    for layer, (name, (kernel, bias)) in zip(layers_of(network), kernels.items(), strict=True):
+        outputs = layer.channels
         if kernel.shape != (3, 3, inputs, outputs) or bias.shape != (outputs,):
             raise WeightsError(
                 f"{path}: {name} has kernel {kernel.shape} and bias {bias.shape}; {network} needs "

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from keras_style.backbones.vgg import IMAGE, Backbone
+from keras_style.backbones.backbone import IMAGE, Backbone, Rescaled
 from keras_style.checks import INITS
 from keras_style.errors import InputError
 from keras_style.images import MIN_SIDE, color_graph, smoothing_graph
@@ -20,6 +20,7 @@ from keras_style.optimize.lbfgs_graph import lbfgs_graph
 from keras_style.optimize.objective import Features, Objective
 from keras_style.optimize.schedule import schedule
 from keras_style.optimize.schedule_graph import Stages, require, stages
+from keras_style.optimize.targets import Targets
 from keras_style.painting.stylizer import Stylizer, load_backbone
 
 _BATCH = (1, None, None, 3)
@@ -72,7 +73,7 @@ def stylizer_graph(stylizer: Stylizer) -> StylizerGraph:
     if stylizer.style_blend is not None and len(stylizer.style_blend) != 1:
         raise InputError(f"style_blend has {len(stylizer.style_blend)} weights; an export takes one style")
     schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes)  # refuses what fits no size
-    backbone = load_backbone(variant, stylizer.pooling)
+    backbone = load_backbone(variant)
     optimizer = ImageOptimizer(backbone, Objective(stylizer._blend.terms(), variant.balance), variant.optimizer)
     adam = None if optimizer.optimizer == "lbfgs" else _numbers_of_adam(optimizer.optimizer)
     image = tf.TensorSpec([None, None, 3], tf.float32)
@@ -143,16 +144,14 @@ class _Painter:
     def _networks(self, target: tf.Tensor, aim: tf.Tensor) -> tuple[Backbone, Features]:
         """What the image goes through, and what content and style go through."""
         layers = [term.layer for term in self.optimizer.objective.terms]
-        backbone = self.optimizer.backbone
-        backbone = replace(backbone, filters=backbone.prepared(layers))
+        backbone = self.optimizer.backbone.prepared(layers)
         features = _once(backbone, layers)
         if not self.stylizer._variant.normalized_backbone:
             return backbone, features
         of_images = [features(image[None], layers) for image in (target, aim)]
         means = {layer: tf.add_n([tf.reduce_mean(each[layer]) for each in of_images]) / 2 for layer in layers}
         scales = {layer: tf.where(mean > 0, 1 / mean, 1.0) for layer, mean in means.items() if layer != IMAGE}
-        given = {each.name: getattr(backbone, each.name) for each in fields(backbone) if each.init}
-        scaled = _ScaledBackbone(**given, scales=scales)
+        scaled = Rescaled(backbone, scales)
         return scaled, lambda images, wanted: scaled.scaled(features(images, wanted))
 
     def _start(self, todo: Stages, target: tf.Tensor, aim: tf.Tensor) -> tf.Tensor:
@@ -195,10 +194,10 @@ class _Painter:
                 before = todo.size(tf.maximum(index - 1, 0))
                 start = tf.clip_by_value(start + (content - resize(resize(target, *before), height, width)), 0, 1)
             network, features = networks
-            losses = objective.bind(network, self._extend(content)[None], [style[None]], target_features=features)
+            losses = objective.bind(network, Targets(self._extend(content)[None], [style[None]]), features)
             evaluate = _finite(losses_and_gradient(losses, _BATCH, tf.float32))
             start = tf.ensure_shape(self._extend(start)[None], _BATCH)
-            minimum = self._minimize(objective, evaluate, start, todo.steps[index])
+            minimum = self._minimize(evaluate, start, todo.steps[index])
             return index + 1, self._trim(minimum[0])
 
         return tf.while_loop(
@@ -209,11 +208,9 @@ class _Painter:
             parallel_iterations=1,
         )[1]
 
-    def _minimize(
-        self, objective: Objective, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor
-    ) -> tf.Tensor:
+    def _minimize(self, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         if self.adam is None:
-            return lbfgs_graph(evaluate, start, steps, objective.units)
+            return lbfgs_graph(evaluate, start, steps, self.optimizer.units)
         return adam_graph(self.adam, evaluate, start, steps)
 
     def _extend(self, image: tf.Tensor) -> tf.Tensor:
@@ -223,19 +220,6 @@ class _Painter:
     def _trim(self, image: tf.Tensor) -> tf.Tensor:
         bleed = self.stylizer._variant.bleed
         return image[bleed:-bleed, bleed:-bleed] if bleed else image
-
-
-@dataclass(frozen=True, eq=False)
-class _ScaledBackbone(Backbone):
-    """A network with its layers rescaled, as `Backbone.normalized` does; by factors known only when the graph runs."""
-
-    scales: Mapping[str, tf.Tensor] = field(default_factory=dict)
-
-    def __call__(self, images: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:
-        return self.scaled(super().__call__(images, layers))
-
-    def scaled(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {layer: maps * self.scales.get(layer, 1.0) for layer, maps in features.items()}
 
 
 def _once(backbone: Backbone, layers: Sequence[str]) -> Features:

@@ -121,19 +121,27 @@ def resize(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     return mask.astype(np.float32, order="C")
 
 
-def at_layer(mask: np.ndarray, poolings: int) -> np.ndarray:
-    """A mask where features have been pooled: means of 2 x 2, stride 2, rounding down, as `Backbone` pools.
+def at_layer(mask: np.ndarray, stride: int, shape: tuple[int, int], offset: int = 0) -> np.ndarray:
+    """A mask at a layer of a network: the means over the pixels that each position owns, as `Layer` describes it.
 
     Args:
         mask: (height, width), floating point.
-        poolings: how many times.
+        stride: pixels from one position to the next.
+        shape: rows and columns of the layer.
+        offset: where the first position begins. Beyond its border, the mask goes on as at its border.
 
     Returns:
-        (height // 2**poolings, width // 2**poolings), of the same dtype.
+        `shape`, of the same dtype.
     """
-    for _ in range(poolings):
-        height, width = (side // 2 for side in mask.shape)
-        mask = mask[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean(axis=(1, 3))
+    rows, columns = (
+        np.clip(np.arange(count * stride) + offset, 0, side - 1) for count, side in zip(shape, mask.shape, strict=True)
+    )
+    mask = mask[np.ix_(rows, columns)]
+    while stride > 1:
+        step = 2 if stride % 2 == 0 else stride
+        stride //= step
+        height, width = (side // step for side in mask.shape)
+        mask = mask.reshape(height, step, width, step).mean(axis=(1, 3))
     return mask
 
 

@@ -27,8 +27,7 @@ class FeatureLoss(keras.losses.Loss):
             `HistogramByParts` does it; "projections": nothing, but few numbers of each position are needed, as by
             `SlicedWassersteinByParts`; None: nothing.
         looks_ahead: positions to the right and below that the statistics of a position need.
-        bends_pixels: whether it rules how an objective curves along changes of the pixels, and as no loss on a network
-            does.
+        bends_pixels: whether this loss dominates the curvature in pixel space, so that L-BFGS needs flat units.
 
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017: style as a distance between distributions.
     """

@@ -11,6 +11,7 @@ from keras_style.optimize.checkpoint import State
 from keras_style.optimize.image_optimizer import History, ImageOptimizer, Minimum
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.schedule import Stage, scaled_alike
+from keras_style.optimize.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -20,26 +21,17 @@ class CoarseToFine:
     Attributes:
         optimizer: minimizes at one scale.
         stages: the scales, coarse to fine.
-        content: (H, W, 3), at least as large as the last stage where there is that much; None: there is none.
-        styles: each (H', W', 3), of the size that fits the last stage.
-        blend: weight of each style.
+        targets: content (1, H, W, 3), if there is any, at least as large as the last stage where there is that much;
+            styles of the size that fits the last stage.
         init: (H, W, 3), where the coarsest scale starts.
-        content_regions: `{region: weights (H, W)}` of the content, if the style is to be compared region by region.
-        style_regions: the same regions in each style.
         bleed: pixels of margin around the picture at every scale, made by reflection and trimmed in the end.
-        edge: without regions, positions along the border of every layer that style terms leave out, on both sides.
     """
 
     optimizer: ImageOptimizer
     stages: Sequence[Stage]
-    content: np.ndarray | None
-    styles: Sequence[np.ndarray]
-    blend: Sequence[float]
+    targets: Targets
     init: np.ndarray
-    content_regions: Regions | None = None
-    style_regions: Sequence[Regions] = ()
     bleed: int = 0
-    edge: int = 0
 
     def run(
         self,
@@ -105,24 +97,35 @@ class CoarseToFine:
             return stopped
 
         resuming = state.step > 0
-        regions = self.content_regions
-        return self.optimizer.in_pass(stage.in_pass).minimize(
+        return self.optimizer.in_pass(stage.in_pass).approach(
             state.image if resuming else self._start(index, state.image),
-            content=None if self.content is None else self._extend(resize(self.content, stage.height, stage.width)),
-            style=[self._style(style, stage) for style in self.styles],
-            style_blend=self.blend,
-            content_regions=regions and self._resized(regions, stage.height, stage.width, self._extend),
-            style_regions=[
-                self._resized(each, *self._style_size(style, stage))
-                for each, style in zip(self.style_regions, self.styles, strict=True)
-            ]
-            if regions
-            else (),
-            edge=self.edge,
-            steps=stage.steps,
-            on_iterate=follow,
-            resume=(state.step, state.optimizer) if resuming else None,
+            self._targets(stage),
+            stage.steps,
+            follow,
+            (state.step, state.optimizer) if resuming else None,
         )
+
+    def _targets(self, stage: Stage) -> Targets:
+        """The targets at the size of a stage, those of the image with the margin."""
+        targets, content = self.targets, self._content(stage)
+        sizes = [
+            scaled_alike(image.shape[1], image.shape[2], stage.long_side, self.stages[-1].long_side)
+            for image in targets.style
+        ]
+        style = [resize(image[0], *size)[None] for image, size in zip(targets.style, sizes, strict=True)]
+        sized = replace(targets, content=None if content is None else self._extend(content)[None], style=style)
+        if targets.content_regions is None:
+            return sized
+        inside = _resized(targets.content_regions, stage.height, stage.width)
+        return replace(
+            sized,
+            content_regions={region: self._extend(weights) for region, weights in inside.items()},
+            style_regions=[_resized(each, *size) for each, size in zip(targets.style_regions, sizes, strict=True)],
+        )
+
+    def _content(self, stage: Stage) -> np.ndarray | None:
+        content = self.targets.content
+        return None if content is None else resize(content[0], stage.height, stage.width)
 
     def _start(self, index: int, image: np.ndarray) -> np.ndarray:
         """The picture of the scale before, enlarged, with the detail of the content that was too fine for that scale.
@@ -132,24 +135,12 @@ class CoarseToFine:
         """
         stage = self.stages[index]
         start = resize(image, stage.height, stage.width)
-        if index > 0 and self.content is not None and self.optimizer.objective.needs_content:
-            before = self.stages[index - 1]
-            content = resize(self.content, stage.height, stage.width)
-            coarse = resize(resize(self.content, before.height, before.width), stage.height, stage.width)
-            start = np.clip(start + (content - coarse), 0, 1)
+        content = self._content(stage)
+        if index > 0 and content is not None and self.optimizer.objective.needs_content:
+            before = self._content(self.stages[index - 1])
+            assert before is not None
+            start = np.clip(start + (content - resize(before, stage.height, stage.width)), 0, 1)
         return self._extend(start)
-
-    def _style(self, style: np.ndarray, stage: Stage) -> np.ndarray:
-        return resize(style, *self._style_size(style, stage))
-
-    def _style_size(self, style: np.ndarray, stage: Stage) -> tuple[int, int]:
-        return scaled_alike(style.shape[0], style.shape[1], stage.long_side, self.stages[-1].long_side)
-
-    @staticmethod
-    def _resized(
-        regions: Regions, height: int, width: int, extend: Callable[[np.ndarray], np.ndarray] = lambda image: image
-    ) -> Regions:
-        return {region: extend(masks.resize(weights, height, width)) for region, weights in regions.items()}
 
     def _extend(self, image: np.ndarray) -> np.ndarray:
         margin = [(self.bleed, self.bleed)] * 2 + [(0, 0)] * (image.ndim - 2)
@@ -158,3 +149,7 @@ class CoarseToFine:
     def _trim(self, image: np.ndarray) -> np.ndarray:
         margin = self.bleed
         return image[margin:-margin, margin:-margin] if margin else image
+
+
+def _resized(regions: Regions, height: int, width: int) -> Regions:
+    return {region: masks.resize(weights, height, width) for region, weights in regions.items()}

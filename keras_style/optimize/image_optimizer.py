@@ -1,22 +1,24 @@
 """The image optimizer: pixels are the variable, a GradientTape gives their gradient."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from keras_style import checks
-from keras_style.backbones.vgg import Backbone
+from keras_style.backbones.backbone import Backbone
 from keras_style.checks import OPTIMIZERS
 from keras_style.errors import DivergenceError, InputError
 from keras_style.images.masks import Regions
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
 from keras_style.optimize.gradient import LossesAndGradient, losses_and_gradient
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
 from keras_style.optimize.objective import Losses, Objective
+from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling import tiled_losses
 from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
 
@@ -86,6 +88,8 @@ class ImageOptimizer:
             raise InputError(f"L-BFGS with {random[0]} over pairs drawn anew at every step; expected 'adam'")
         self.backbone = backbone
         self.objective = objective
+        # The other units were measured with losses on a network, and fit no others.
+        self.units = FLAT_UNITS if objective.bends_pixels else UNITS
         self.wrap = wrap
         if tile is not None:
             if wrap:
@@ -103,8 +107,10 @@ class ImageOptimizer:
         return self.optimizer != "lbfgs"
 
     def in_pass(self, number: int) -> "ImageOptimizer":
-        """The optimizer of the terms that take part in pass `number`."""
-        return ImageOptimizer(self.backbone, self.objective.in_pass(number), self.optimizer, self.wrap, self.tile)
+        """The optimizer of the terms that take part in pass `number`, in the units of all terms."""
+        of_pass = copy.copy(self)
+        of_pass.objective = self.objective.in_pass(number)
+        return of_pass
 
     def minimize(
         self,
@@ -115,7 +121,6 @@ class ImageOptimizer:
         style_blend: Sequence[float] | None = None,
         content_regions: Regions | None = None,
         style_regions: Sequence[Regions] = (),
-        edge: int = 0,
         steps: int = 100,
         on_iterate: OnIterate | None = None,
         resume: tuple[int, Sequence[np.ndarray]] | None = None,
@@ -129,7 +134,6 @@ class ImageOptimizer:
             style_blend: weight of each style; equal by default.
             content_regions: `{region: weights (H, W)}` of the image; style terms then compare region by region.
             style_regions: the same regions in each style.
-            edge: without regions, positions along the border of every layer that style terms leave out, on both sides.
             steps: how many steps.
             on_iterate: called with an `Iterate` after each step; returns True to stop.
             resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then; for
@@ -139,23 +143,34 @@ class ImageOptimizer:
             DivergenceError: a loss or pixel is not a finite number.
             InputError: no array to start from, a target that the objective needs is missing, or an unknown layer.
         """
+        styles = [] if style is None else [style] if isinstance(style, np.ndarray) else style
+        targets = Targets(
+            None if content is None else content[None],
+            [image[None] for image in styles],
+            style_blend,
+            content_regions,
+            style_regions,
+        )
+        del content, style, styles
+        return self.approach(init, targets, steps, on_iterate, resume)
+
+    def approach(
+        self,
+        init: np.ndarray,
+        targets: Targets,
+        steps: int,
+        on_iterate: OnIterate | None = None,
+        resume: tuple[int, Sequence[np.ndarray]] | None = None,
+    ) -> Minimum:
+        """Minimize the objective with these targets from `init`; otherwise as `minimize`."""
         checks.whole("steps", steps, 1, 10**9)
         if not isinstance(init, np.ndarray) or init.ndim != 3 or init.dtype not in (np.float32, np.float64):
             came = f"shape {np.shape(init)} and type {getattr(init, 'dtype', type(init).__name__)}"
             raise InputError(f"init has {came}; expected an array (H, W, 3), float32 or float64")
-        if self.wrap and content_regions:
+        if self.wrap and targets.content_regions:
             raise InputError(f"wrap={self.wrap} with regions, which do not wrap; expected none")
-        styles = [] if style is None else [style] if isinstance(style, np.ndarray) else list(style)
-        targets: tuple[Any, ...] = (
-            None if content is None else content[None].astype(init.dtype, copy=False),
-            [image[None].astype(init.dtype, copy=False) for image in styles],
-            style_blend,
-            content_regions,
-            style_regions,
-            edge,
-        )
-        evaluate = self._evaluation((1, *init.shape), init.dtype, targets)
-        del targets, content, style, styles  # as large as the image each; what steps need of them, `evaluate` has
+        evaluate = self._evaluation((1, *init.shape), init.dtype, targets.astype(init.dtype))
+        del targets  # images as large as `init`; what steps need of them, `evaluate` has
         history: History = {name: [] for name in ("loss", *self.objective.names)}
         stopped = False
 
@@ -170,19 +185,19 @@ class ImageOptimizer:
             return stopped
 
         if self.optimizer == "lbfgs":
-            image = lbfgs(evaluate, init[None], steps, record, self.objective.units)
+            image = lbfgs(evaluate, init[None], steps, record, self.units)
         else:
             image = descend(self.optimizer, evaluate, init[None], steps, record, resume)
         if not np.isfinite(image).all():
             raise DivergenceError("pixels are not finite after the last step; try a smaller step size")
         return Minimum(image[0], history, stopped)
 
-    def _evaluation(self, shape: tuple[int, ...], dtype: np.dtype, targets: tuple[Any, ...]) -> LossesAndGradient:
+    def _evaluation(self, shape: tuple[int, ...], dtype: np.dtype, targets: Targets) -> LossesAndGradient:
         """The objective and its gradient, tile by tile if the image or a style is larger than a tile."""
-        sides = [side for image in (shape, *(style.shape for style in targets[1])) for side in image[1:3]]
+        sides = [side for image in (shape, *(style.shape for style in targets.style)) for side in image[1:3]]
         if self.tile is not None and max(sides) > self.tile:
-            return tiled_losses_and_gradient(self.objective, self.backbone, self.tile, shape, dtype, *targets)
-        losses = self.objective.bind(self.backbone, *targets)
+            return tiled_losses_and_gradient(self.objective, self.backbone, self.tile, shape, dtype, targets)
+        losses = self.objective.bind(self.backbone, targets)
         if self.wrap:
             losses = _continued(losses, self.wrap)
         return losses_and_gradient(losses, shape, dtype)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_style import checks
-from keras_style.backbones.vgg import Backbone
+from keras_style.backbones.backbone import Backbone
 from keras_style.checks import BALANCES
 from keras_style.errors import InputError
 from keras_style.images import masks
-from keras_style.images.masks import Regions
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
-from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
+from keras_style.optimize.targets import Targets
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]
@@ -83,8 +82,6 @@ class Objective:
         if balance is not None:
             checks.choice("balance", balance, BALANCES)
         self.balance = balance
-        # Of L-BFGS's `coordinates`: measured with losses on a network, they fit no others.
-        self.units = FLAT_UNITS if any(term.loss.bends_pixels for term in self.terms) else UNITS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,21 +93,19 @@ class Objective:
         """Whether any term compares with the content image."""
         return any(term.target == "content" for term in self.terms)
 
+    @property
+    def bends_pixels(self) -> bool:
+        """Whether a loss dominates the curvature in pixel space; see `FeatureLoss`."""
+        return any(term.loss.bends_pixels for term in self.terms)
+
     def in_pass(self, number: int) -> "Objective":
-        """The objective of the terms that take part in pass `number`, counted from 1, in the units of the whole."""
-        objective = Objective([term for term in self.terms if term.from_pass <= number], self.balance)
-        objective.units = self.units  # what a first pass leaves, the later ones begin with
-        return objective
+        """The objective of the terms that take part in pass `number`, counted from 1."""
+        return Objective([term for term in self.terms if term.from_pass <= number], self.balance)
 
     def bind(
         self,
         backbone: Backbone,
-        content: np.ndarray | tf.Tensor | None = None,
-        style: Sequence[np.ndarray | tf.Tensor] = (),
-        blend: Sequence[float] | None = None,
-        content_regions: Regions | None = None,
-        style_regions: Sequence[Regions] = (),
-        edge: int = 0,
+        targets: Targets,
         target_features: Features | None = None,
     ) -> Losses:
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
@@ -120,16 +115,8 @@ class Objective:
 
         Args:
             backbone: the network whose layers the terms name.
-            content: (B, H, W, 3) in [0, 1]; needed by terms with the target "content".
-            style: one (1, H, W, 3) for each style; their sizes may differ.
-            blend: weight of each style; equal by default.
-            content_regions: `{region: weights (H, W)}` of the image, adding up to one at every pixel; one region by
-                default.
-            style_regions: the same regions in each style.
-            edge: without regions, positions along the border of every layer that style terms leave out, on both sides:
-                features there are as much of zero padding as of the picture.
-            target_features: what content and style go through instead of the backbone: a function of images and
-                layers, which gives the same features.
+            targets: the images that the terms compare with.
+            target_features: computes the features of content and style in place of the backbone, with the same result.
 
         Returns:
             A function from images (B, H, W, 3) and the number of the step, from which random losses draw, to
@@ -140,16 +127,7 @@ class Objective:
         """
         layers = [term.layer for term in self.terms]
         backbone.check_layers(layers)
-        summands = self.summands(
-            backbone.poolings,
-            of_whole(target_features or backbone),
-            content,
-            style,
-            blend,
-            content_regions,
-            style_regions,
-            edge,
-        )
+        summands = self.summands(backbone, of_whole(target_features or backbone), targets)
 
         def losses(images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
             maps = backbone(images, layers)
@@ -163,28 +141,19 @@ class Objective:
 
         return losses
 
-    def summands(
-        self,
-        poolings: Callable[[str], int],
-        statistics: StatisticsOf,
-        content: np.ndarray | tf.Tensor | None,
-        style: Sequence[np.ndarray | tf.Tensor],
-        blend: Sequence[float] | None,
-        content_regions: Regions | None,
-        style_regions: Sequence[Regions],
-        edge: int,
-    ) -> list["Summand"]:
+    def summands(self, backbone: Backbone, statistics: StatisticsOf, targets: Targets) -> list["Summand"]:
         """The terms, each with what it compares with; arguments and errors as for `bind`.
 
         Args:
-            poolings: how often a layer was halved.
+            backbone: whose layers the terms name.
             statistics: how the statistics of content and style are taken.
         """
-        sources = {"content": [] if content is None else [content], "style": list(style)}
+        style, regions, edge = targets.style, targets.content_regions, targets.edge
+        sources = {"content": [] if targets.content is None else [targets.content], "style": list(style)}
         for target, images in sources.items():
             if not images and any(term.target == target for term in self.terms):
                 raise InputError(f"the objective compares with the {target} image; none was given")
-        blend = checks.shares("blend", blend, len(style)) if style else []
+        blend = checks.shares("blend", targets.blend, len(style)) if style else []
 
         # Of every term and region: its mask in the image, and in each target.
         places: list[tuple[Term, np.ndarray | None, list[np.ndarray | None]]] = []
@@ -192,16 +161,20 @@ class Objective:
             if term.target != "style":
                 places.append((term, None, [None]))
                 continue
-            times = poolings(term.layer)
-            if content_regions is None:
-                places.append((term, None, [without_edge(image.shape, times, edge) for image in style]))
+            if regions is None:
+                places.append(
+                    (term, None, [without_edge_at(backbone, term.layer, image.shape, edge) for image in style])
+                )
                 continue
-            for region, weights in content_regions.items():
-                within = _at_layer(weights, times, region, f"the content at {term.layer}")
-                of_styles: list[np.ndarray | None] = [
-                    _at_layer(each[region], times, region, f"the style at {term.layer}") for each in style_regions
-                ]
-                places.append((term, within, of_styles))
+            for region, weights in regions.items():
+                within, *of_styles = (
+                    _at_layer(backbone, term.layer, each, region, name)
+                    for name, each in [
+                        ("content", weights),
+                        *(("style", each[region]) for each in targets.style_regions),
+                    ]
+                )
+                places.append((term, within, [*of_styles]))
 
         taken: dict[str, list[list[Statistics]]] = {}  # of each target's images, those of each place in turn
         for target, images in sources.items():
@@ -267,24 +240,32 @@ class Summand:
 
     def value(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         loss = self.term.loss.redrawn(step)
-        mask = without_edge(features.shape, 0, self.edge) if self.mask is None else self.mask
+        mask = without_edge(features.shape[1:3], self.edge) if self.mask is None else self.mask
         return tf.reduce_mean(self.weight * loss.distance(self.aim, loss.statistics(features, mask)))
 
 
-def without_edge(shape: Sequence[int], poolings: int, edge: int) -> np.ndarray | None:
-    """A mask (1, H', W') of a layer of images (B, H, W, 3): the positions away from the border; None if all count."""
+def without_edge(shape: Sequence[int], edge: int) -> np.ndarray | None:
+    """A mask (1, H', W') of a layer of H' x W' positions: those away from the border; None if all count."""
     if not edge:
         return None
-    mask = np.zeros((1, *(side >> poolings for side in shape[1:3])), np.float32)
+    mask = np.zeros((1, *shape), np.float32)
     rows, columns = (min(edge, (side - 1) // 2) for side in mask.shape[1:])
     mask[:, rows : mask.shape[1] - rows, columns : mask.shape[2] - columns] = 1
     return mask
 
 
-def _at_layer(weights: np.ndarray, poolings: int, region: str, where: str) -> np.ndarray:
-    carried = masks.at_layer(weights, poolings)[None]
+def without_edge_at(backbone: Backbone, layer: str, shape: Sequence[int], edge: int) -> np.ndarray | None:
+    """`without_edge` of a layer of images (B, H, W, 3)."""
+    return without_edge(backbone.shape(layer, shape[1], shape[2]), edge) if edge else None
+
+
+def _at_layer(backbone: Backbone, name: str, weights: np.ndarray, region: str, of: str) -> np.ndarray:
+    layer, (height, width) = backbone.layer(name), weights.shape
+    carried = masks.at_layer(weights, layer.stride, backbone.shape(name, height, width), layer.offset)[None]
     if not carried.any():
-        raise InputError(f"region {region!r}: nothing of it is left in {where}; expected a larger region or image")
+        raise InputError(
+            f"region {region!r}: nothing of it is left in the {of} at {name}; expected a larger region or image"
+        )
     return carried
 
 

@@ -1,9 +1,10 @@
 """A method with its parameters bound: from two images to a picture."""
 
 import hashlib
+import math
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from keras_style import checks, images
 from keras_style.backbones import weights
+from keras_style.backbones.backbone import Backbone, Layer, up_to_deepest
 from keras_style.checks import BALANCES, INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Layers
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images import ImageLike, color, masks
@@ -18,6 +20,7 @@ from keras_style.images.masks import Masks, Regions
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import Stage, schedule
 from keras_style.optimize.tiling import memory
+from keras_style.optimize.tiling.tiles import smallest_window
 from keras_style.painting import methods
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import Variant, equal_shares
@@ -28,7 +31,6 @@ from keras_style.painting.session import CHECKPOINT_EVERY, Watch
 if TYPE_CHECKING:
     from keras.optimizers import Optimizer
 
-    from keras_style.backbones.vgg import Backbone
     from keras_style.optimize.coarse_to_fine import CoarseToFine
     from keras_style.optimize.image_optimizer import ImageOptimizer
 
@@ -69,7 +71,7 @@ class Stylizer:
     preserve_color: str | None = None
     balance: str | None = None
     smooth: bool | None = None
-    backbone: "str | Backbone | None" = None
+    backbone: str | Backbone | None = None
     pooling: str | None = None
     tile: Tile = "auto"
     seed: int = 0
@@ -84,17 +86,17 @@ class Stylizer:
         if self.preserve_color is not None:
             checks.choice("preserve_color", self.preserve_color, PRESERVE_COLOR)
         given = {name: checked(name, getattr(self, name)) for name in _OVERRIDES if getattr(self, name) is not None}
-        known = known_layers(given.get("backbone", blend.variant.backbone))
+        if self.pooling is not None and isinstance(self.backbone, Backbone):
+            given["backbone"] = self.backbone.with_pooling(self.pooling)
+        layers = layer_records(given.get("backbone", blend.variant.backbone))
         if self.content_layers is not None:
-            given["content_layers"] = checks.layer_weights("content_layers", self.content_layers, known, equal_shares)
+            given["content_layers"] = layer_weights("content_layers", self.content_layers, layers, equal_shares)
         if self.balance is not None and self.optimizer is None:
             given["optimizer"] = "adam"  # L-BFGS, the usual one, cannot follow weights that change with every step
-        blend = blend.with_numbers(given)
+        blend = blend.with_numbers(given).fitted(layers)
         if self.style_layers is not None:
             given_layers = self.style_layers
-            blend = blend.with_style_layers(
-                lambda weigh: checks.layer_weights("style_layers", given_layers, known, weigh)
-            )
+            blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", given_layers, layers, weigh))
         if blend.variant.balance and blend.variant.optimizer == "lbfgs":
             raise InputError("balance with the optimizer 'lbfgs'; expected 'adam' or a Keras optimizer")
         object.__setattr__(self, "_blend", blend)
@@ -144,16 +146,13 @@ class Stylizer:
 
         def make() -> "CoarseToFine":
             from keras_style.optimize.coarse_to_fine import CoarseToFine
+            from keras_style.optimize.targets import Targets
 
             return CoarseToFine(
-                build_optimizer(self._blend, self.pooling, [target, *targets], tile=tile),
+                build_optimizer(self._blend, [target, *targets], tile=tile),
                 stages,
-                target,
-                targets,
-                blend,
+                Targets(target[None], [each[None] for each in targets], blend, content_regions, style_regions),
                 start,
-                content_regions,
-                style_regions,
                 variant.bleed,
             )
 
@@ -194,7 +193,7 @@ class Stylizer:
                 last.height + 2 * variant.bleed,
                 last.width + 2 * variant.bleed,
                 [(each.shape[0], each.shape[1]) for each in styles],
-                memory.up_to_deepest(_filters(variant.backbone), of_content | of_style | binned),
+                _computed(variant.backbone, of_content | of_style | binned),
                 sorted(of_content),
                 sorted(binned),
                 variant.optimizer if isinstance(variant.optimizer, str) else "adam",
@@ -202,6 +201,7 @@ class Stylizer:
                 projections,
             ),
             memory.available(),
+            _smallest_tile(variant.backbone, of_content | of_style | binned),
         )
         if watch.verbose == 1 or (tile and watch.verbose):
             print(f"keras-style: {line}", file=sys.stderr, flush=True)
@@ -272,7 +272,7 @@ class Stylizer:
             "balance": variant.balance,
             "smooth": variant.smooth,
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
-            "pooling": variant.pooling if isinstance(backbone, str) else self.pooling or backbone.pooling,
+            "pooling": pooling_of(variant),
             "tile": self.tile,
             "seed": self.seed,
         }
@@ -312,16 +312,16 @@ def checked(name: str, value: Any) -> Any:
             return checks.choice(name, value, BALANCES)
         case "smooth":
             return checks.truth(name, value)
-        # Keras's optimizers and our backbones are told by what they have: their classes would import TensorFlow.
+        # Duck-typed: isinstance would import TensorFlow.
         case "optimizer" if isinstance(value, type) or not hasattr(value, "apply"):
             return checks.choice("optimizer (if not a Keras optimizer)", value, OPTIMIZERS)
-        case "backbone" if not isinstance(value, str) and not hasattr(value, "kernels"):
+        case "backbone" if not isinstance(value, str | Backbone):
             return checks.choice("backbone (if not a Backbone)", value, tuple(weights.SOURCES))
     return value
 
 
 def build_optimizer(
-    blend: Blend, pooling: str | None, targets: Sequence[np.ndarray], wrap: int = 0, tile: int | None = None
+    blend: Blend, targets: Sequence[np.ndarray], wrap: int = 0, tile: int | None = None
 ) -> "ImageOptimizer":
     """The optimizer of a blend's objective.
 
@@ -329,42 +329,83 @@ def build_optimizer(
 
     Args:
         blend: the methods with their numbers.
-        pooling: as the user gave it: a backbone that was passed in keeps its own otherwise.
         targets: the images by which a network is normalized.
         wrap, tile: of `ImageOptimizer`.
+
+    Raises:
+        InputError: a tile with a method that cannot be tiled.
     """
     from keras_style.optimize.image_optimizer import ImageOptimizer
     from keras_style.optimize.objective import Objective
+    from keras_style.optimize.tiling import tiled_losses
 
     variant = blend.variant
-    backbone = load_backbone(variant, pooling)
+    terms = blend.terms()
+    if tile is not None and (term := tiled_losses.obstacle(terms)):
+        raise InputError(
+            f"tile with {type(term.loss).__name__} on {term.layer}, which needs all positions at once; expected "
+            f"tile=None, or a method that can be tiled: {', '.join(tileable_methods())}"
+        )
+    backbone = load_backbone(variant)
     if variant.normalized_backbone:
         backbone = backbone.normalized(targets)
-    return ImageOptimizer(backbone, Objective(blend.terms(), variant.balance), variant.optimizer, wrap, tile)
+    return ImageOptimizer(backbone, Objective(terms, variant.balance), variant.optimizer, wrap, tile)
 
 
-def load_backbone(variant: Variant, pooling: str | None) -> "Backbone":
-    """The backbone of a variant as it was published, with `pooling` as the user gave it."""
+def tileable_methods() -> list[str]:
+    """The methods whose losses can be computed tile by tile."""
+    from keras_style.optimize.tiling import tiled_losses
+
+    return [
+        name
+        for name, method in methods.METHODS.items()
+        if tiled_losses.obstacle(method.terms(method.variant("default"))) is None
+    ]
+
+
+def load_backbone(variant: Variant) -> Backbone:
+    """The backbone of a variant as it was published, or as it was passed in."""
     from keras_style import backbones
 
     if isinstance(variant.backbone, str):
         return backbones.get(variant.backbone, pooling=variant.pooling)
-    backbone: Backbone = variant.backbone
-    return backbone if pooling is None else replace(backbone, pooling=pooling)
+    return variant.backbone
 
 
-def known_layers(backbone: "str | Backbone") -> Sequence[str]:
-    """Names of the layers of a backbone, or of the published one of that name."""
+def pooling_of(variant: Variant) -> str | None:
+    """The pooling that is used; None: the backbone has no choice of it."""
+    return variant.pooling if isinstance(variant.backbone, str) else getattr(variant.backbone, "pooling", None)
+
+
+def layer_records(backbone: str | Backbone) -> tuple[Layer, ...]:
+    """The layers of a backbone, or of the published one of that name."""
     if isinstance(backbone, str):
-        return weights.layer_names(weights.source(backbone.partition("=")[0]).network)
-    return tuple(backbone.kernels)
+        return weights.layers_of(weights.source(backbone.partition("=")[0]).network)
+    return backbone.layers
 
 
-def _filters(backbone: "str | Backbone") -> dict[str, int]:
-    """Number of filters of each layer, shallow to deep."""
+def layer_weights(
+    name: str, given: Layers, layers: Sequence[Layer], weigh: Callable[[Sequence[Layer]], Mapping[str, float]]
+) -> Mapping[str, float]:
+    """`{layer: weight}` of layers that a user named, out of `layers`; see `checks.layer_weights`."""
+    records = {layer.name: layer for layer in layers}
+    return checks.layer_weights(name, given, tuple(records), lambda names: weigh([records[each] for each in names]))
+
+
+def _computed(backbone: str | Backbone, names: Iterable[str]) -> Sequence[Layer]:
+    """All activations up to the deepest of the layers `names`."""
     if isinstance(backbone, str):
-        return {layer: weights.CHANNELS[int(layer[5]) - 1] for layer in known_layers(backbone)}
-    return {layer: backbone.channels(layer) for layer in backbone.kernels}
+        return up_to_deepest(layer_records(backbone), names)
+    return backbone.computed(names)
+
+
+def _smallest_tile(backbone: str | Backbone, names: Collection[str]) -> float:
+    """The side of the smallest tiles, in pixels; infinity: there can be none."""
+    used = [layer for layer in layer_records(backbone) if layer.name in names]
+    reaches = [math.inf if layer.reach is None else layer.reach for layer in used]
+    if math.inf in reaches:
+        return math.inf
+    return smallest_window(max(reaches, default=0), math.lcm(*(layer.stride for layer in used)))
 
 
 def _style_name(number: int) -> str:
@@ -423,14 +464,15 @@ def digest(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def backbone_digest(backbone: "str | Backbone") -> str:
+def backbone_digest(backbone: str | Backbone) -> str:
     """The name of published weights; the digest of any others."""
     if isinstance(backbone, str):
         name, _, file = backbone.partition("=")
         arrays = [array for pair in weights.load(name, file).values() for array in pair] if file else []
     else:
-        name, arrays = backbone.name, [array for pair in backbone.kernels.values() for array in pair]
-        name += f" {backbone.precision}" if backbone.precision != "float32" else ""
+        name, arrays = backbone.name, list(backbone.arrays)
+        precision = getattr(backbone, "precision", "float32")
+        name += f" {precision}" if precision != "float32" else ""
     return f"{name} {digest(*arrays)}" if arrays else name
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_style import checks, images
+from keras_style.backbones.backbone import Backbone
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import schedule
 from keras_style.painting import methods
-from keras_style.painting.methods.method import equal_shares
 from keras_style.painting.methods.texture_variants import for_texture
 from keras_style.painting.progress import Verbosity
 from keras_style.painting.result import TransferResult
@@ -23,14 +23,15 @@ from keras_style.painting.stylizer import (
     build_optimizer,
     checked,
     digest,
-    known_layers,
+    layer_records,
+    layer_weights,
     plain_optimizer,
+    pooling_of,
 )
 
 if TYPE_CHECKING:
     from keras.optimizers import Optimizer
 
-    from keras_style.backbones.vgg import Backbone
     from keras_style.optimize.coarse_to_fine import CoarseToFine
 
 BLEED = 16  # pixels painted around the canvas and trimmed; ours: twice as many as around a photograph, which guides
@@ -50,7 +51,7 @@ def synthesize_texture(
     steps: int | None = None,
     optimizer: "str | Optimizer | None" = None,
     style_layers: checks.Layers | None = None,
-    backbone: "str | Backbone | None" = None,
+    backbone: str | Backbone | None = None,
     pooling: str | None = None,
     seed: int = 0,
     callbacks: Sequence[OnIterate] = (),
@@ -107,12 +108,13 @@ def synthesize_texture(
     numbers = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
     given = {name: checked(name, value) for name, value in numbers.items() if value is not None}
     given["bleed"] = 0 if tileable else BLEED
+    if pooling is not None and isinstance(backbone, Backbone):
+        given["backbone"] = backbone.with_pooling(pooling)
     blend = for_texture(methods.blend(method, "default"), given)
+    layers = layer_records(blend.variant.backbone)
+    blend = blend.fitted(layers)
     if style_layers is not None:
-        known = known_layers(blend.variant.backbone)
-        blend = blend.with_style_layers(
-            lambda _: checks.layer_weights("style_layers", style_layers, known, equal_shares)
-        )
+        blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", style_layers, layers, weigh))
     variant = blend.variant
     texture = images.load(exemplar, name="exemplar")
     height, width = _canvas(size, texture)
@@ -127,25 +129,23 @@ def synthesize_texture(
         "optimizer": plain_optimizer(variant.optimizer),
         "style_layers": blend.style_layers,
         "backbone": variant.backbone if isinstance(variant.backbone, str) else variant.backbone.name,
-        "pooling": variant.pooling,
+        "pooling": pooling_of(variant),
         "seed": seed,
     }
     digests = {"exemplar": digest(texture), "backbone": backbone_digest(variant.backbone)}
 
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
+        from keras_style.optimize.targets import Targets
 
         pixels = texture.reshape(-1, 3)
         drawn = np.random.default_rng(seed).integers(0, len(pixels), (stages[0].height, stages[0].width))
         return CoarseToFine(
-            build_optimizer(blend, pooling, [texture], wrap=WRAP if tileable else 0),
+            build_optimizer(blend, [texture], wrap=WRAP if tileable else 0),
             stages,
-            content=None,
-            styles=[texture],
-            blend=[1.0],
-            init=pixels[drawn],
-            edge=EDGE,
-            bleed=variant.bleed,
+            Targets(style=[texture[None]], edge=EDGE),
+            pixels[drawn],
+            variant.bleed,
         )
 
     return watch.run(stages, make, settings, digests)

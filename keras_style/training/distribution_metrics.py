@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 
 from keras_style import checks
-from keras_style.backbones.vgg import Backbone
+from keras_style.backbones.backbone import Backbone
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 

@@ -8,7 +8,7 @@ from oracles import vgg
 
 from keras_style import Stylizer, backbones
 from keras_style.backbones import weights
-from keras_style.backbones.vgg import Backbone
+from keras_style.backbones.vgg import VGG
 from keras_style.checks import PRECISIONS
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
@@ -29,7 +29,7 @@ def pooled(request, backbone, image):
     return dataclasses.replace(backbone, pooling=request.param), vgg.forward(image, backbone.kernels, request.param)
 
 
-def graph_of(backbone: Backbone, layers: list[str]):
+def graph_of(backbone: VGG, layers: list[str]):
     function = tf.function(lambda images: backbone(images, layers))
     return function.get_concrete_function(tf.TensorSpec([1, 16, 16, 3], tf.float32))
 
@@ -168,7 +168,7 @@ def test_normalization_leaves_the_original_as_it_was(backbone, painting):
 
 
 def test_silent_layer_is_not_normalized(painting):
-    silent = Backbone("silent", {"block1_conv1": (np.zeros((3, 3, 3, 2), np.float32), -np.ones(2, np.float32))})
+    silent = VGG("silent", {"block1_conv1": (np.zeros((3, 3, 3, 2), np.float32), -np.ones(2, np.float32))})
     kernel, bias = silent.normalized([painting]).kernels["block1_conv1"]
     assert (kernel == 0).all()
     assert (bias == -1).all()

@@ -611,7 +611,7 @@ def test_at_layer_is_the_mean_of_squares(size, poolings):
     mask = np.random.default_rng(0).random(size).astype(np.float32)
     side = 2**poolings
     height, width = size[0] // side, size[1] // side
-    pooled = masks.at_layer(mask, poolings)
+    pooled = masks.at_layer(mask, side, (height, width))
     assert (pooled.shape, pooled.dtype) == ((height, width), np.float32)
     for y, x in np.ndindex(height, width):
         square = mask[y * side : (y + 1) * side, x * side : (x + 1) * side]
@@ -620,12 +620,13 @@ def test_at_layer_is_the_mean_of_squares(size, poolings):
 
 def test_at_layer_stays_a_partition(painted):
     for poolings in range(5):
-        pooled = [masks.at_layer(weights, poolings) for weights in load(painted, 37, 51).values()]
+        side = 2**poolings
+        pooled = [masks.at_layer(mask, side, (37 // side, 51 // side)) for mask in load(painted, 37, 51).values()]
         np.testing.assert_allclose(np.sum(pooled, axis=0), 1, atol=1e-6)
 
 
 def test_at_layer_keeps_float64():
-    assert masks.at_layer(np.ones((4, 4)), 1).dtype == np.float64
+    assert masks.at_layer(np.ones((4, 4)), 2, (2, 2)).dtype == np.float64
 
 
 # Both sides

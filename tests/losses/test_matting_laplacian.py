@@ -9,6 +9,7 @@ from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses import MattingLaplacianLoss
 from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.targets import Targets
 
 SIZES = pytest.mark.parametrize("size", [(9, 8), (20, 17), (70, 6)], ids=lambda size: "{}x{}".format(*size))
 RADII = pytest.mark.parametrize("radius", [1, 2])
@@ -199,7 +200,7 @@ def test_no_gradient_runs_through_the_laplacian():
 def test_objective_descends_it_as_a_term_on_the_image(backbone, photograph):
     image = random_image(40, 48).astype(np.float32)
     term = Term(MattingLaplacianLoss(), "image", weight=3.0, target="content", relative=True)
-    losses = Objective([term]).bind(backbone, photograph[None])
+    losses = Objective([term]).bind(backbone, Targets(photograph[None]))
     evaluate = losses_and_gradient(losses, (1, 40, 48, 3), np.float32)
     values, gradient = evaluate(tf.constant(image[None]), tf.constant(0, tf.int64))
     expected = matting.value_and_gradient(matting.laplacian(photograph, epsilon=1e-7), image)

@@ -4,24 +4,22 @@ import numpy as np
 import pytest
 
 from keras_style import Stylizer
+from keras_style.backbones import Backbone, Layer
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses import ContentLoss, GramLoss, HistogramLoss, TotalVariationLoss
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.objective import Objective, Term
+from keras_style.optimize.targets import Targets
 
 
-class Linear:
+class Linear(Backbone):
     """A stand-in for a network: each layer a matrix on the colors, so that gradients can be carried back by hand."""
 
     def __init__(self, **matrices: np.ndarray):
+        self.name = "linear"
         self.matrices = matrices
-
-    def check_layers(self, layers):
-        assert set(layers) <= {"image", *self.matrices}
-
-    def poolings(self, layer):
-        return 0
+        self.layers = tuple(Layer(name, matrix.shape[1], 1, 0) for name, matrix in matrices.items())
 
     def __call__(self, images, layers):
         return {layer: images if layer == "image" else tf.matmul(images, self.matrices[layer]) for layer in set(layers)}
@@ -39,7 +37,7 @@ def images():
 
 
 def gradient(objective: Objective, network, images, image: np.ndarray | None = None, **regions) -> np.ndarray:
-    losses = objective.bind(network, images["content"][None], [images["style"][None]], **regions)
+    losses = objective.bind(network, Targets(images["content"][None], [images["style"][None]], **regions))
     variable = tf.Variable((images["image"] if image is None else image)[None])
     with tf.GradientTape() as tape:
         total = tf.add_n(list(losses(variable).values()))
@@ -87,7 +85,7 @@ def test_relative_terms_pull_as_others_do(network, images):
 
 def test_values_are_those_without_balance(network, images):
     bound = [
-        Objective(TERMS, balance).bind(network, images["content"][None])(tf.constant(images["image"][None]))
+        Objective(TERMS, balance).bind(network, Targets(images["content"][None]))(tf.constant(images["image"][None]))
         for balance in (None, "gradient")
     ]
     assert {name: float(value) for name, value in bound[0].items()} == {
@@ -117,7 +115,7 @@ def test_terms_of_one_layer_are_balanced_apart(network, images):
 
 
 def test_every_sample_of_a_batch_is_balanced_by_itself(network, images):
-    losses = Objective(TERMS, "gradient").bind(network, images["content"][None])
+    losses = Objective(TERMS, "gradient").bind(network, Targets(images["content"][None]))
     batch = tf.Variable(np.stack([images["image"], images["style"]]))
     with tf.GradientTape() as tape:
         total = tf.add_n(list(losses(batch).values()))

@@ -13,6 +13,7 @@ from keras_style.optimize.coarse_to_fine import CoarseToFine
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.objective import Objective, Term
 from keras_style.optimize.schedule import Stage
+from keras_style.optimize.targets import Targets
 
 STAGES = (Stage(20, 24, 3), Stage(40, 48, 4))
 
@@ -29,7 +30,9 @@ class SpyLoss(ContentLoss):
         return super().statistics(features)
 
 
-def run_of(backbone, photograph, painting, *, terms=None, optimizer="adam", stages=STAGES, init=None, **changes):
+def run_of(
+    backbone, photograph, painting, *, terms=None, optimizer="adam", stages=STAGES, init=None, bleed=0, **regions
+):
     terms = terms or [
         Term(ContentLoss(), "block1_conv2", 1.0, "content", relative=True),
         Term(GramLoss(), "block1_conv1", 1.0, "style", relative=True),
@@ -37,7 +40,7 @@ def run_of(backbone, photograph, painting, *, terms=None, optimizer="adam", stag
     if init is None:
         init = resize(photograph, stages[0].height, stages[0].width)
     made = ImageOptimizer(backbone, Objective(terms), optimizer)
-    return CoarseToFine(made, stages, photograph, [painting], [1.0], init, **changes)
+    return CoarseToFine(made, stages, Targets(photograph[None], [painting[None]], **regions), init, bleed)
 
 
 def unmoving():

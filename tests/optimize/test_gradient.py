@@ -5,6 +5,7 @@ import numpy as np
 from keras_style import Objective, Term, backbones, losses
 from keras_style.internal.tensorflow import tf
 from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.targets import Targets
 
 
 def test_a_large_graph_gives_the_same_bits_again_and_again():
@@ -17,7 +18,7 @@ def test_a_large_graph_gives_the_same_bits_again_and_again():
             Term(losses.TotalVariationLoss(), "image", 1e3),
         ]
     )
-    bound = objective.bind(backbones.get("vgg16_bsds500"), style=[image[:, :64, :64]])
+    bound = objective.bind(backbones.get("vgg16_bsds500"), Targets(style=[image[:, :64, :64]]))
     eager = losses_and_gradient(bound, image.shape, image.dtype)
     within = tf.function(eager, autograph=False)
     _, first = eager(tf.constant(image), 1)

@@ -15,10 +15,10 @@ from keras_style.losses import (
     SlicedWassersteinLoss,
     TotalVariationLoss,
 )
-from keras_style.optimize import objective as objective_module
 from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.objective import Objective, Term
+from keras_style.optimize.targets import Targets
 
 SIZE = 16
 BOTH = pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
@@ -196,7 +196,7 @@ def test_lbfgs_reports_the_loss_of_the_image_it_reached(backbone, noise, content
     recorder = Recorder()
     optimizer = ImageOptimizer(backbone, of_features(), "lbfgs")
     optimizer.minimize(noise, content=content, style=painting, steps=4, on_iterate=recorder)
-    losses = of_features().bind(backbone, content[None], [painting[None]])
+    losses = of_features().bind(backbone, Targets(content[None], [painting[None]]))
     for image, reported in zip(recorder.images, recorder.losses, strict=True):
         expected = {name: float(value) for name, value in losses(tf.constant(image[None])).items()}
         assert reported == pytest.approx(expected, rel=1e-4)
@@ -499,10 +499,10 @@ def test_content_and_regions_do_not_wrap(backbone, noise, painting):
         )
 
 
-def test_lbfgs_takes_flat_units_under_a_matting_laplacian(photograph, painting, monkeypatch):
+def test_lbfgs_takes_flat_units_under_a_matting_laplacian(backbone, photograph, painting, monkeypatch):
     """In those that were measured for losses on a network, colors drift over the picture, and the loss stays higher."""
-    assert Objective(Stylizer(method="gatys")._blend.terms()).units is UNITS
-    photo = Objective(Stylizer(method="photo")._blend.terms())
+    assert ImageOptimizer(backbone, Objective(Stylizer(method="gatys")._blend.terms())).units is UNITS
+    photo = ImageOptimizer(backbone, Objective(Stylizer(method="photo")._blend.terms()))
     assert photo.in_pass(1).units is FLAT_UNITS and photo.in_pass(2).units is FLAT_UNITS  # one leads to the other
 
     def end() -> float:
@@ -510,5 +510,5 @@ def test_lbfgs_takes_flat_units_under_a_matting_laplacian(photograph, painting, 
         return keras_style.transfer(photograph, painting, **options).history["loss"][-1]
 
     flat = end()
-    monkeypatch.setattr(objective_module, "FLAT_UNITS", UNITS)
+    monkeypatch.setattr("keras_style.optimize.image_optimizer.FLAT_UNITS", UNITS)
     assert flat < 0.8 * end()

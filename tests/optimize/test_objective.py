@@ -10,6 +10,7 @@ from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses import ContentLoss, GramLoss, MMDLoss, SlicedWassersteinLoss, TotalVariationLoss
 from keras_style.optimize.objective import Objective, Term
+from keras_style.optimize.targets import Targets
 from keras_style.painting import methods
 
 CONTENT_LAYER, STYLE_LAYERS = "block2_conv2", ("block1_conv1", "block3_conv1")
@@ -40,7 +41,7 @@ def average():
 
 def values(objective: Objective, backbone, images, styles=("style",), blend=None) -> dict[str, float]:
     """The terms at "image", in float64."""
-    losses = objective.bind(backbone, images["content"][None], [images[name][None] for name in styles], blend)
+    losses = objective.bind(backbone, Targets(images["content"][None], [images[name][None] for name in styles], blend))
     return {name: float(value) for name, value in losses(tf.constant(images["image"][None])).items()}
 
 
@@ -87,7 +88,7 @@ def test_style_that_weighs_nothing_does_not_count(backbone, images):
 
 
 def test_batch_is_averaged(backbone, images):
-    losses = Objective(TERMS).bind(backbone, images["content"][None], [images["style"][None]])
+    losses = Objective(TERMS).bind(backbone, Targets(images["content"][None], [images["style"][None]]))
     one, other = images["image"][None], images["content"][None]
     together = losses(tf.constant(np.concatenate([one, other])))
     for name, value in together.items():
@@ -112,13 +113,13 @@ def test_relative_terms_do_not_depend_on_the_scale_of_the_network(backbone, imag
 
 def test_relative_term_is_one_for_features_of_zero(images):
     objective = Objective([Term(ContentLoss("sum"), "image", 2.5, "content", relative=True)])
-    losses = objective.bind(backbones.get("vgg16_bsds500"), images["content"][None])
+    losses = objective.bind(backbones.get("vgg16_bsds500"), Targets(images["content"][None]))
     assert float(losses(tf.zeros([1, 20, 18, 3], tf.float64))["content"]) == pytest.approx(2.5, rel=1e-12)
 
 
 def test_relative_term_of_a_black_target_keeps_its_weight(backbone):
     objective = Objective([Term(ContentLoss("mean"), "image", 2.0, "content", relative=True)])
-    losses = objective.bind(backbone, np.zeros((1, 16, 16, 3)))
+    losses = objective.bind(backbone, Targets(np.zeros((1, 16, 16, 3))))
     assert float(losses(tf.fill([1, 16, 16, 3], tf.constant(0.5, tf.float64)))["content"]) == pytest.approx(0.5)
 
 
@@ -133,7 +134,7 @@ def test_gradient_is_that_of_central_differences(average, images, relative):
         Term(TotalVariationLoss(), "image", 1.0),
     ]
     styles = [images["style"][None], images["other style"][None]]
-    losses = Objective(terms).bind(average, images["content"][None], styles, [0.3, 0.7])
+    losses = Objective(terms).bind(average, Targets(images["content"][None], styles, [0.3, 0.7]))
 
     @tf.function(input_signature=[tf.TensorSpec([20, 18, 3], tf.float64)])
     def total(image):
@@ -156,7 +157,7 @@ def test_gradient_is_that_of_central_differences(average, images, relative):
 
 
 def test_gradient_with_max_pooling_is_that_of_central_differences(backbone, images):
-    losses = Objective(TERMS).bind(backbone, images["content"][None], [images["style"][None]])
+    losses = Objective(TERMS).bind(backbone, Targets(images["content"][None], [images["style"][None]]))
     image = tf.Variable(images["image"][None])
     with tf.GradientTape() as tape:
         value = tf.add_n(list(losses(image).values()))
@@ -173,7 +174,7 @@ def test_gradient_of_all_smooth_methods_together_is_that_of_central_differences(
     smooth = ("photo", "mmd_linear", "mmd_poly", "moments", "gaussian_kl", "gaussian_renyi")
     shallow = {"content_layers": {CONTENT_LAYER: 1.0}, "style_layers": dict.fromkeys(STYLE_LAYERS, 1.0)}
     terms = methods.blend(dict.fromkeys(smooth, 1), "default").with_numbers(shallow).terms()
-    losses = Objective(terms).bind(average, content[None], [style[None]])
+    losses = Objective(terms).bind(average, Targets(content[None], [style[None]]))
 
     @tf.function(input_signature=[tf.TensorSpec([32, 32, 3], tf.float64)], autograph=False)
     def value_and_gradient(image):
@@ -196,7 +197,7 @@ def test_every_method_descends_along_its_gradient(backbone, photograph, painting
     blend = methods.blend(method, "default")
     if blend.variant.histogram_layers:
         shallow["histogram_layers"] = {"block1_conv1": 1.0}
-    losses = Objective(blend.with_numbers(shallow).terms()).bind(backbone, content, [style])
+    losses = Objective(blend.with_numbers(shallow).terms()).bind(backbone, Targets(content, [style]))
 
     @tf.function(autograph=False)
     def value_and_gradient(image):
@@ -217,7 +218,7 @@ def test_every_method_descends_along_its_gradient(backbone, photograph, painting
 
 @pytest.mark.parametrize("loss", [MMDLoss("gaussian"), SlicedWassersteinLoss(4)], ids=lambda loss: loss.name)
 def test_random_losses_draw_by_the_step(backbone, images, loss):
-    bound = Objective([Term(loss, "block1_conv1", 2.0, "style")]).bind(backbone, None, [images["style"][None]])
+    bound = Objective([Term(loss, "block1_conv1", 2.0, "style")]).bind(backbone, Targets(None, [images["style"][None]]))
     image = tf.constant(images["image"][None])
     values = [float(bound(image, step)["style"]) for step in (0, 1, 2, 1)]
     assert len(set(values)) == 3
@@ -304,25 +305,27 @@ def test_objective_without_a_weight_above_zero_is_refused(terms):
 
 def test_missing_style_is_named(backbone, images):
     with pytest.raises(InputError, match="compares with the style image; none was given"):
-        Objective(TERMS).bind(backbone, images["content"][None])
+        Objective(TERMS).bind(backbone, Targets(images["content"][None]))
 
 
 def test_missing_content_is_named(backbone, images):
     with pytest.raises(InputError, match="compares with the content image; none was given"):
-        Objective(TERMS).bind(backbone, None, [images["style"][None]])
+        Objective(TERMS).bind(backbone, Targets(None, [images["style"][None]]))
 
 
 def test_images_that_no_term_compares_with_are_not_needed(backbone):
-    losses = Objective([Term(TotalVariationLoss(), "image")]).bind(backbone)
+    losses = Objective([Term(TotalVariationLoss(), "image")]).bind(backbone, Targets())
     assert float(losses(tf.ones([1, 4, 4, 3]))["total_variation_loss"]) == 0
 
 
 def test_unknown_layer_is_named(backbone, images):
     with pytest.raises(InputError, match="has no layer 'block9_conv1'"):
-        Objective([Term(GramLoss(), "block9_conv1", 1.0, "style")]).bind(backbone, None, [images["style"][None]])
+        Objective([Term(GramLoss(), "block9_conv1", 1.0, "style")]).bind(
+            backbone, Targets(None, [images["style"][None]])
+        )
 
 
 def test_another_number_of_shares_than_styles_is_refused(backbone, images):
     styles = [images["style"][None], images["other style"][None]]
     with pytest.raises(InputError, match="blend"):
-        style_only().bind(backbone, None, styles, [1.0])
+        style_only().bind(backbone, Targets(None, styles, [1.0]))

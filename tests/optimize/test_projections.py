@@ -13,6 +13,7 @@ from keras_style import Objective, Term, losses
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling import memory
 from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
 from keras_style.optimize.tiling.tiled_network import TiledNetwork
@@ -25,8 +26,8 @@ def terms(relative: bool = True, **options) -> list[Term]:
 
 def evaluations(objective, backbone, tile, images, *targets):
     """Of the whole image and of tiles, each a function of the step."""
-    whole = losses_and_gradient(objective.bind(backbone, *targets), images.shape, images.dtype)
-    tiles = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, *targets)
+    whole = losses_and_gradient(objective.bind(backbone, Targets(*targets)), images.shape, images.dtype)
+    tiles = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, Targets(*targets))
 
     def at(evaluate):
         def at_step(step: int) -> tuple[dict, np.ndarray]:
@@ -154,7 +155,9 @@ def test_the_style_goes_through_the_network_once_a_draw(backbone, monkeypatch):
     monkeypatch.setattr(
         TiledNetwork, "placed", lambda self, of, *rest: seen.append(of.shape) or placed(self, of, *rest)
     )
-    evaluate = tiled_losses_and_gradient(Objective(terms()), backbone, 16, images.shape, images.dtype, None, [style])
+    evaluate = tiled_losses_and_gradient(
+        Objective(terms()), backbone, 16, images.shape, images.dtype, Targets(None, [style])
+    )
     for step in (1, 1, 2, 2, 1):
         evaluate(tf.constant(images), step)
     assert [shape == style.shape for shape in seen] == [True, False, False, True, False, False, True, False]
@@ -162,7 +165,7 @@ def test_the_style_goes_through_the_network_once_a_draw(backbone, monkeypatch):
 
 def test_a_style_that_is_missing_is_refused_at_once(backbone):
     with pytest.raises(InputError, match="compares with the style image; none was given"):
-        tiled_losses_and_gradient(Objective(terms()), backbone, 16, (1, 30, 30, 3), np.dtype(np.float32))
+        tiled_losses_and_gradient(Objective(terms()), backbone, 16, (1, 30, 30, 3), np.dtype(np.float32), Targets())
 
 
 @pytest.mark.parametrize(

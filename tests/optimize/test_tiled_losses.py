@@ -11,10 +11,12 @@ from running import FAST
 
 import keras_style
 from keras_style import ImageOptimizer, Objective, Stylizer, Term, losses
+from keras_style.backbones import weights
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.histogram import HistogramByParts
 from keras_style.optimize.gradient import losses_and_gradient
+from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling import memory
 from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
 from keras_style.optimize.tiling.tiles import Tiling
@@ -44,14 +46,14 @@ def noise(*size: int, dtype: type = np.float64, seed: int = 0) -> np.ndarray:
 
 
 def of_whole(objective, backbone, images, *targets) -> tuple[dict, np.ndarray]:
-    bound = objective.bind(backbone, *targets)
+    bound = objective.bind(backbone, Targets(*targets))
     evaluate = losses_and_gradient(bound, images.shape, images.dtype)
     values, gradient = evaluate(tf.constant(images), 1)
     return {name: float(value) for name, value in values.items()}, gradient.numpy()
 
 
 def of_tiles(objective, backbone, tile, images, *targets) -> tuple[dict, np.ndarray]:
-    evaluate = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, *targets)
+    evaluate = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, Targets(*targets))
     values, gradient = evaluate(tf.constant(images), 1)
     return {name: float(value) for name, value in values.items()}, gradient.numpy()
 
@@ -72,11 +74,11 @@ def assert_equal(found, expected, tolerance=ROUNDING) -> None:
 
 @pytest.mark.parametrize(("reach", "poolings"), [(58, 4), (4, 1), (42, 3), (1, 0), (0, 0)])
 def test_windows_own_every_position_once_and_see_what_it_needs(reach, poolings):
-    smallest = Tiling(10**6, reach, poolings).smallest
     step = 2**poolings
+    smallest = Tiling(10**6, reach, step).smallest
     sides = [*range(16, 3 * smallest + 40, 7), 1023, 1024]
     for pixels in (smallest, smallest + 1, smallest + step + 3, 3 * smallest):
-        cut = Tiling(pixels, reach, poolings)
+        cut = Tiling(pixels, reach, step)
         for height, width in zip(sides, reversed(sides), strict=True):
             across = cut.spans(height, width)
             window = cut.window(height, width)
@@ -92,22 +94,22 @@ def test_windows_own_every_position_once_and_see_what_it_needs(reach, poolings):
                     whole_cells = span.start + length // step * step
                     assert span.stop == side or whole_cells - span.own_stop >= reach
                 for times in range(poolings + 1):
-                    ends = [span.at_layer(times)[1:] for span in spans]
+                    ends = [span.at_layer(2**times, span.length >> times)[1:] for span in spans]
                     positions = [position for first, last in ends for position in range(first, last)]
                     assert positions == list(range(side >> times))
 
 
 def test_windows_are_few_and_of_one_size():
-    cut = Tiling(576, 58, 4)
+    cut = Tiling(576, 58, 16)
     assert [(span.start, span.stop) for span in cut.spans(1024, 1024)[1]] == [(0, 576), (448, 1024)]
     assert cut.window(1024, 100) == (1024, 100)
     assert len(list(cut(1024, 1024))) == 4 and len(list(cut(576, 575))) == 1
 
 
 def test_windows_have_the_shape_that_overlaps_least():
-    halves = Tiling(768, 58, 4)
+    halves = Tiling(768, 58, 16)
     assert sorted(halves.window(1024, 1024)) == [576, 1024] and len(list(halves(1024, 1024))) == 2
-    assert Tiling(512, 58, 4).window(4096, 200)[1] == 200  # a long picture is cut across only
+    assert Tiling(512, 58, 16).window(4096, 200)[1] == 200  # a long picture is cut across only
 
 
 # The gradient
@@ -344,7 +346,7 @@ def test_other_refusals(backbone, photograph, painting):
 
 # The estimate
 
-VGG = {
+FILTERS = {
     f"block{block}_conv{number}": filters
     for block, (count, filters) in enumerate(zip((2, 2, 3, 3, 1), (64, 128, 256, 512, 512), strict=True), 1)
     for number in range(1, count + 1)
@@ -357,7 +359,9 @@ HISTOGRAMS = ["block1_conv1", "block4_conv1"]
 def work(side: int, optimizer: str = "adam", style: int | None = None, histograms: Sequence[str] = ()) -> memory.Work:
     """That of the default recipe on a square of `side` pixels."""
     style = style or side
-    return memory.Work(side + 16, side + 16, [(style, style)], VGG, ["block4_conv2"], histograms, optimizer)
+    return memory.Work(
+        side + 16, side + 16, [(style, style)], weights.layers(FILTERS), ["block4_conv2"], histograms, optimizer
+    )
 
 
 # (side, optimizer, tile, where histograms are matched, GB): peak resident memory of two steps from arrays, each in a

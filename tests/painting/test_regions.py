@@ -7,6 +7,7 @@ from oracles import vgg
 from running import FAST, at_start, eagerly
 
 from keras_style import transfer
+from keras_style.backbones import Backbone
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses import (
@@ -22,6 +23,7 @@ from keras_style.losses import (
     TotalVariationDistanceLoss,
 )
 from keras_style.optimize.objective import Objective, Term
+from keras_style.optimize.targets import Targets
 
 LAYERS = ("image", "block1_conv1", "block2_conv1")
 LOSSES = [
@@ -78,7 +80,7 @@ def value(
     objective, backbone, images, styles=("style",), blend=None, content_regions=None, style_regions=(), edge=0
 ) -> float:
     styles = [images[name][None] for name in styles]
-    losses = objective.bind(backbone, None, styles, blend, content_regions, style_regions, edge)
+    losses = objective.bind(backbone, Targets(None, styles, blend, content_regions, style_regions, edge))
     return float(losses(tf.constant(images["image"][None]))["style"])
 
 
@@ -155,18 +157,14 @@ def test_soft_border_weighs_positions_in_gram_matrices(images):
         difference = gram - oracle.gram(inside) / inside.shape[1]
         expected += share.mean() * (difference**2).mean()
     objective = Objective([Term(GramLoss("gatys_pytorch"), "image", 1.0, "style")])
-    bound = objective.bind(_NoNetwork(), None, [images["style"][None]], None, of_image, [of_style])
+    bound = objective.bind(_NoNetwork(), Targets(None, [images["style"][None]], None, of_image, [of_style]))
     assert float(bound(tf.constant(images["image"][None]))["style"]) == pytest.approx(expected, rel=1e-6)
 
 
-class _NoNetwork:
+class _NoNetwork(Backbone):
     """Pixels alone."""
 
-    def check_layers(self, layers):
-        assert set(layers) == {"image"}
-
-    def poolings(self, layer):
-        return 0
+    layers = ()
 
     def __call__(self, images, layers):
         return {"image": images}
@@ -209,7 +207,7 @@ def test_several_styles_blend_region_by_region(loss, backbone, images):
 def test_content_and_roughness_are_compared_everywhere(backbone, images):
     objective = Objective([Term(ContentLoss("sum"), "image", 1.0, "content")])
     of_image, of_style = halves(20, 24), halves(16, 22)
-    losses = objective.bind(backbone, images["image"][None] + 1, [], None, of_image, [of_style])
+    losses = objective.bind(backbone, Targets(images["image"][None] + 1, [], None, of_image, [of_style]))
     assert float(losses(tf.constant(images["image"][None]))["content"]) == pytest.approx(images["image"].size)
 
 
@@ -221,10 +219,12 @@ def test_region_that_poolings_leave_nothing_of_is_named(backbone, images):
     of_style = {"rim": of_style["left"], "rest": of_style["right"]}
     style = [images["style"][None]]
     with pytest.raises(InputError, match="region 'rim': nothing of it is left in the content at block2_conv1"):
-        of(GramLoss(), "block2_conv1").bind(backbone, None, style, None, regions, [of_style])
+        of(GramLoss(), "block2_conv1").bind(backbone, Targets(None, style, None, regions, [of_style]))
     with pytest.raises(InputError, match="region 'rim': nothing of it is left in the style at block2_conv1"):
-        of(GramLoss(), "block2_conv1").bind(backbone, None, [np.zeros((1, 21, 24, 3))], None, of_style, [regions])
-    of(GramLoss(), "block1_conv1").bind(backbone, None, style, None, regions, [of_style])
+        of(GramLoss(), "block2_conv1").bind(
+            backbone, Targets(None, [np.zeros((1, 21, 24, 3))], None, of_style, [regions])
+        )
+    of(GramLoss(), "block1_conv1").bind(backbone, Targets(None, style, None, regions, [of_style]))
 
 
 def test_gradient_of_a_region_comes_from_its_own_style(images, backbone):
@@ -232,7 +232,7 @@ def test_gradient_of_a_region_comes_from_its_own_style(images, backbone):
     image = tf.Variable(images["image"][None])
 
     def gradient(style: np.ndarray) -> np.ndarray:
-        losses = of(GramLoss(), "image").bind(backbone, None, [style[None]], None, of_image, [of_style])
+        losses = of(GramLoss(), "image").bind(backbone, Targets(None, [style[None]], None, of_image, [of_style]))
         with tf.GradientTape() as tape:
             total = losses(image)["style"]
         return tape.gradient(total, image).numpy()[0]

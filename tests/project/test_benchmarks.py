@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import keras_style
+from keras_style.optimize.targets import Targets
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -139,7 +140,7 @@ def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
         stylizer = keras_style.Stylizer(backbone=backbone, **raced)
         terms = keras_style.Objective(stylizer._blend.terms())
         images = [image[None].astype(np.float64) for image in (photograph, painting, picture)]
-        losses = terms.bind(backbone, images[0], [images[1]])(images[2])
+        losses = terms.bind(backbone, Targets(images[0], [images[1]]))(images[2])
         assert seen["content"] == pytest.approx(float(losses["content"]), rel=1e-6)
         assert seen["style"] == pytest.approx(float(losses["style"]), rel=1e-6)
 

@@ -6,10 +6,11 @@ that what cannot fit is refused at once.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_style.backbones.backbone import PIXELS, Layer
 from keras_style.errors import InputError
 
 _RUNTIME = 1.05e9  # TensorFlow once it is loaded and has traced graphs, and the network's transformed filters
@@ -41,7 +42,7 @@ class Work:
     Attributes:
         height, width: of the picture with its margin, in pixels.
         styles: (height, width) of each style.
-        filters: number of filters of every convolution up to the deepest that is used, shallow to deep.
+        network: all activations that are computed.
         content_layers: where the content's features are kept if the picture goes by tiles.
         histogram_layers: where histograms are matched.
         optimizer: "lbfgs"; any other counts as Adam.
@@ -52,7 +53,7 @@ class Work:
     height: int
     width: int
     styles: Sequence[tuple[int, int]]
-    filters: Mapping[str, int]
+    network: Sequence[Layer]
     content_layers: Sequence[str] = ()
     histogram_layers: Sequence[str] = ()
     optimizer: str = "adam"
@@ -62,13 +63,6 @@ class Work:
     @property
     def pixels(self) -> int:
         return self.height * self.width
-
-
-def up_to_deepest(filters: Mapping[str, int], layers: Iterable[str]) -> dict[str, int]:
-    """The part of a network that ends at the deepest of `layers`."""
-    names = list(filters)
-    deepest = max((names.index(layer) + 1 for layer in layers if layer in filters), default=0)
-    return {name: filters[name] for name in names[:deepest]}
 
 
 def estimate(work: Work, tile: int | None) -> float:
@@ -81,37 +75,35 @@ def estimate(work: Work, tile: int | None) -> float:
     of_styles = sum(height * width for height, width in work.styles)
     pictures = _PICTURES + _OPTIMIZER.get(work.optimizer, _OPTIMIZER["adam"]) + work.regions / 3
     standing = work.pixels * _PIXEL * pictures + of_styles * _PIXEL
-    activations = 4 * sum(count * _share(layer) for layer, count in work.filters.items())  # bytes for each pixel
-    binned = sum(work.filters.get(layer, 3) * _share(layer) for layer in work.histogram_layers)  # values for each pixel
+    layers = {layer.name: layer for layer in (PIXELS, *work.network)}
+    activations = 4 * sum(layer.density for layer in work.network)  # bytes per pixel
+    binned = sum(layers[name].density for name in work.histogram_layers)  # values per pixel
     step = _STEP * activations + _BINNED * binned
     # Coordinates for each pixel, and those that are sorted at once: of a layer, and by tiles along one direction.
-    coordinates = {layer: count * _share(layer) for layer, count in work.projections.items()}
+    coordinates = {name: count / layers[name].stride ** 2 for name, count in work.projections.items()}
     standing += _PROJECTION * sum(coordinates.values()) * (work.pixels + of_styles)
-    at_once = max(map(_share, coordinates) if tile else coordinates.values(), default=0.0)
+    along_one = [1 / layers[name].stride ** 2 for name in coordinates]
+    at_once = max(along_one if tile else coordinates.values(), default=0.0)
     sorting = _SORTED * at_once * (work.pixels + of_styles)
     if tile is None:
         largest = max((height * width for height, width in work.styles), default=0)
         standing += _BINNED_STYLE * binned * of_styles
-        standing += 4 * of_styles * sum(work.filters.get(layer, 3) * _share(layer) for layer in coordinates)
+        standing += 4 * of_styles * sum(layers[name].density for name in coordinates)
         forward = max(activations * work.pixels + sorting, _FORWARD * activations * largest)
         return _RUNTIME + _GRAPH + standing + max(step * work.pixels, forward)
-    kept = 4 * sum(work.filters.get(layer, 3) * _share(layer) for layer in work.content_layers)
+    kept = 4 * sum(layers[name].density for name in work.content_layers)
     standing += _PROJECTION * sum(coordinates.values()) * of_styles  # a copy, while they are gathered
     window = min(tile**2, work.pixels)
     return _RUNTIME + 2 * _GRAPH + standing + kept * work.pixels + step * window + sorting
 
 
-def _share(layer: str) -> float:
-    """Positions of a layer for each pixel."""
-    return 0.25 ** (int(layer[5]) - 1) if layer.startswith("block") else 1.0
-
-
-def plan(work: Work, free: float | None) -> tuple[int | None, str]:
+def plan(work: Work, free: float | None, smallest: float = 0) -> tuple[int | None, str]:
     """The side of the tiles, in pixels, None for the whole picture; and the estimate in a line.
 
     Args:
         work: what is computed.
         free: memory for the process in bytes; None: not known.
+        smallest: pixels that tiles have to have at least; infinity: there can be none.
 
     Raises:
         InputError: not even the smallest tiles fit.
@@ -121,8 +113,11 @@ def plan(work: Work, free: float | None) -> tuple[int | None, str]:
     if free is None or whole <= free:
         there = "an unknown amount is" if free is None else f"{_text(free)} are"
         return None, f"{picture} take an estimated {_text(whole)} of memory; {there} available"
+    needed, in_tiles = whole, ""
     for tile in TILES:
-        needed = estimate(work, tile)
+        if tile < smallest:
+            break
+        needed, in_tiles = estimate(work, tile), f" even in tiles of {tile}"
         if needed <= free:
             return tile, (
                 f"{picture} take an estimated {_text(whole)} of memory, and {_text(needed)} in tiles of {tile}; "
@@ -130,7 +125,7 @@ def plan(work: Work, free: float | None) -> tuple[int | None, str]:
             )
     smaller = " or optimizer='adam', which keeps less," if work.optimizer == "lbfgs" else ""
     raise InputError(
-        f"{picture} take an estimated {_text(needed)} of memory even in tiles of {tile}, and {_text(free)} are "
+        f"{picture} take an estimated {_text(needed)} of memory{in_tiles}, and {_text(free)} are "
         f"available; expected a smaller size,{smaller} or a tile in pixels, with which nothing is checked"
     )
 

@@ -1,6 +1,7 @@
 """Style terms that need all positions at once, but few numbers of each: of an image that is seen tile by tile."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import Statistics
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge
+from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.tiled_network import TiledNetwork, traced, within
 from keras_style.optimize.tiling.tiles import Tile
 
@@ -25,10 +27,10 @@ class Projected:
     Args:
         terms: those terms.
         network: gives the features of windows.
-        targets: arguments of `Objective.summands`, from `content` on.
+        targets: the images that the terms compare with.
     """
 
-    def __init__(self, terms: Sequence[Term], network: TiledNetwork, targets: tuple[Any, ...]):
+    def __init__(self, terms: Sequence[Term], network: TiledNetwork, targets: Targets):
         self.terms = terms
         self.network = network
         self.layers = [term.layer for term in terms]
@@ -39,8 +41,8 @@ class Projected:
         self._draw = 0
         self._summands: list[Summand] = []
         if terms:
-            content, *others = targets
-            self._targets = (content if Objective(terms).needs_content else None, *others)  # not kept for nothing
+            # The content is kept only if it is needed.
+            self._targets = targets if Objective(terms).needs_content else replace(targets, content=None)
             self._redraw(tf.constant(1, tf.int64))  # with which every run begins
 
     def of_window(self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], step: tf.Tensor) -> list[tf.Tensor]:
@@ -71,13 +73,12 @@ class Projected:
         return values, placed
 
     def bounds(self, tile: Tile) -> list[tf.Tensor]:
-        return [tf.constant(tile.bounds(self.network.backbone.poolings(layer))) for layer in self.layers]
+        return [tf.constant(self.network.bounds(tile, layer)) for layer in self.layers]
 
     def own(self, slopes: Sequence[np.ndarray], tile: Tile) -> list[tf.Tensor]:
         """What is a tile's own of the derivatives."""
         return [
-            tf.constant(tile.own(slope, self.network.backbone.poolings(layer)))
-            for slope, layer in zip(slopes, self.layers, strict=True)
+            tf.constant(self.network.own(tile, layer, slope)) for slope, layer in zip(slopes, self.layers, strict=True)
         ]
 
     def _placed(self, part: Any, images: tf.Tensor, step: tf.Tensor) -> list[np.ndarray]:
@@ -94,7 +95,7 @@ class Projected:
             of_each = {(term.loss, term.layer): whole for term, whole in zip(self.terms, placed, strict=True)}
             return [loss.statistics(tf.constant(of_each[loss, layer]), mask) for loss, layer, mask in wanted]
 
-        self._summands = Objective(self.terms).summands(self.network.backbone.poolings, statistics, *self._targets)
+        self._summands = Objective(self.terms).summands(self.network.backbone, statistics, self._targets)
         self._draw = int(step)
 
     def _along(self, direction: int, term: Term, whole: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
@@ -105,7 +106,7 @@ class Projected:
             tape.watch(projections)
             for each in self._summands:
                 if each.term is term:
-                    mask = each.mask if each.mask is not None else without_edge(whole.shape, 0, each.edge)
+                    mask = each.mask if each.mask is not None else without_edge(whole.shape[1:3], each.edge)
                     target = term.loss.along(direction, each.aim)
                     distance = term.loss.distance(target, term.loss.statistics(projections, mask))
                     parts.append(tf.reduce_mean(each.weight * distance) / whole.shape[-1])

@@ -7,19 +7,20 @@ Where windows overlap, their gradients add up. Histograms are counted within a r
 The sliced Wasserstein distance adds nothing up, but needs little of each position (`projected.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from keras_style.backbones.vgg import IMAGE, Backbone
+from keras_style.backbones.backbone import IMAGE, Backbone
 from keras_style.errors import InputError
-from keras_style.images.masks import Regions
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
-from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge
+from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge_at
+from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.projections import Projected
 from keras_style.optimize.tiling.tiled_network import TiledNetwork, traced, within
 from keras_style.optimize.tiling.tiles import Tile, Tiling
@@ -33,14 +34,20 @@ def check(objective: Objective) -> None:
     """
     if objective.balance:
         raise InputError(f"tile with balance={objective.balance!r}, which needs the whole image at once; expected none")
-    for term in map(_by_parts, objective.terms):
+    if term := obstacle(objective.terms):
+        raise InputError(
+            f"tile with {type(term.loss).__name__} on {term.layer}, which needs all positions at once; "
+            "expected tile=None"
+        )
+
+
+def obstacle(terms: Iterable[Term]) -> Term | None:
+    """The first term whose loss cannot be computed tile by tile, as the loss says itself."""
+    for term in map(_by_parts, terms):
         alone = term.loss.adds_up == "distance" and term.target != "content"
         if term.layer != IMAGE and (alone or not term.loss.adds_up):
-            raise InputError(
-                f"tile with {type(term.loss).__name__} on {term.layer}, which needs all positions at once; expected "
-                "tile=None, or a method that can be tiled: gatys, photo, histogram, mmd_linear, mmd_poly, moments, "
-                "sliced_wasserstein, gaussian_kl, gaussian_renyi"
-            )
+            return term
+    return None
 
 
 def _by_parts(term: Term) -> Term:
@@ -51,8 +58,9 @@ def tiling(objective: Objective, backbone: Backbone, pixels: int) -> Tiling:
     """How images are cut for an objective into windows of at most as many pixels as a square of side `pixels`."""
     layers = [term.layer for term in objective.terms]
     backbone.check_layers(layers)
-    ahead = max(term.loss.looks_ahead << backbone.poolings(term.layer) for term in objective.terms)
-    return Tiling(pixels, max(backbone.reach(layers), ahead), max(map(backbone.poolings, layers)))
+    strides = [backbone.layer(name).stride for name in layers]
+    ahead = max(term.loss.looks_ahead * stride for term, stride in zip(objective.terms, strides, strict=True))
+    return Tiling(pixels, max(backbone.reach(layers), ahead), math.lcm(*strides))
 
 
 def tiled_losses_and_gradient(
@@ -61,12 +69,7 @@ def tiled_losses_and_gradient(
     pixels: int,
     shape: tuple[int, ...],
     dtype: np.dtype,
-    content: np.ndarray | None = None,
-    style: Sequence[np.ndarray] = (),
-    blend: Sequence[float] | None = None,
-    content_regions: Regions | None = None,
-    style_regions: Sequence[Regions] = (),
-    edge: int = 0,
+    targets: Targets,
 ) -> LossesAndGradient:
     """What `losses_and_gradient` gives for `Objective.bind`, in the memory of one tile, to be called eagerly.
 
@@ -82,7 +85,7 @@ def tiled_losses_and_gradient(
         pixels: the network sees as many at a time as a square of this side has.
         shape: (B, H, W, 3) of the images.
         dtype: float32 or float64.
-        backbone, content, style, blend, content_regions, style_regions, edge: as for `Objective.bind`.
+        backbone, targets: as for `Objective.bind`.
 
     Raises:
         InputError: as `Objective.bind`, or tiles are smaller than what the deepest layer sees.
@@ -94,10 +97,9 @@ def tiled_losses_and_gradient(
     pointwise = [term for term in terms if term.loss.adds_up == "distance"]
     sliced = [term for term in terms if term.loss.adds_up == "projections"]
     summed = [term for term in terms if term.loss.adds_up in ("statistics", "histogram")]
-    targets = (content, style, blend, content_regions, style_regions, edge)
     whole = None
     if at_once:
-        bound = Objective(at_once).bind(backbone, *targets)
+        bound = Objective(at_once).bind(backbone, targets)
         whole = losses_and_gradient(bound, shape, dtype)
         if len(at_once) == len(terms):
             return whole
@@ -107,17 +109,17 @@ def tiled_losses_and_gradient(
     def added_up(image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
         return _Sums(network, wanted)(tf.constant(image))
 
-    of_sums = Objective(summed).summands(backbone.poolings, added_up, *targets) if summed else []
+    of_sums = Objective(summed).summands(backbone, added_up, targets) if summed else []
     fixed = []
     if pointwise:
-        if content is None:
+        if targets.content is None:
             raise InputError("the objective compares with the content image; none was given")
         layers = sorted({term.layer for term in pointwise})
-        kept = dict(zip(layers, network.features(content, layers), strict=True))
+        kept = dict(zip(layers, network.features(targets.content, layers), strict=True))
         fixed = [_Pointwise.towards(term, kept[term.layer], network, shape) for term in pointwise]
     sums = _Sums(
         network,
-        [(each.term.loss, each.term.layer, _mask(each, shape, backbone.poolings(each.term.layer))) for each in of_sums],
+        [(each.term.loss, each.term.layer, _mask(each, shape, backbone)) for each in of_sums],
     )
     finish = _finish(of_sums)
     projected = Projected(sliced, network, targets)
@@ -141,7 +143,7 @@ def tiled_losses_and_gradient(
         found, slopes = projected(images, step)
         add(found)
         for tile in cut(*shape[1:3]):
-            bounds = [tf.constant(tile.bounds(each.poolings)) for each in fixed]
+            bounds = [tf.constant(network.bounds(tile, each.term.layer)) for each in fixed]
             features = [each.target(tile) for each in fixed]
             found, slope = pull(
                 tile.seen(images),
@@ -171,7 +173,7 @@ class _Sums:
     def __init__(self, network: TiledNetwork, wanted: Sequence[Wanted]):
         self.network = network
         self.wanted = wanted
-        self.places = [(network.backbone.poolings(layer), loss.looks_ahead) for loss, layer, _ in wanted]
+        self.places = [(layer, loss.looks_ahead) for loss, layer, _ in wanted]
         self.signature = (
             [tf.TensorSpec([4], tf.int32) for _ in wanted],
             [tf.TensorSpec((len(mask), None, None), tf.float32) for _, _, mask in wanted if mask is not None],
@@ -223,12 +225,12 @@ class _Sums:
         ]
 
     def bounds(self, tile: Tile) -> list[tf.Tensor]:
-        return [tf.constant(tile.bounds(*place)) for place in self.places]
+        return [tf.constant(self.network.bounds(tile, *place)) for place in self.places]
 
     def masks(self, tile: Tile) -> list[tf.Tensor]:
         return [
-            tf.constant(tile.own(mask, *place), tf.float32)
-            for (_, _, mask), place in zip(self.wanted, self.places, strict=True)
+            tf.constant(self.network.own(tile, layer, mask, margin), tf.float32)
+            for (_, _, mask), (layer, margin) in zip(self.wanted, self.places, strict=True)
             if mask is not None
         ]
 
@@ -244,16 +246,15 @@ class _Pointwise:
 
     term: Term
     features: np.ndarray
-    poolings: int
+    network: TiledNetwork
     weight: tf.Tensor | float
 
     @classmethod
     def towards(cls, term: Term, features: np.ndarray, network: TiledNetwork, shape: Sequence[int]) -> "_Pointwise":
-        poolings = network.backbone.poolings(term.layer)
-        if features.shape[1:3] != tuple(side >> poolings for side in shape[1:3]):
+        if features.shape[1:3] != network.backbone.shape(term.layer, shape[1], shape[2]):
             raise InputError(f"content features have shape {features.shape}; the image has {tuple(shape)}")
         weight: tf.Tensor | float = term.weight
-        each = cls(term, features, poolings, weight)
+        each = cls(term, features, network, weight)
         if not term.relative:
             return each
         magnitude = tf.add_n(
@@ -262,11 +263,11 @@ class _Pointwise:
                 for target in map(each.target, network.cut(*shape[1:3]))
             ]
         )
-        return cls(term, features, poolings, weight / tf.where(magnitude > 0, magnitude, tf.ones_like(magnitude)))
+        return cls(term, features, network, weight / tf.where(magnitude > 0, magnitude, tf.ones_like(magnitude)))
 
     def target(self, tile: Tile) -> tf.Tensor:
         """The features that the tile's own are compared with."""
-        return tf.constant(tile.own(self.features, self.poolings))
+        return tf.constant(self.network.own(tile, self.term.layer, self.features))
 
     def share(self, target: tf.Tensor) -> tf.Tensor:
         part = tf.cast(tf.shape(target)[1] * tf.shape(target)[2], target.dtype)
@@ -353,5 +354,7 @@ def _pull(
     )
 
 
-def _mask(summand: Summand, shape: Sequence[int], poolings: int) -> np.ndarray | None:
-    return summand.mask if summand.mask is not None else without_edge(shape, poolings, summand.edge)
+def _mask(summand: Summand, shape: Sequence[int], backbone: Backbone) -> np.ndarray | None:
+    if summand.mask is not None:
+        return summand.mask
+    return without_edge_at(backbone, summand.term.layer, shape, summand.edge)

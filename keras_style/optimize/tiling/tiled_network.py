@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_style.backbones.vgg import Backbone
+from keras_style.backbones.backbone import Backbone
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import crop
 from keras_style.optimize.gradient import as_written
-from keras_style.optimize.tiling.tiles import Tiling
+from keras_style.optimize.tiling.tiles import Tile, Tiling
 
 
 class TiledNetwork:
@@ -22,7 +22,7 @@ class TiledNetwork:
         self.dtype = dtype
         window = tf.TensorSpec((None, None, None, 3), dtype)
         self.maps = as_written(lambda window: backbone(window, names), [window])
-        self.kinds = {name: tf.TensorSpec((None, None, None, backbone.channels(name)), dtype) for name in names}
+        self.kinds = {name: tf.TensorSpec((None, None, None, backbone.layer(name).channels), dtype) for name in names}
 
     def features(self, images: np.ndarray, layers: Sequence[str]) -> list[np.ndarray]:
         """Feature maps (B, H', W', C) of images."""
@@ -43,17 +43,35 @@ class TiledNetwork:
             part: from the feature maps of a window and its own positions in each of `layers` to what belongs there.
         """
         batch, height, width, _ = images.shape
-        times = [self.backbone.poolings(name) for name in layers]
         whole: list[np.ndarray] = []
         for tile in self.cut(height, width):
-            found = part(self.maps(tile.seen(images)), [tf.constant(tile.bounds(each)) for each in times])
+            found = part(self.maps(tile.seen(images)), [tf.constant(self.bounds(tile, name)) for name in layers])
             whole = whole or [
-                np.empty((batch, height >> each, width >> each, own.shape[-1]), self.dtype)
-                for each, own in zip(times, found, strict=True)
+                np.empty((batch, *self.backbone.shape(name, height, width), own.shape[-1]), self.dtype)
+                for name, own in zip(layers, found, strict=True)
             ]
-            for each, into, own in zip(times, whole, found, strict=True):
-                tile.own(into, each)[...] = own
+            for name, into, own in zip(layers, whole, found, strict=True):
+                self.own(tile, name, into)[...] = own
         return whole
+
+    def own(self, tile: Tile, layer: str, whole: np.ndarray, margin: int = 0) -> np.ndarray:
+        """What is a tile's own of a layer (B, H', W', ...) of the whole image; see `Span.at_layer` for `margin`."""
+        (_, top, bottom), (_, left, right) = self._place(tile, layer, margin)
+        return whole[:, top:bottom, left:right]
+
+    def bounds(self, tile: Tile, layer: str, margin: int = 0) -> np.ndarray:
+        """The own positions (top, bottom, left, right) in a layer of what the network sees of a tile, int32."""
+        inside = [position - start for start, *ends in self._place(tile, layer, margin) for position in ends]
+        return np.array(inside, np.int32)
+
+    def _place(self, tile: Tile, layer: str, margin: int) -> list[tuple[int, int, int]]:
+        stride, counts = (
+            self.backbone.layer(layer).stride,
+            self.backbone.shape(layer, tile.rows.length, tile.columns.length),
+        )
+        return [
+            span.at_layer(stride, count, margin) for span, count in zip((tile.rows, tile.columns), counts, strict=True)
+        ]
 
 
 def traced(function: Callable[..., Any], signature: Sequence[Any]) -> tuple[Callable[..., Any], Any]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-import numpy as np
-
 from keras_style.errors import InputError
 
 Array = TypeVar("Array")
@@ -26,18 +24,24 @@ class Span:
     own_start: int
     own_stop: int
 
-    def at_layer(self, poolings: int, margin: int = 0) -> tuple[int, int, int]:
+    @property
+    def length(self) -> int:
+        """Pixels that the network sees."""
+        return self.stop - self.start
+
+    def at_layer(self, stride: int, count: int, margin: int = 0) -> tuple[int, int, int]:
         """Where the window starts in a layer, and from where to where it owns positions there.
 
-        A position belongs to the window that its first pixel belongs to; what pooling drops at the image's end is
-        nobody's.
+        A position belongs to the window that its first pixel belongs to. The last window owns all that are left.
 
         Args:
-            poolings: how often the layer was halved.
+            stride: pixels from one position of the layer to the next.
+            count: positions of the window in the layer.
             margin: positions after the own ones that are seen too, where the image has them.
         """
-        start, end = self.start >> poolings, (self.start >> poolings) + ((self.stop - self.start) >> poolings)
-        return start, self.own_start >> poolings, min((self.own_stop >> poolings) + margin, end)
+        start = self.start // stride
+        last = start + count if self.own_stop == self.stop else self.own_stop // stride + margin
+        return start, self.own_start // stride, min(last, start + count)
 
 
 @dataclass(frozen=True)
@@ -51,33 +55,20 @@ class Tile:
         """What the network sees of images (B, H, W, ...)."""
         return images[:, self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]  # type: ignore[index]
 
-    def own(self, layer: Array, poolings: int, margin: int = 0) -> Array:
-        """What is the tile's own of a layer (B, H', W', ...) of the whole image."""
-        _, top, bottom = self.rows.at_layer(poolings, margin)
-        _, left, right = self.columns.at_layer(poolings, margin)
-        return layer[:, top:bottom, left:right]  # type: ignore[index]
-
-    def bounds(self, poolings: int, margin: int = 0) -> np.ndarray:
-        """The own positions (top, bottom, left, right) in a layer of what the network sees, int32."""
-        inside = []
-        for span in (self.rows, self.columns):
-            start, first, last = span.at_layer(poolings, margin)
-            inside += [first - start, last - start]
-        return np.array(inside, np.int32)
-
 
 @dataclass(frozen=True)
 class Tiling:
     """How images are cut.
 
-    Windows of one image have one size, so that one graph computes them all. They start at multiples of the deepest
-    pooling's, so that they pool the same pixels as the whole image does, and only what lies `reach` or more inside of
-    an edge that is not the image's is a window's own: there, the zeros with which convolutions pad are not seen.
+    Windows of one image have one size, so that one graph computes them all. They start at multiples of
+    `stride`, and their length differs from the image's by such a multiple: strides meet the same pixels as in the whole
+    image, and padding that depends on the size is alike. Only what lies `reach` or more inside of an edge that is not
+    the image's is a window's own: there, the zeros with which convolutions pad are not seen.
 
     Attributes:
         pixels: windows have at most as many pixels as a square of this side.
-        reach: how far a position of the deepest layer sees beyond its own pixels.
-        poolings: of the deepest layer.
+        reach: how far a position of any layer sees beyond its own pixels.
+        stride: pixels, a multiple of the stride of every layer.
 
     Raises:
         InputError: windows of that size have nothing of their own.
@@ -85,7 +76,7 @@ class Tiling:
 
     pixels: int
     reach: int
-    poolings: int
+    stride: int
 
     def __post_init__(self) -> None:
         if self.pixels < self.smallest:
@@ -95,17 +86,12 @@ class Tiling:
             )
 
     @property
-    def _multiple(self) -> int:
-        return 1 << self.poolings
-
-    @property
     def _margin(self) -> int:
-        return -(-self.reach // self._multiple) * self._multiple
+        return _margin(self.reach, self.stride)
 
     @property
     def smallest(self) -> int:
-        """The smallest window with anything of its own, whatever the image's size, in pixels."""
-        return 2 * self._margin + 2 * self._multiple - 1
+        return smallest_window(self.reach, self.stride)
 
     def __call__(self, height: int, width: int) -> Iterator[Tile]:
         """The tiles of an image of height x width pixels, row by row."""
@@ -144,11 +130,11 @@ class Tiling:
             return [Span(0, side, 0, side)]
         if longest < self.smallest:
             return []
-        multiple, margin = self._multiple, self._margin
-        rest = side % multiple  # the last window ends where the image does, and starts at a multiple
+        stride, margin = self.stride, self._margin
+        rest = side % stride  # the last window ends where the image does, and starts at a multiple
 
         def rounded(length: int, up: bool) -> int:
-            return rest + (-(-(length - rest) // multiple) if up else (length - rest) // multiple) * multiple
+            return rest + (-(-(length - rest) // stride) if up else (length - rest) // stride) * stride
 
         lost = rest + 2 * margin  # of each window, to its neighbors
         longest = rounded(longest, up=False)
@@ -157,3 +143,12 @@ class Tiling:
         starts = [min(index * (length - lost), side - length) for index in range(number)]
         cuts = [0, *(start + margin for start in starts[1:]), side]
         return [Span(start, start + length, *own) for start, own in zip(starts, pairwise(cuts), strict=True)]
+
+
+def smallest_window(reach: int, stride: int) -> int:
+    """The smallest window of a `Tiling` with anything of its own, whatever the image's size, in pixels."""
+    return 2 * _margin(reach, stride) + 2 * stride - 1
+
+
+def _margin(reach: int, stride: int) -> int:
+    return -(-reach // stride) * stride

@@ -1,9 +1,10 @@
 """One method, or several whose objectives are added up."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from keras_style.backbones.backbone import Layer
 from keras_style.painting.methods.method import LayerWeights, Method, Variant
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Blend:
     def with_numbers(self, given: Mapping[str, Any]) -> "Blend":
         """Every variant with these numbers in place of its own."""
         return Blend(tuple((method, replace(variant, **given), share) for method, variant, share in self.parts))
+
+    def fitted(self, layers: Sequence[Layer]) -> "Blend":
+        """Every variant on a network that has `layers`; see `Variant.fitted`."""
+        return Blend(tuple((method, variant.fitted(layers), share) for method, variant, share in self.parts))
 
     def with_style_layers(self, read: Callable[[Callable[..., LayerWeights]], LayerWeights]) -> "Blend":
         """Every variant with other style layers: what `read` makes of the variant's way to weight a list of layers."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_style.backbones.weights import CHANNELS
+from keras_style.backbones import weights
+from keras_style.backbones.backbone import Layer
 from keras_style.painting.methods.method import Method, Variant, equal_shares, with_content
 
 if TYPE_CHECKING:
@@ -12,23 +13,24 @@ if TYPE_CHECKING:
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")  # §3
 CONTENT_LAYER = "block4_conv2"  # §3
 
-_DEFAULT_BLOCK_WEIGHTS = (6.0, 3.0, 1.2, 0.4, 0.08)
+_STYLE = [layer for layer in weights.layers_of("vgg19") if layer.name in STYLE_LAYERS]
+_DEFAULT_WEIGHTS = (6.0, 3.0, 1.2, 0.4, 0.08)  # by how often the image was halved
 
 
-def default_weights(layers: Sequence[str]) -> dict[str, float]:
+def default_weights(layers: Sequence[Layer]) -> dict[str, float]:
     """Falling with depth: the first layer carries the palette, the deep ones bend contours. Ours, by eye.
 
-    Layers of one block share its weight.
+    Layers of one size share its weight.
     """
-    blocks = [int(layer[5]) - 1 for layer in layers]
+    levels = [min(layer.level, len(_DEFAULT_WEIGHTS) - 1) for layer in layers]
     return {
-        layer: _DEFAULT_BLOCK_WEIGHTS[block] / blocks.count(block) for layer, block in zip(layers, blocks, strict=True)
+        layer.name: _DEFAULT_WEIGHTS[level] / levels.count(level) for layer, level in zip(layers, levels, strict=True)
     }
 
 
-def one_over_filters_squared(layers: Sequence[str]) -> dict[str, float]:
+def one_over_filters_squared(layers: Sequence[Layer]) -> dict[str, float]:
     """1/N^2 for each layer, N its number of filters: `1e3/n**2` of Gatys's notebook without the 1e3."""
-    return {layer: 1 / CHANNELS[int(layer[5]) - 1] ** 2 for layer in layers}
+    return {layer.name: 1 / layer.channels**2 for layer in layers}
 
 
 PAPER = Variant(
@@ -37,7 +39,7 @@ PAPER = Variant(
     style_weight=1e3,  # beta: alpha/beta = 1e-3, figures 3B, 5 and 6
     tv_weight=0.0,  # the paper has no such term
     content_layers={CONTENT_LAYER: 1.0},
-    style_layers=equal_shares(STYLE_LAYERS),  # w_l = 1/5
+    style_layers=equal_shares(_STYLE),  # w_l = 1/5
     relative=False,
     content_normalization="paper",  # eq. 1
     style_normalization="paper",  # eq. 4
@@ -56,7 +58,7 @@ REFERENCE = Variant(
     style_weight=1e3,  # In[8]: style_weights = [1e3/n**2 for n in [64,128,256,512,512]]
     tv_weight=0.0,
     content_layers={CONTENT_LAYER: 1.0},  # In[8]: r42
-    style_layers=one_over_filters_squared(STYLE_LAYERS),
+    style_layers=one_over_filters_squared(_STYLE),
     layer_weights=one_over_filters_squared,
     relative=False,
     content_normalization="mean",  # In[8]: nn.MSELoss
@@ -75,7 +77,7 @@ DEFAULT = Variant(
     style_weight=1.0,
     tv_weight=6.0,
     content_layers={CONTENT_LAYER: 1.0},
-    style_layers=default_weights(STYLE_LAYERS),
+    style_layers=default_weights(_STYLE),
     layer_weights=default_weights,
     relative=True,
     content_normalization="mean",

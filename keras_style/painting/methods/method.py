@@ -1,10 +1,11 @@
 """What a paper fixes: its losses, and named sets of every number that it leaves to the reader."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from keras_style import checks
+from keras_style.backbones.backbone import Layer
 
 if TYPE_CHECKING:
     from keras_style.losses import FeatureLoss
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 LayerWeights = Mapping[str, float]
 
 
-def equal_shares(layers: Sequence[str]) -> dict[str, float]:
+def equal_shares(layers: Sequence[Layer]) -> dict[str, float]:
     """Every layer the same weight, 1 in all (w_l = 1/5 for five layers: Gatys et al. 2016, below eq. 5)."""
-    return {layer: 1 / len(layers) for layer in layers}
+    return {layer.name: 1 / len(layers) for layer in layers}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Variant:
     photorealism_weight: float = 0.0
     content_layers: LayerWeights
     style_layers: LayerWeights
-    layer_weights: Callable[[Sequence[str]], LayerWeights] = equal_shares
+    layer_weights: Callable[[Sequence[Layer]], LayerWeights] = equal_shares
     histogram_layers: LayerWeights = field(default_factory=dict)
     relative: bool
     balance: str | None = None
@@ -61,6 +62,21 @@ class Variant:
     style_scale: float = 1.0
     bleed: int = 0
     smooth: bool = False
+
+    def fitted(self, layers: Sequence[Layer]) -> "Variant":
+        """The variant on a network that has `layers`, shallow to deep.
+
+        Where the network lacks a layer of the variant, style is compared on all of its layers, content on the deepest,
+        and histograms on the first and the deepest.
+        """
+        known = {layer.name for layer in layers}
+        ends = (layers[0].name, layers[-1].name)
+        others: dict[str, LayerWeights] = {
+            "content_layers": {ends[1]: 1.0},
+            "style_layers": self.layer_weights(layers),
+            "histogram_layers": dict(zip(ends, self.histogram_layers.values(), strict=False)),
+        }
+        return replace(self, **{name: own for name, own in others.items() if not known.issuperset(getattr(self, name))})
 
 
 @dataclass(frozen=True)

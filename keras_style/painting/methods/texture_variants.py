@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_style.errors import InputError
 from keras_style.painting.methods.blend import Blend
+from keras_style.painting.methods.method import equal_shares
 
 _NUMBERS: dict[str, Any] = {
     "content_weight": 0.0,
@@ -15,6 +16,7 @@ _NUMBERS: dict[str, Any] = {
     "smooth": False,
     "passes": 1,
     "steps": 240,  # ours: from noise it takes about twice as many as from a photograph
+    "layer_weights": equal_shares,
     "style_layers": {  # ours: flatter than for transfer, since no contours are there to be bent
         "block1_conv1": 1.0,
         "block2_conv1": 1.0,
