@@ -25,9 +25,9 @@ def check_all(instance: Any) -> None:
         InputError: a value is not what was expected.
     """
     for each in fields(instance):
-        value, check = getattr(instance, each.name), each.metadata.get("check")
-        if check and not (value is None and each.default is None):
-            object.__setattr__(instance, each.name, check(each.name, value))
+        check = each.metadata.get("check")
+        if check and not (each.default is None and getattr(instance, each.name) is None):
+            object.__setattr__(instance, each.name, check(each.name, getattr(instance, each.name)))
 
 
 def texts(declared: type) -> dict[str, str]:
