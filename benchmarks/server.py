@@ -115,10 +115,11 @@ def serve(models: str) -> None:
 
 
 def call_directly(generator: str, filters: int, models: str, size: int) -> None:
+    from keras_style.server.session import Loaded
+
     from keras_style import images
     from keras_style.export import export_saved_model
     from keras_style.models.resnet_generator import ResNetGenerator
-    from keras_style.server.session import Loaded
 
     photograph = images.resize(images.load(PHOTOGRAPH), size, size)
     images.save(photograph, Path(models, ".picture.jpg"), quality=95)

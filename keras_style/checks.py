@@ -1,19 +1,20 @@
-"""Checks of what a user passes in. A failure is one line that names what came and what was expected.
+"""Checks of arguments. A failure is one line that names what came and what was expected.
 
 Nothing here imports TensorFlow.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_style.errors import InputError
 
 Layers = Sequence[str] | Mapping[str, float]
+Verbosity = Literal["auto"] | int  # 0: print nothing; 1: a live bar, or lines where none can be shown; "auto": the bar
 
-# The words that arguments can be.
+# The words that arguments accept.
 OPTIMIZERS = ("adam", "lbfgs")
 POOLINGS = ("max", "average")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -21,7 +22,7 @@ PRESERVE_COLOR = ("luminance", "match")
 INITS = ("content", "recolored", "style", "noise")
 BALANCES = ("gradient",)
 DIRECTIONS = ("a2b", "b2a")
-# suffixes of the files that are looked for in folders
+# Suffixes of the pictures in folders.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -69,11 +70,18 @@ def sides(name: str, value: Any) -> tuple[int, int] | None:
     return height, width
 
 
-def scales(value: Any) -> int | list[int]:
+def scales(name: str, value: Any) -> int | list[int]:
     """A count of scales, or a list of long sides, as ints; otherwise InputError."""
     if isinstance(value, list | tuple):
-        return [whole("scales: a long side", side, 1, 10**9) for side in value]
-    return whole("scales", value, 1, 1000)
+        return [whole(f"{name}: a long side", side, 1, 10**9) for side in value]
+    return whole(name, value, 1, 1000)
+
+
+def verbosity(name: str, value: Any) -> Verbosity:
+    """`value`, if it is "auto", 0 or 1; otherwise InputError."""
+    if value not in ("auto", 0, 1):
+        raise InputError(f"{name} is {value!r}; expected 'auto', 0 or 1")
+    return value
 
 
 def callables(name: str, value: Any) -> list[Callable[..., Any]]:
@@ -111,7 +119,8 @@ def shares(name: str, given: Sequence[float] | None, count: int) -> list[float]:
     if given is None:
         return [1 / count] * count
     if not isinstance(given, list | tuple | np.ndarray) or len(given) != count:
-        raise InputError(f"{name} is {given!r}; expected {count} {'weight' if count == 1 else 'weights'}, one a style")
+        weights = "weight" if count == 1 else "weights"
+        raise InputError(f"{name} is {given!r}; expected {count} {weights}, one per style")
     values = [number(name, value) for value in given]
     total = sum(values)
     if not total:

@@ -13,8 +13,8 @@ from keras_style.batch.folder import Folder, explained, resolved
 from keras_style.batch.report import DONE_BEFORE, FAILED, Row
 from keras_style.batch.work import bound
 from keras_style.batch.worker import FATAL, Job
-from keras_style.errors import InputError, StyleError
-from keras_style.painting.progress import Verbosity
+from keras_style.checks import Verbosity
+from keras_style.errors import StyleError
 from keras_style.painting.stylizer import Stylizer
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -88,8 +88,7 @@ def run(
     checks.number("gpus", gpus, 0, 64)
     if workers is not None:
         checks.whole("workers", workers, 1, 10**5)
-    if verbose not in ("auto", 0, 1):
-        raise InputError(f"verbose is {verbose!r}; expected 'auto', 0 or 1")
+    checks.verbosity("verbose", verbose)
     work = bound(model, direction, [style] if isinstance(style, str | os.PathLike) else list(style))
     target = Folder(*resolved("output", output))
     source, names = files.find(pictures, recursive, target)

@@ -5,7 +5,6 @@ started with, without that machine having the file.
 """
 
 import dataclasses
-import hashlib
 import io
 import os
 import tempfile
@@ -19,8 +18,9 @@ import numpy as np
 from keras_style import images
 from keras_style.checks import INITS
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal.digests import array_digest, byte_digest
 from keras_style.models.loading.generator_file import generator_file
-from keras_style.painting.stylizer import Stylizer, backbone_digest, digest
+from keras_style.painting.stylizer import Stylizer, backbone_digest
 
 SAVED_MODEL = "saved_model.pb"
 
@@ -53,7 +53,7 @@ class Translation:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"model": _sha256(self.data), "direction": self.direction}
+        return {"model": byte_digest(self.data), "direction": self.direction}
 
     def open(self) -> Paint:
         from keras_style.models.loading.open_generator import open_generator
@@ -75,7 +75,8 @@ class Exported:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"model": _sha256(*(part for name in sorted(self.files) for part in (name.encode(), self.files[name])))}
+        parts = [part for name in sorted(self.files) for part in (name.encode(), self.files[name])]
+        return {"model": byte_digest(*parts)}
 
     def open(self) -> Paint:
         from keras_style.internal.tensorflow import tf
@@ -113,10 +114,10 @@ class Painting:
     def settings(self) -> dict[str, Any]:
         options = dict(self.options)
         if isinstance(options.get("init"), np.ndarray):
-            options["init"] = digest(options["init"])
+            options["init"] = array_digest(options["init"])
         if "backbone" in options:
             options["backbone"] = backbone_digest(options["backbone"])
-        return {**options, "style": [_sha256(data) for data in self.styles]}
+        return {**options, "style": [byte_digest(data) for data in self.styles]}
 
     def open(self) -> Paint:
         stylizer = Stylizer(**self.options)
@@ -172,10 +173,3 @@ def _content(path: str | os.PathLike[str]) -> bytes:
         raise MissingFileError(f"style: no such file: {path}") from None
     except OSError as error:
         raise InputError(f"style: {path} cannot be read: {error.strerror}") from None
-
-
-def _sha256(*parts: bytes) -> str:
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(part)
-    return total.hexdigest()

@@ -1,8 +1,6 @@
 """What can be exported: a generator from wherever it is, or an optimization method."""
 
-import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import numpy as np
 
 from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError, StyleError
+from keras_style.internal.digests import array_digest
 from keras_style.models.loading import presets
 from keras_style.optimize.schedule import schedule
 from keras_style.painting.stylizer import Stylizer, backbone_digest
@@ -68,7 +67,7 @@ def _of_generator(generator: Any) -> dict[str, Any]:
         "parameters": int(sum(np.prod(variable.shape) for variable in generator.weights)),
         "multiple": getattr(generator, "multiple", 1),
         "minimum": getattr(generator, "minimum", 1),
-        "weights_sha256": weights_digest(variable.numpy() for variable in generator.weights),
+        "weights_sha256": array_digest(*(variable.numpy() for variable in generator.weights)),
     }
 
 
@@ -88,15 +87,6 @@ def least_steps(stylizer: Stylizer) -> int:
     """One for each scale and pass, of a square picture."""
     variant = stylizer._variant
     return len(schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes))
-
-
-def weights_digest(arrays: Iterable[np.ndarray]) -> str:
-    """SHA-256 of arrays in their order, with shapes and types."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _card(model: str | os.PathLike[str]) -> dict[str, Any] | None:

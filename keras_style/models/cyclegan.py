@@ -15,6 +15,7 @@ from keras_style.models import adversarial as adversarial_losses
 from keras_style.models.image_pool import ImagePool
 from keras_style.models.loading import keras_file
 from keras_style.models.loading import presets as preset_files
+from keras_style.models.loading.generator_file import generator_name
 from keras_style.models.networks import DISCRIMINATORS, GENERATORS, Network, channels, pair
 from keras_style.version import __version__
 
@@ -405,7 +406,7 @@ class CycleGAN(keras.Model):
             >>> gan.translate("satellite.png").shape
         """
         description, files = preset_files.load(preset)
-        names = [_file(direction) for direction in DIRECTIONS]
+        names = [generator_name(direction) for direction in DIRECTIONS]
         if any(name not in files for name in names) or not isinstance(description.get("cyclegan"), dict):
             raise InputError(f"preset {preset} holds {', '.join(files)}; expected a CycleGAN's {' and '.join(names)}")
         try:
@@ -427,7 +428,7 @@ class CycleGAN(keras.Model):
         """
         generators = (self.generator_a2b, self.generator_b2a)
         files = {
-            _file(direction): keras_file.encoded(generator)
+            generator_name(direction): keras_file.encoded(generator)
             for direction, generator in zip(DIRECTIONS, generators, strict=True)
         }
         if card:
@@ -507,10 +508,6 @@ def _descend(
 def _pair_of(data: Any) -> tuple[Images, Images]:
     """Images of A and of B, given as a tuple or, as `CycleGAN._shared` does, as one tensor."""
     return tuple(tf.unstack(data, axis=1)) if tf.is_tensor(data) else data[:2]
-
-
-def _file(direction: str) -> str:
-    return f"generator_{direction}.keras"
 
 
 def _wide(values: tf.Tensor) -> tf.Tensor:

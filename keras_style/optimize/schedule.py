@@ -61,7 +61,7 @@ def schedule(
         ):
             allowed -= 1
         scales = allowed
-    scales = checks.scales(scales)
+    scales = checks.scales("scales", scales)
     if isinstance(scales, int):
         sizes = [_halved(height, width, scales - 1 - index) for index in range(scales)]
     else:

@@ -3,17 +3,19 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_style import checks
-from keras_style.errors import InputError
+from keras_style.checks import Verbosity
+from keras_style.internal.declared import check_all, parameter
 from keras_style.optimize.checkpoint import Checkpoint
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.schedule import Stage
-from keras_style.painting.progress import Progress, Verbosity
+from keras_style.painting.progress import PaintingProgress
 from keras_style.painting.result import TransferResult
 
 if TYPE_CHECKING:
@@ -23,23 +25,35 @@ CHECKPOINT_EVERY = 50  # steps
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """How a run is watched and saved; the parameters of `keras_style.transfer`.
+class Session:
+    """How a run is watched and saved.
 
     Raises:
-        InputError: one of them is not what was expected.
+        InputError: a parameter is not what was expected.
     """
 
-    callbacks: Sequence[OnIterate] = ()
-    checkpoint: str | Path | None = None
-    checkpoint_every: int = CHECKPOINT_EVERY
-    verbose: Verbosity = "auto"
+    callbacks: Sequence[OnIterate] = parameter(
+        (),
+        "functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.",
+        checks.callables,
+    )
+    checkpoint: str | Path | None = parameter(
+        None, "directory where the run saves itself, and from where the same call goes on; made if missing."
+    )
+    checkpoint_every: int = parameter(
+        CHECKPOINT_EVERY,
+        "steps between two saves; L-BFGS saves at the end of each scale.",
+        partial(checks.whole, low=1, high=10**9),
+    )
+    verbose: Verbosity = parameter(
+        "auto",
+        '0: print nothing; 1: a progress bar, or a line for each scale where no bar can be shown; "auto": a bar if '
+        "it can be shown.",
+        checks.verbosity,
+    )
 
     def __post_init__(self) -> None:
-        checks.whole("checkpoint_every", self.checkpoint_every, 1, 10**9)
-        checks.callables("callbacks", self.callbacks)
-        if self.verbose not in ("auto", 0, 1):
-            raise InputError(f"verbose is {self.verbose!r}; expected 'auto', 0 or 1")
+        check_all(self)
 
     def run(
         self,
@@ -62,7 +76,7 @@ class Watch:
         saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, {**settings, **digests})
         state = saved.load() if saved else None
         run = make()
-        with Progress(stages, self.verbose) as progress:
+        with PaintingProgress(stages, self.verbose) as progress:
 
             def on_iterate(iterate: Iterate) -> bool:
                 progress(iterate)

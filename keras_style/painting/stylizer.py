@@ -1,22 +1,24 @@
 """A method with its parameters bound: from two images to a picture."""
 
-import hashlib
 import math
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_style import checks, images
 from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone, Layer, up_to_deepest
-from keras_style.checks import BALANCES, INITS, OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Layers
+from keras_style.checks import INITS, Layers, Verbosity
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images import ImageLike, color, masks
 from keras_style.images.masks import Masks, Regions
+from keras_style.internal import docstrings
+from keras_style.internal.declared import check_all, texts
+from keras_style.internal.digests import array_digest
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import Stage, schedule
 from keras_style.optimize.tiling import memory
@@ -24,9 +26,9 @@ from keras_style.optimize.tiling.tiles import smallest_window
 from keras_style.painting import methods
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import Variant, equal_shares
-from keras_style.painting.progress import Verbosity
+from keras_style.painting.parameters import Parameters
 from keras_style.painting.result import TransferResult
-from keras_style.painting.session import CHECKPOINT_EVERY, Watch
+from keras_style.painting.session import CHECKPOINT_EVERY, Session
 
 if TYPE_CHECKING:
     from keras.optimizers import Optimizer
@@ -34,16 +36,20 @@ if TYPE_CHECKING:
     from keras_style.optimize.coarse_to_fine import CoarseToFine
     from keras_style.optimize.image_optimizer import ImageOptimizer
 
-MAX_SIZE = 10_000  # pixels
+# Parameters that replace a number of the method's variant as they are; layers are weighed first.
+_NUMBERS = [each.name for each in fields(Parameters) if each.name in Variant.__dataclass_fields__]
+_NUMBERS = [name for name in _NUMBERS if not name.endswith("_layers")]
 
-Tile: TypeAlias = Literal["auto"] | int | None
 
-
+@docstrings.explained(texts(Parameters))
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stylizer:
+class Stylizer(Parameters):
     """A style-transfer method with every parameter bound, called with a content and a style.
 
-    Parameters are those of `keras_style.transfer`, where each is explained; None means what the method's variant says.
+    Where None is the default, the method's variant decides.
+
+    Args:
+        (all): explained in `keras_style.painting.parameters`, and added here on import.
 
     Raises:
         InputError: a parameter is not what was expected; nothing was computed yet.
@@ -53,39 +59,12 @@ class Stylizer:
         >>> stylizer("photo.jpg", "painting.png").save("out.png")
     """
 
-    method: str | Mapping[str, float] = "gatys"
-    variant: str = "default"
-    size: int = 512
-    scales: int | Sequence[int] | None = None
-    steps: int | None = None
-    optimizer: "str | Optimizer | None" = None
-    content_weight: float | None = None
-    style_weight: float | None = None
-    tv_weight: float | None = None
-    photorealism_weight: float | None = None
-    content_layers: Layers | None = None
-    style_layers: Layers | None = None
-    style_blend: Sequence[float] | None = None
-    style_scale: float | None = None
-    init: ImageLike | None = None
-    preserve_color: str | None = None
-    balance: str | None = None
-    smooth: bool | None = None
-    backbone: str | Backbone | None = None
-    pooling: str | None = None
-    tile: Tile = "auto"
-    seed: int = 0
     _blend: Blend = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         blend = methods.blend(self.method, self.variant)
-        object.__setattr__(self, "size", checks.whole("size", self.size, images.MIN_SIDE, MAX_SIZE))
-        object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0, 2**63 - 1))
-        if self.tile not in ("auto", None):
-            object.__setattr__(self, "tile", checks.whole('tile (if not "auto" or None)', self.tile, 1, 10**9))
-        if self.preserve_color is not None:
-            checks.choice("preserve_color", self.preserve_color, PRESERVE_COLOR)
-        given = {name: checked(name, getattr(self, name)) for name in _OVERRIDES if getattr(self, name) is not None}
+        check_all(self)
+        given = {name: getattr(self, name) for name in _NUMBERS if getattr(self, name) is not None}
         if self.pooling is not None and isinstance(self.backbone, Backbone):
             given["backbone"] = self.backbone.with_pooling(self.pooling)
         layers = layer_records(given.get("backbone", blend.variant.backbone))
@@ -119,7 +98,9 @@ class Stylizer:
         verbose: Verbosity = "auto",
     ) -> TransferResult:
         """Paint `content` in the manner of `style`; see `keras_style.transfer` for arguments, result and errors."""
-        watch = Watch(callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose)
+        session = Session(
+            callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose
+        )
         variant = self._variant
         photograph = images.load(content, name="content")
         height, width = images.fitted_size(photograph.shape[0], photograph.shape[1], self.size)
@@ -132,15 +113,15 @@ class Stylizer:
         settings = self._settings(stages, blend, content_regions)
 
         digests = {
-            "content": digest(photograph),
-            "style": [digest(painting) for painting in paintings],
-            "content_masks": content_regions and digest(*content_regions.values()),
-            "style_masks": [digest(*regions.values()) for regions in style_regions],
+            "content": array_digest(photograph),
+            "style": [array_digest(painting) for painting in paintings],
+            "content_masks": content_regions and array_digest(*content_regions.values()),
+            "style_masks": [array_digest(*regions.values()) for regions in style_regions],
             "init": self._init_digest(),
             "backbone": backbone_digest(variant.backbone),
         }
 
-        tile = self._tile(stages, paintings, content_regions, watch)
+        tile = self._tile(stages, paintings, content_regions, session)
         target, targets = self._in_color(photograph, paintings)
         start = self._start(stages[0], target, targets, height, width)
 
@@ -166,10 +147,10 @@ class Stylizer:
                 image = smoothing.smooth(image, original)
             return color.restore_chroma(image, original) if self.preserve_color == "luminance" else image
 
-        return watch.run(stages, make, settings, digests, finish)
+        return session.run(stages, make, settings, digests, finish)
 
     def _tile(
-        self, stages: Sequence[Stage], styles: Sequence[np.ndarray], regions: Regions | None, watch: Watch
+        self, stages: Sequence[Stage], styles: Sequence[np.ndarray], regions: Regions | None, session: Session
     ) -> int | None:
         """The side of the tiles, in pixels; None: the whole picture.
 
@@ -203,7 +184,7 @@ class Stylizer:
             memory.available(),
             _smallest_tile(variant.backbone, of_content | of_style | binned),
         )
-        if watch.verbose == 1 or (tile and watch.verbose):
+        if session.verbose == 1 or (tile and session.verbose):
             print(f"keras-style: {line}", file=sys.stderr, flush=True)
         return tile
 
@@ -246,78 +227,25 @@ class Stylizer:
 
     def _init_digest(self) -> str:
         init = self._variant.init
-        return init if isinstance(init, str) and init in INITS else digest(_load_init(init))
+        return init if isinstance(init, str) and init in INITS else array_digest(_load_init(init))
 
     def _settings(self, stages: Sequence[Stage], blend: Sequence[float], regions: Regions | None) -> dict[str, Any]:
         variant = self._variant
         backbone, init = variant.backbone, variant.init
         return {
+            **{each.name: getattr(self, each.name) for each in fields(Parameters)},
+            **{name: getattr(variant, name) for name in _NUMBERS},
             "method": self.method if isinstance(self.method, str) else dict(self.method),
-            "variant": self.variant,
-            "size": self.size,
             "scales": [stage.long_side for stage in stages if stage.in_pass == 1],
-            "steps": variant.steps,
             "optimizer": plain_optimizer(variant.optimizer),
-            "content_weight": variant.content_weight,
-            "style_weight": variant.style_weight,
-            "tv_weight": variant.tv_weight,
-            "photorealism_weight": variant.photorealism_weight,
             "content_layers": dict(variant.content_layers),
             "style_layers": self._blend.style_layers,
             "style_blend": list(blend),
-            "style_scale": variant.style_scale,
             "init": init if isinstance(init, str) else type(init).__name__,
-            "regions": regions and {name: round(float(weights.mean()), 4) for name, weights in regions.items()},
-            "preserve_color": self.preserve_color,
-            "balance": variant.balance,
-            "smooth": variant.smooth,
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
             "pooling": pooling_of(variant),
-            "tile": self.tile,
-            "seed": self.seed,
+            "regions": regions and {name: round(float(weights.mean()), 4) for name, weights in regions.items()},
         }
-
-
-_OVERRIDES = (
-    "scales",
-    "steps",
-    "optimizer",
-    "content_weight",
-    "style_weight",
-    "tv_weight",
-    "photorealism_weight",
-    "balance",
-    "smooth",
-    "style_scale",
-    "init",
-    "backbone",
-    "pooling",
-)
-
-
-def checked(name: str, value: Any) -> Any:
-    """A value that replaces a number of the variant, if it fits."""
-    match name:
-        case "steps":
-            return checks.whole(name, value, 1, 10**9)
-        case "scales":
-            return checks.scales(value)
-        case "content_weight" | "style_weight" | "tv_weight" | "photorealism_weight":
-            return checks.number(name, value)
-        case "style_scale":
-            return checks.number(name, value, 0.01, 10)
-        case "pooling":
-            return checks.choice(name, value, POOLINGS)
-        case "balance":
-            return checks.choice(name, value, BALANCES)
-        case "smooth":
-            return checks.truth(name, value)
-        # Duck-typed: isinstance would import TensorFlow.
-        case "optimizer" if isinstance(value, type) or not hasattr(value, "apply"):
-            return checks.choice("optimizer (if not a Keras optimizer)", value, OPTIMIZERS)
-        case "backbone" if not isinstance(value, str | Backbone):
-            return checks.choice("backbone (if not a Backbone)", value, tuple(weights.SOURCES))
-    return value
 
 
 def build_optimizer(
@@ -456,14 +384,6 @@ def _regions(
     return of_content, of_styles
 
 
-def digest(*arrays: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def backbone_digest(backbone: str | Backbone) -> str:
     """The name of published weights; the digest of any others."""
     if isinstance(backbone, str):
@@ -473,7 +393,7 @@ def backbone_digest(backbone: str | Backbone) -> str:
         name, arrays = backbone.name, list(backbone.arrays)
         precision = getattr(backbone, "precision", "float32")
         name += f" {precision}" if precision != "float32" else ""
-    return f"{name} {digest(*arrays)}" if arrays else name
+    return f"{name} {array_digest(*arrays)}" if arrays else name
 
 
 def plain_optimizer(optimizer: "str | Optimizer") -> str | dict[str, Any]:

@@ -8,21 +8,22 @@ import numpy as np
 
 from keras_style import checks, images
 from keras_style.backbones.backbone import Backbone
+from keras_style.checks import Verbosity
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
+from keras_style.internal import docstrings
+from keras_style.internal.declared import texts
+from keras_style.internal.digests import array_digest
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import schedule
 from keras_style.painting import methods
 from keras_style.painting.methods.texture_variants import for_texture
-from keras_style.painting.progress import Verbosity
+from keras_style.painting.parameters import CHECKS, MAX_SIZE, Parameters
 from keras_style.painting.result import TransferResult
-from keras_style.painting.session import CHECKPOINT_EVERY, Watch
+from keras_style.painting.session import CHECKPOINT_EVERY, Session
 from keras_style.painting.stylizer import (
-    MAX_SIZE,
     backbone_digest,
     build_optimizer,
-    checked,
-    digest,
     layer_records,
     layer_weights,
     plain_optimizer,
@@ -41,6 +42,7 @@ EDGE = 2
 WRAP = 32  # pixels seen beyond an edge of a tileable texture; ours: half of what a position of block 4 sees, nearly
 
 
+@docstrings.explained(texts(Parameters) | texts(Session))
 def synthesize_texture(
     exemplar: ImageLike,
     size: int | Sequence[int] | None = None,
@@ -72,20 +74,9 @@ def synthesize_texture(
         method: which way of matching style; `keras_style.methods()` lists them; "photo" needs a photograph and is
             refused. Several as {name: share}.
         tileable: whether the canvas can be repeated without a seam: the network sees it continued over its edges.
-        scales: how many scales, coarse to fine, each twice as large as the one before; 1 for a single one; or a list of
-            their long sides in pixels.
-        steps: how many steps in all, shared by the scales.
-        optimizer: "adam", "lbfgs" or a Keras optimizer.
         style_layers: layers where texture is compared, as a list (equal weights) or {layer: weight}.
-        backbone: "vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of
-            them as NAME=FILE with a local weights file, or a `keras_style.Backbone`.
-        pooling: "max" or "average" pooling in the backbone.
-        seed: of the pixels that it starts from; the same seed and machine give the same bits.
-        callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
-        checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
-        checkpoint_every: steps between two saves; L-BFGS saves at the end of each scale.
-        verbose: 0: print nothing; 1: a progress bar, or a line for each scale where no bar can be shown; "auto": a
-            bar if it can be shown.
+        seed: seed of the pixels that it starts from; the same seed and machine give the same bits.
+        (others): explained in `keras_style.painting.parameters` and `session`, and added here on import.
 
     Returns:
         The picture, with the history of losses and the settings used.
@@ -102,11 +93,11 @@ def synthesize_texture(
     Reference: Gatys, Ecker & Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015; Risser et al.,
         "Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", 2017.
     """
-    watch = Watch(callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose)
-    seed = checks.whole("seed", seed, 0, 2**63 - 1)
+    session = Session(callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose)
+    seed = CHECKS["seed"]("seed", seed)
     checks.truth("tileable", tileable)
     numbers = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
-    given = {name: checked(name, value) for name, value in numbers.items() if value is not None}
+    given = {name: CHECKS[name](name, value) for name, value in numbers.items() if value is not None}
     given["bleed"] = 0 if tileable else BLEED
     if pooling is not None and isinstance(backbone, Backbone):
         given["backbone"] = backbone.with_pooling(pooling)
@@ -132,7 +123,7 @@ def synthesize_texture(
         "pooling": pooling_of(variant),
         "seed": seed,
     }
-    digests = {"exemplar": digest(texture), "backbone": backbone_digest(variant.backbone)}
+    digests = {"exemplar": array_digest(texture), "backbone": backbone_digest(variant.backbone)}
 
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
@@ -148,7 +139,7 @@ def synthesize_texture(
             variant.bleed,
         )
 
-    return watch.run(stages, make, settings, digests)
+    return session.run(stages, make, settings, digests)
 
 
 def _canvas(size: Any, exemplar: np.ndarray) -> tuple[int, int]:

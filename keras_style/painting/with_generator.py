@@ -4,16 +4,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_style import checks, images
+from keras_style import images
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
+from keras_style.painting.parameters import CHECKS
 from keras_style.painting.result import TransferResult
-from keras_style.painting.stylizer import MAX_SIZE
 
 if TYPE_CHECKING:
     import keras
 
-# Of `keras_style.transfer`; a generator takes no steps, so there is nothing that callbacks could see.
+# What a generator has a use for. It takes no steps: callbacks are accepted, and never called.
 ARGUMENTS = ("content", "model", "size", "callbacks", "verbose")
 
 
@@ -29,7 +29,7 @@ def transfer(content: ImageLike, model: "str | Path | keras.Model", size: int) -
         InputError: the model or the picture cannot be read.
     """
     began = time.perf_counter()
-    checks.whole("size", size, images.MIN_SIDE, MAX_SIZE)
+    CHECKS["size"]("size", size)
     picture = images.load(content, name="content")
     picture = images.resize(picture, *images.fitted_size(picture.shape[0], picture.shape[1], size))
     from keras_style.models.loading.open_generator import open_generator
@@ -42,7 +42,7 @@ def transfer(content: ImageLike, model: "str | Path | keras.Model", size: int) -
 
 
 def check_arguments(given: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Refuse arguments of `keras_style.transfer` that say something about an optimization.
+    """Refuse arguments of `keras_style.transfer` that only an optimization uses.
 
     Raises:
         InputError: there is one.

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from keras_style import backbones, checks, images
+from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.internal import atomic_files
 from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file
+from keras_style.models.loading.generator_file import generator_name
 from keras_style.training import held_out
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
 from keras_style.training.held_out import Pictures
@@ -136,9 +138,8 @@ class Evaluation(keras.callbacks.Callback):
 
     def _keep(self, epoch: int, logs: dict[str, float]) -> None:
         assert self.directory
-        for direction in ("a2b", "b2a"):
-            encoded = keras_file.encoded(getattr(self.model, f"generator_{direction}"))
-            atomic_files.write_bytes(self.directory / f"generator_{direction}.keras", encoded)
+        for direction in DIRECTIONS:
+            keras_file.write(self.directory / generator_name(direction), getattr(self.model, f"generator_{direction}"))
         about = {"epoch": epoch + 1, "mean_kid": mean_kid(logs), **{name: float(logs[name]) for name in self.metrics}}
         atomic_files.write_bytes(self.directory / "best.json", json.dumps(about, indent=2).encode())
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from keras_style import checks
+from keras_style.checks import DIRECTIONS, Verbosity
 from keras_style.errors import CheckpointError, InputError, MissingFileError
 from keras_style.internal import atomic_files, saved_state
-from keras_style.painting.progress import Verbosity
 from keras_style.training import config
 
 if TYPE_CHECKING:
@@ -112,15 +113,15 @@ def train(
     """
     began = time.perf_counter()
     given = config.load(configuration, overrides)
-    if verbose not in ("auto", 0, 1):
-        raise InputError(f"verbose is {verbose!r}; expected 'auto', 0 or 1")
+    checks.verbosity("verbose", verbose)
     place = _place(configuration, directory)
     config.check_folders(given.data)
 
     from keras_style.models.loading import keras_file
+    from keras_style.models.loading.generator_file import generator_name
     from keras_style.training import assemble
     from keras_style.training.evaluation import best
-    from keras_style.training.interrupt import Interrupt, Stopped
+    from keras_style.training.interrupt import StopAtInterrupt, Stopped
     from keras_style.training.resume import Resume
     from keras_style.training.training_progress import TrainingProgress
 
@@ -134,7 +135,7 @@ def train(
     assert isinstance(resume, Resume)
     _claim(place, full, default=directory is None)
     progress = TrainingProgress(resume, data.steps_per_epoch, verbose)
-    interrupt = Interrupt(resume, data.steps_per_epoch)
+    interrupt = StopAtInterrupt(resume, data.steps_per_epoch)
     stopped = False
     with interrupt, progress:
         try:
@@ -142,10 +143,8 @@ def train(
         except Stopped:
             stopped = True
     if not stopped:
-        for direction in ("a2b", "b2a"):
-            atomic_files.write_bytes(
-                place / f"generator_{direction}.keras", keras_file.encoded(getattr(gan, f"generator_{direction}"))
-            )
+        for direction in DIRECTIONS:
+            keras_file.write(place / generator_name(direction), getattr(gan, f"generator_{direction}"))
     history = gan.history
     index, value = best(history.history)
     return TrainingResult(

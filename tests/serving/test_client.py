@@ -1,4 +1,4 @@
-"""Both clients against a server with the official stubs: the requests that they send, and the answers as they read them."""
+"""Both clients against a server with the official stubs: the requests that they send, the answers as they read them."""
 
 import io
 from unittest import mock
@@ -10,6 +10,7 @@ from scripted_server import png
 
 from keras_style import errors, images
 from keras_style.errors import InputError
+from keras_style.images.writing import srgb_profile
 from keras_style.serving import StyleClient
 
 
@@ -64,7 +65,7 @@ def test_a_file_that_the_server_would_see_otherwise_is_read_here(server, pixels,
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
     upright.save(tmp_path / "turned.png", exif=turned)
     upright.save(tmp_path / "lossless.webp", lossless=True)
-    upright.save(tmp_path / "profile.png", icc_profile=images.srgb_profile())
+    upright.save(tmp_path / "profile.png", icc_profile=srgb_profile())
     upright.convert("CMYK").save(tmp_path / "cmyk.jpg")
     with StyleClient(server.address, "invert") as client:
         for path in sorted(tmp_path.iterdir()):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_style import export, images
+from keras_style import export
 from keras_style.errors import RefusedError
+from keras_style.images.writing import srgb_profile
 from keras_style.server import Server
 from keras_style.serving import AsyncStyleClient, StyleClient
 
@@ -65,7 +66,7 @@ def test_every_kind_of_file_is_seen_as_python_sees_it(address, translated, pixel
     picture.convert("1").save(tmp_path / "bits.png")
     picture.quantize(16).save(tmp_path / "four_bits.png", bits=4)  # TensorFlow's decoder gives these an alpha of 15
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 200).save(tmp_path / "deep.png")
-    picture.save(tmp_path / "profile.png", icc_profile=images.srgb_profile())
+    picture.save(tmp_path / "profile.png", icc_profile=srgb_profile())
     picture.convert("CMYK").save(tmp_path / "cmyk.jpg")
     picture.save(tmp_path / "picture.webp", lossless=True)
     picture.save(tmp_path / "picture.tif")

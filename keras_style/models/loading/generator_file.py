@@ -13,6 +13,11 @@ KERAS = (".keras", ".h5", ".hdf5")
 SAVED_MODEL = "saved_model.pb"
 
 
+def generator_name(direction: str) -> str:
+    """The name of a generator's file in the directory of a preset or of a run."""
+    return f"generator_{direction}.keras"
+
+
 def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
     """The file that `keras_style.models.open_generator` opens for these arguments; a preset's hashes are checked.
 
@@ -28,7 +33,7 @@ def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
         return path / SAVED_MODEL
     if path.suffix.lower() in TORCH + KERAS:
         raise MissingFileError(f"model: no such file: {path}")
-    name = f"generator_{direction}.keras"
+    name = generator_name(direction)
     for folder in (path, path / "best"):
         if (folder / name).is_file() and not (folder / presets.DESCRIPTION).exists():
             return folder / name

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from keras_style.internal import atomic_files
 from keras_style.internal.tensorflow import keras
 
 
@@ -12,3 +13,8 @@ def encoded(model: keras.Model) -> bytes:
         file = Path(folder, "model.keras")
         model.save(file)
         return file.read_bytes()
+
+
+def write(path: Path, model: keras.Model) -> None:
+    """Write a model's file, whole or not at all."""
+    atomic_files.write_bytes(path, encoded(model))

@@ -6,7 +6,6 @@ model card, if there is one. Discriminators are
 not kept: they are for training, and start anew.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.internal import atomic_files
+from keras_style.internal.digests import byte_digest
 
 SHIPPED = Path(__file__).parents[2] / "preset_files"
 DESCRIPTION = "preset.json"
@@ -68,7 +68,7 @@ def load(preset: str | Path) -> tuple[dict[str, Any], dict[str, Path]]:
     for name, file in files.items():
         if not file.is_file():
             raise MissingFileError(f"preset {preset}: no such file: {file}")
-        found = _sha256(file.read_bytes())
+        found = byte_digest(file.read_bytes())
         if found != description["sha256"][name]:
             raise WeightsError(
                 f"{file}: its SHA-256 is {found}, expected {description['sha256'][name]}: damaged, or another file"
@@ -99,7 +99,7 @@ def save(folder: str | Path, description: Mapping[str, Any], files: Mapping[str,
         folder.mkdir(exist_ok=True)
         for name, data in files.items():
             atomic_files.write_bytes(folder / name, data)
-        described = {**description, "sha256": {name: _sha256(data) for name, data in files.items()}}
+        described = {**description, "sha256": {name: byte_digest(data) for name, data in files.items()}}
         atomic_files.write_bytes(folder / DESCRIPTION, (json.dumps(described, indent=2) + "\n").encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); expected a directory to write to") from None
@@ -131,7 +131,3 @@ def _downloaded(name: str) -> Path:
         return Path(huggingface_hub.snapshot_download(repository, allow_patterns=[DESCRIPTION, CARD, "*.keras"]))
     except Exception as error:  # of the Hub, of requests, of the system: none of them says which preset
         raise WeightsError(f"preset {name} could not be downloaded: {' '.join(str(error).split())}") from None
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
