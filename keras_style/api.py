@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_style.backbones.backbone import Backbone
 from keras_style.checks import Layers, Verbosity
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
@@ -62,7 +63,7 @@ def transfer(
     preserve_color: str | None = None,
     balance: str | None = None,
     smooth: bool | None = None,
-    backbone: "str | Backbone | None" = None,
+    backbone: str | Backbone | None = None,
     pooling: str | None = None,
     tile: Tile = Stylizer.tile,
     model: "str | Path | Model | None" = None,
