@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import workers
 
-from keras_style.server import Server, StyleClient
+from keras_style.server import Server
+from keras_style.serving import StyleClient
 
 PHOTOGRAPH = Path(__file__).resolve().parent.parent / "examples" / "content" / "neuschwanstein_castle.jpg"
 NETWORKS = [("resnet_9", 64), ("resnet_6", 24)]
@@ -115,17 +116,16 @@ def serve(models: str) -> None:
 
 
 def call_directly(generator: str, filters: int, models: str, size: int) -> None:
-    from keras_style.server.session import Loaded
-
     from keras_style import images
     from keras_style.export import export_saved_model
     from keras_style.models.resnet_generator import ResNetGenerator
+    from keras_style.server.loaded_version import LoadedVersion
 
     photograph = images.resize(images.load(PHOTOGRAPH), size, size)
     images.save(photograph, Path(models, ".picture.jpg"), quality=95)
     np.save(Path(models, ".picture.npy"), photograph)
     network = ResNetGenerator(int(generator.removeprefix("resnet_")), filters)
-    loaded = Loaded(export_saved_model(network, Path(models, "generator"), warmup=False))
+    loaded = LoadedVersion(export_saved_model(network, Path(models, "generator"), warmup=False))
     sent = {
         "pixels": ("serving_default", "image", photograph[None]),
         "file": ("serving_bytes", "image_bytes", np.array([Path(models, ".picture.jpg").read_bytes()], object)),

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from keras_style.errors import InputError
+from keras_style.internal import tensorflow  # noqa: F401 - holds TensorFlow's chatter back; tensorflow_serving does not
 from keras_style.server import loader
 from keras_style.server.configured import Source
 from keras_style.server.gate import Gate

@@ -1,4 +1,4 @@
-"""Both clients against a server with the official stubs: the requests that they send, the answers as they read them."""
+"""Both clients against a server with the official stubs: what they send, and how they read the answers."""
 
 import io
 from unittest import mock

@@ -40,9 +40,9 @@ def test_retries_end(use, server, photo):
 def test_the_deadline_holds_with_all_tries(server, photo):
     server.script.extend([UNAVAILABLE] * 5)
     started = time.monotonic()
-    with StyleClient(server.address, "invert", deadline=0.8) as client:
-        with pytest.raises(errors.DeadlineError, match="DEADLINE_EXCEEDED"):
-            client.stylize(photo)
+    client = StyleClient(server.address, "invert", deadline=0.8)
+    with client, pytest.raises(errors.DeadlineError, match="DEADLINE_EXCEEDED"):
+        client.stylize(photo)
     assert 0.8 <= time.monotonic() - started < 3
     assert len(server.requests) == 2
 
