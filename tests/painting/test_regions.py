@@ -133,7 +133,8 @@ def test_gram_matrices_of_regions_are_those_written_out(backbone, images, maps):
     expected = 0.0
     for region in ("left", "right"):
         inside, inside_style = (
-            part(regions, region, maps[name]["block2_conv1"]) for regions, name in ((of_image, "image"), (of_style, "style"))
+            part(regions, region, maps[name]["block2_conv1"])
+            for regions, name in ((of_image, "image"), (of_style, "style"))
         )
         expected += 0.5 * oracle.mse_of_gram_over_positions(inside, inside_style)
     objective = Objective([Term(GramLoss("gatys_pytorch"), "block2_conv1", 1.0, "style")])
@@ -331,7 +332,5 @@ def test_other_regions_in_the_style_are_refused(photograph, painting):
 def test_masks_of_one_style_may_be_in_a_list_of_their_own(photograph, two_colors):
     given = {"content_masks": masks(*photograph.shape[:2])}
     of_style = masks(*two_colors.shape[:2])
-    alone, listed = (
-        at_start(photograph, two_colors, style_masks=each, **given) for each in (of_style, [of_style])
-    )
+    alone, listed = (at_start(photograph, two_colors, style_masks=each, **given) for each in (of_style, [of_style]))
     assert alone.history == listed.history
