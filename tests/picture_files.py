@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,3 +54,9 @@ def progressive_jpeg(scans: int) -> bytes:
     data = encoded(pixels(64, 64), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * scans + data[-2:]
+
+
+def read(path: Path) -> np.ndarray:
+    """The pixels of a file, uint8, by Pillow alone."""
+    with Image.open(path) as file:
+        return np.asarray(file)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.color
+from picture_files import read
 from PIL import Image
 from running import FAST, at_start, eagerly, first_losses
 
@@ -64,9 +65,9 @@ def test_every_kind_of_image_gives_the_same_bits(kind, photograph_file, painting
             case "PIL image":
                 return opened.enter_context(Image.open(path))
             case "uint8":
-                return np.asarray(Image.open(path))
+                return read(path)
             case "float64":
-                return np.asarray(Image.open(path)) / 255
+                return read(path) / 255
 
     with contextlib.ExitStack() as opened:
         content, style = as_kind(photograph_file, opened), as_kind(painting_file, opened)

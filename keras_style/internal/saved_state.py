@@ -40,7 +40,8 @@ def reading(path: Path, kind: str) -> Iterator[tuple[dict[str, Any], Any]]:
         CheckpointError: the file is damaged, or no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Of a damaged file, NumPy would leave its own stream open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             yield json.loads(str(file["about"])), file
     except Exception as error:  # a damaged file can fail in any part of the readers of zip, NumPy and JSON
         raise CheckpointError(

@@ -6,6 +6,7 @@ import re
 import grpc
 import numpy as np
 import pytest
+from picture_files import read
 from PIL import Image
 from running import command
 from scripted_server import ScriptedServer, png
@@ -49,7 +50,7 @@ def predicted(server):
 def test_one_picture(server, photographs, tmp_path, capsys):
     status, out, err = predict(capsys, server, photographs / "one.png", "-o", tmp_path / "out.png")
     assert (status, out, err) == (0, f"{tmp_path / 'out.png'}: 21 x 18 pixels, version 7\n", "")
-    pixels = np.asarray(Image.open(photographs / "one.png"))
+    pixels = read(photographs / "one.png")
     assert (tmp_path / "out.png").read_bytes() == png(255 - pixels)
 
 
@@ -76,7 +77,8 @@ def test_a_style(server, photographs, tmp_path, capsys):
     (request,) = predicted(server)
     assert sorted(request.inputs) == ["content_bytes", "steps", "style_bytes"]
     assert request.model_spec.version_label == "canary"
-    assert Image.open(tmp_path / "out.webp").format == "WEBP"
+    with Image.open(tmp_path / "out.webp") as written:
+        assert written.format == "WEBP"
 
 
 def test_status(server, capsys):

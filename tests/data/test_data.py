@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_files import read
 from PIL import Image
 
 from keras_style import images
@@ -240,7 +241,7 @@ def test_a_folder_is_all_images_below_in_the_order_of_their_names(folders):
         "text": str(folders / "trainA"),
         "list": listed,
         "glob": str(folders / "train[A]/**/*.png"),
-        "array": np.stack([np.asarray(Image.open(path)) for path in listed]),
+        "array": np.stack([read(path) for path in listed]),
         "float array": np.stack([images.load(path) for path in listed]),
     }
     results = {way: pixels(unpaired(source, plain([1]), image_size=SIZE)) for way, source in ways.items()}

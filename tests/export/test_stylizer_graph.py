@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import FAST
+from running import FAST, eagerly
 
 import keras_style
 from keras_style import images
@@ -110,10 +110,10 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
     "options",
     [
         {"method": "gatys", "scales": 2, "steps": 6},
-        {"method": "gatys", "init": "recolored", "optimizer": "adam", **SHALLOW},
+        {"method": "gatys", "init": "recolored", "scales": [32, 48], "optimizer": "adam", **SHALLOW},
         {
             "method": "histogram",
-            "scales": [32, 48],
+            "size": 32,
             "init": "noise",
             "seed": 5,
             "preserve_color": "luminance",
@@ -138,7 +138,8 @@ def test_the_picture_is_that_of_python(options):
     stylizer = keras_style.Stylizer(**{**OPTIONS, **options})
     graph = stylizer_graph(stylizer)
     content, style = picture(39, 60, 1), picture(70, 52, 2)
-    expected = stylizer(content, style, verbose=0).array
+    with eagerly():
+        expected = stylizer(content, style, verbose=0).array
     np.testing.assert_allclose(graph(content, style, graph.steps), expected, atol=1e-4)
 
 

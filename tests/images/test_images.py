@@ -603,8 +603,8 @@ def test_unreadable_file(tmp_path, rgb):
 
 def test_closed_pil_image(tmp_path, rgb):
     Image.fromarray(rgb).save(tmp_path / "a.png")
-    image = Image.open(tmp_path / "a.png")
-    image.close()
+    with Image.open(tmp_path / "a.png") as image:
+        pass
     refusal(image, "PIL image cannot be read")
 
 

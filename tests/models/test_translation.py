@@ -3,6 +3,7 @@ import weakref
 
 import numpy as np
 import pytest
+from picture_files import read
 from PIL import Image
 
 from keras_style.errors import InputError, MissingFileError
@@ -80,10 +81,10 @@ def test_a_picture_much_smaller_than_the_multiple():
 
 class TestContainers:
     def test_one_picture_in_one_out(self, recorder, photograph, photograph_file):
-        file = Image.open(photograph_file)
-        eight_bits = np.asarray(file)
-        for image in (photograph_file, str(photograph_file), file, eight_bits, photograph_file.open("rb")):
-            np.testing.assert_allclose(translate(recorder, image), 1 - eight_bits / 255, atol=1e-6)
+        eight_bits = read(photograph_file)
+        with photograph_file.open("rb") as file:
+            for image in (photograph_file, str(photograph_file), Image.fromarray(eight_bits), eight_bits, file):
+                np.testing.assert_allclose(translate(recorder, image), 1 - eight_bits / 255, atol=1e-6)
         np.testing.assert_allclose(translate(recorder, photograph.astype(np.float64)), 1 - photograph, atol=1e-6)
 
     @pytest.mark.parametrize("batch_size", [1, 2, 5])
@@ -99,7 +100,7 @@ class TestContainers:
         results = translate(recorder, images, batch_size=2)
         assert isinstance(results, list)
         for image, result in zip(images, results, strict=True):
-            original = np.asarray(Image.open(image)) / 255 if image is photograph_file else image
+            original = read(image) / 255 if image is photograph_file else image
             np.testing.assert_allclose(result, 1 - original, atol=1e-6)
         assert recorder.seen == [(2, 20, 20, 3), (1, 20, 20, 3), (1, 40, 48, 3), (1, 16, 16, 3)]
 

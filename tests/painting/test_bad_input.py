@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_files import read
 from PIL import Image
 from running import FAST, as_arguments, command, listing, record_transfers
 
@@ -195,7 +196,7 @@ def files(tmp_path, monkeypatch, photograph_file, painting_file) -> Path:
     (folder / "folder").mkdir(parents=True)
     (folder / "text.jpg").write_text("This is not a picture.\n")
     (folder / "empty.png").write_bytes(b"")
-    photograph, painting = Image.open(photograph_file), Image.open(painting_file)
+    photograph, painting = (Image.fromarray(read(path)) for path in (photograph_file, painting_file))
     photograph.save(folder / "good.png")
     painting.save(folder / "style.png")
     photograph.save(folder / "whole.jpg")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from picture_files import read
 from running import FAST, as_arguments, command, eagerly, listing
 
 from keras_style import transfer
@@ -235,7 +235,7 @@ def test_other_weights_of_the_same_name_are_refused(photograph, painting, tmp_pa
 def test_the_same_pixels_from_a_file_are_the_same_arguments(photograph_file, painting_file, tmp_path):
     options = {**FAST, "checkpoint": tmp_path / "run"}
     first = transfer(photograph_file, painting_file, **options)
-    content, style = (np.asarray(Image.open(path)) for path in (photograph_file, painting_file))
+    content, style = (read(path) for path in (photograph_file, painting_file))
     assert np.array_equal(transfer(content, style, **options, callbacks=[untouchable]).array, first.array)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import losses, vgg
-from PIL import Image
+from picture_files import read
 
 import keras_style
 from keras_style import images
@@ -72,5 +72,5 @@ def test_two_processes_with_one_seed_give_the_same_bits_at_512_pixels(optimizer:
             optimizer,
         ]
         subprocess.run([sys.executable, *map(str, command)], check=True)
-    one, two = (np.asarray(Image.open(picture)) for picture in pictures)
+    one, two = (read(picture) for picture in pictures)
     np.testing.assert_array_equal(one, two)

@@ -24,7 +24,8 @@ def test_a_path_goes_as_it_is_and_comes_back_encoded(use, server, photo, pixels,
     np.testing.assert_allclose(answer.array, 1 - pixels.astype(np.float32) / 255, atol=1e-6)
     assert (answer.version, answer.signature, answer.size, answer.pixels) == (7, "serving_bytes", (21, 18), None)
     assert answer.save(tmp_path / "out.png").read_bytes() == answer.data
-    assert Image.open(answer.save(tmp_path / "out.jpg")).format == "JPEG"
+    with Image.open(answer.save(tmp_path / "out.jpg")) as written:
+        assert written.format == "JPEG"
     assert Image.open(io.BytesIO(answer._repr_png_())).size == (21, 18)
 
 

@@ -136,7 +136,7 @@ def test_killed_processes_end_in_the_same_bits(whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("every", "deaths"), [("epoch", (9, "epoch end", 8)), (1, (1, 9)), (3, (5, 4, "epoch end"))], ids=str
+    ("every", "deaths"), [("epoch", (9, "epoch end")), (1, (1, 9)), (3, (5, "epoch end"))], ids=str
 )
 def test_interrupted_anywhere_it_ends_in_the_same_bits(every, deaths, whole, tmp_path):
     for death in deaths:

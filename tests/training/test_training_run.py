@@ -73,7 +73,7 @@ def tiny_generator():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cyclegan.GENERATORS, "tiny", generator)
         for upsampling in ("transposed", "resize"):
-            patch.setitem(cyclegan.GENERATORS, upsampling, partial(ResNetGenerator, 1, upsampling=upsampling))
+            patch.setitem(cyclegan.GENERATORS, upsampling, partial(ResNetGenerator, 0, upsampling=upsampling))
         yield
 
 
