@@ -1,12 +1,12 @@
-"""Which pictures there are, and what their outputs are called."""
+"""The pictures of a batch, on a disk or in an object store, and the names of their outputs."""
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 
 from keras_style.batch.folder import Folder, explained, resolved
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
+from keras_style.images.folders import check_distinct, is_picture
 
 _WILDCARDS = "*?["
 
@@ -46,14 +46,10 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
     folder = Folder(fs, root)
     _check_apart(folder, target, deep)
     start = len(folder.file(""))
-    names = sorted(each[start:] for each in found if each == path or _is_picture(each[start:]))
+    names = sorted(each[start:] for each in found if each == path or is_picture(each[start:]))
     if not names:
         raise InputError(f"pictures: {pictures} holds no picture; expected files that end in {', '.join(PICTURES)}")
     return folder, names
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(PICTURES) and not any(part.startswith(".") for part in name.split("/"))
 
 
 def outputs(names: Sequence[str], suffix: str) -> list[str]:
@@ -63,11 +59,7 @@ def outputs(names: Sequence[str], suffix: str) -> list[str]:
         InputError: two pictures would become one file.
     """
     changed = [os.path.splitext(name)[0] + suffix for name in names]
-    twice = [output for output, count in Counter(changed).items() if count > 1]
-    if twice:
-        same = [name for name, output in zip(names, changed, strict=True) if output == twice[0]]
-        more = f" (and {len(twice) - 1} more such files)" if len(twice) > 1 else ""
-        raise InputError(f"pictures: {' and '.join(same)} would both become {twice[0]}{more}; expected different names")
+    check_distinct(names, changed)
     return changed
 
 
