@@ -135,5 +135,5 @@ def test_text_becomes_values():
         "needed": "x",
         "size": 5,
     }
-    with pytest.raises(InputError, match="^options: size is 'big'"):
+    with pytest.raises(InputError, match=r"^options: size is 'big'"):
         options.chosen(function, {"needed": "x", "size": "big"})
