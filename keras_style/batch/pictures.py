@@ -12,20 +12,20 @@ _WILDCARDS = "*?["
 
 
 def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> tuple[Folder, list[str]]:
-    """The pictures that are meant, in the order of their names.
+    """The pictures that were named, in the order of their names.
 
     Args:
-        pictures: a folder, of whose files those with a picture's suffix are taken; a pattern with `*`, `?`, `[...]` or
+        pictures: a folder, whose files with the suffix of a picture are taken; a pattern with `*`, `?`, `[...]` or
             `**`, likewise; or one file, whatever its suffix. A path or a URL of fsspec.
-        recursive: also the folders in the folder. Hidden files and folders are left out.
-        target: where outputs go.
+        recursive: also search the folders in the folder. Hidden files and folders are left out.
+        target: folder of the outputs.
 
     Returns:
         The folder that names are relative to (of a pattern, the part before the first wildcard), and the names.
 
     Raises:
         MissingFileError: there is no such file or folder.
-        InputError: there is no picture, or outputs would be among the pictures of the next time.
+        InputError: there is no picture, or the next call would take outputs for pictures.
     """
     fs, path = resolved("pictures", pictures)
     with explained("pictures", pictures):
@@ -53,7 +53,7 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
 
 
 def outputs(names: Sequence[str], suffix: str) -> list[str]:
-    """What becomes of each name: the same with another suffix.
+    """Names of the outputs: those of the pictures with another suffix.
 
     Raises:
         InputError: two pictures would become one file.

@@ -23,17 +23,17 @@ COMMANDS = {
     "translate": ("model_commands", "Translate pictures with a trained generator; any sizes."),
     "presets": ("model_commands", "List the trained models that come with the package, or show the card of one."),
     "batch": (
-        "model_commands",
+        "production_commands",
         "Make a picture of each picture in a folder; the same command goes on after any stop.\n\n"
         "Exit status: 0 all is done, 1 some pictures failed (report.csv in OUTPUT lists them), 2 a mistake, "
         "130 interrupted.",
     ),
     "export": (
-        "model_commands",
+        "production_commands",
         "Export a generator or a method as a SavedModel for TensorFlow Serving; a generator also as ONNX or LiteRT.",
     ),
     "serve": (
-        "serve_command",
+        "production_commands",
         "Serve SavedModels as TensorFlow Serving does, for development, tests and small machines.\n\n"
         "Production uses TensorFlow Serving itself (tensorflow_model_server); the same clients speak to both.",
     ),

@@ -33,7 +33,7 @@ _TLS = {each.name: f"tls-{each.name.replace('_', '-')}" for each in dataclasses.
     without=["return_exceptions", "max_message_bytes"],
 )
 def predict(
-    model: Annotated[str, typer.Option("--model", "-m", show_default=False)],
+    model: Annotated[str, typer.Option("--model", "-m", help="The model's name on the server.", show_default=False)],
     pictures: Annotated[
         list[Path] | None, typer.Argument(help="Pictures, or folders of them.", show_default=False)
     ] = None,

@@ -297,7 +297,7 @@ def _filters(backbone: "str | Backbone") -> dict[str, int]:
 
 
 def _style_name(number: int) -> str:
-    """How errors call a style."""
+    """The name of a style in errors."""
     return f"style {number}" if number > 1 else "style"
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from running import command, fresh_environment
 from session import Served
 
-from keras_style.commands import model_commands as command_module
+from keras_style.commands import production_commands as command_module
 from keras_style.errors import ExportError
 from keras_style.export.litert_file import export_litert
 from keras_style.export.onnx_file import export_onnx
