@@ -1,4 +1,4 @@
-"""What a batch returns."""
+"""The result of a batch."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from keras_style.batch.report import DONE, DONE_BEFORE, FAILED, WAITING, Row
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of the pictures.
+    """The status of the pictures of a batch.
 
     Attributes:
-        rows: one for each picture, in the order of their names; the same are in the report.
-        output: the folder of the outputs.
-        report: the file of the report.
-        seconds: how long it took.
-        stopped: whether an interrupt ended it early; the same call goes on.
+        rows: one per picture, in the order of their names, as in the report.
+        output: folder of the outputs.
+        report: file of the report.
+        seconds: duration of the batch.
+        stopped: whether an interrupt ended it early; the same call resumes it.
     """
 
     rows: Sequence[Row] = field(repr=False)
@@ -28,7 +28,7 @@ class BatchResult:
 
     @property
     def failed(self) -> list[Row]:
-        """The rows of pictures that nothing could be made of."""
+        """The rows of the pictures that failed."""
         return [row for row in self.rows if row.status == FAILED]
 
     def summary(self) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from keras_style.internal import stderr
 
 Answer = tuple[int, str, str, float]
 
-_BLOCKS = 8  # for each worker, at least: none waits long for the last
+_BLOCKS = 8  # per worker, at least: so none waits long for the last
 _MEMORY = 2 * 2**30  # bytes that a worker may need; ours, see docs/batch.md
 
 
 def check_installed() -> None:
-    """Refuse to go on without the packages of the extra.
+    """Check that the packages of the extra are installed.
 
     Raises:
         InputError: they are missing.
@@ -36,8 +36,8 @@ def connected(address: str | None, cpus: int | None) -> Iterator[None]:
     """Ray, for the time of the `with`: the one that runs in this process already, a cluster's, or a new one.
 
     Args:
-        address: of a cluster, "auto" or HOST:PORT; None for this machine.
-        cpus: of a new one; None for all that this machine has.
+        address: address of a cluster, "auto" or HOST:PORT; None for this machine.
+        cpus: processors of a new one; None for all of this machine.
 
     Raises:
         InputError: no cluster answers at the address.
@@ -72,7 +72,7 @@ def _prepare(local: bool) -> None:
 
 
 def crew(workers: int | None, threads: int, gpus: float) -> int:
-    """How many workers there are to be: as many as asked for, or as many as fit.
+    """The number of workers: as many as were asked for, or as many as fit.
 
     Raises:
         InputError: they do not fit.
@@ -100,9 +100,9 @@ def crew(workers: int | None, threads: int, gpus: float) -> int:
 
 
 def answers(job: Job, tasks: Sequence[tuple[int, str, str]], workers: int, gpus: float) -> Iterator[Answer]:
-    """Have the tasks done, and yield the answers as they come, in no order.
+    """Run the tasks, and yield the answers as they come, in no order.
 
-    Only names and the model pass through Ray. A worker that dies is replaced, and its tasks are done again.
+    Only names and the model pass through Ray. A worker that dies is replaced, and its tasks are run again.
 
     Raises:
         StyleError: Ray gave up, with its reason.
@@ -137,7 +137,7 @@ def answers(job: Job, tasks: Sequence[tuple[int, str, str]], workers: int, gpus:
 
 
 def _counter(ray: Any) -> Callable[[int], int]:
-    """Counts for all workers how many times each task was begun: a worker that was killed cannot tell."""
+    """A count, for all workers, of how often each task was begun: a worker that was killed cannot tell."""
 
     @ray.remote(num_cpus=0)
     class Counter:

@@ -49,7 +49,7 @@ class Folder:
         return f"{self.path.rstrip('/')}/{name}"
 
     def names(self) -> set[str]:
-        """Of all files in the folder and below, relative to it; none if there is no such folder."""
+        """Names of all files in the folder and below, relative to it; none if there is no such folder."""
         self.fs.invalidate_cache()
         start = len(self.file(""))
         return {found[start:] for found in self.fs.find(self.path)}

@@ -1,4 +1,4 @@
-"""What the files of an output folder were made with: one batch a folder, which goes on only with the same settings."""
+"""The manifest of an output folder: the settings of its batch, which only a call with the same settings resumes."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -13,18 +13,18 @@ FILE = "batch.json"
 
 
 def claim(folder: Folder, settings: Mapping[str, Any], outputs: Collection[str]) -> tuple[bytes, set[str]]:
-    """Take a folder for a batch, or take it up again.
+    """Claim a folder for a batch, or resume the batch in it.
 
     Args:
-        folder: of the outputs; it exists.
-        settings: all that the outputs depend on, as JSON values.
+        folder: folder of the outputs; it exists.
+        settings: everything that the outputs depend on, as JSON values.
         outputs: names of the files to be made.
 
     Returns:
         The manifest as it is written in the folder, and which of the outputs are finished.
 
     Raises:
-        InputError: the folder is of a batch with other settings, or holds files by these names that are of no batch.
+        InputError: the folder belongs to a batch with other settings, or holds files of these names but no manifest.
     """
     settings = json.loads(json.dumps(settings))
     names = folder.names()

@@ -1,31 +1,31 @@
-"""Which pictures there are, and what their outputs are called."""
+"""The pictures of a batch, on a disk or in an object store, and the names of their outputs."""
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 
 from keras_style.batch.folder import Folder, explained, resolved
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
+from keras_style.images.folders import check_distinct, is_picture
 
 _WILDCARDS = "*?["
 
 
 def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> tuple[Folder, list[str]]:
-    """The pictures that are meant, in the order of their names.
+    """The pictures that were named, in the order of their names.
 
     Args:
-        pictures: a folder, of whose files those with a picture's suffix are taken; a pattern with `*`, `?`, `[...]` or
+        pictures: a folder, whose files with the suffix of a picture are taken; a pattern with `*`, `?`, `[...]` or
             `**`, likewise; or one file, whatever its suffix. A path or a URL of fsspec.
-        recursive: also the folders in the folder. Hidden files and folders are left out.
-        target: where outputs go.
+        recursive: also search the folders in the folder. Hidden files and folders are left out.
+        target: folder of the outputs.
 
     Returns:
         The folder that names are relative to (of a pattern, the part before the first wildcard), and the names.
 
     Raises:
         MissingFileError: there is no such file or folder.
-        InputError: there is no picture, or outputs would be among the pictures of the next time.
+        InputError: there is no picture, or the next call would take outputs for pictures.
     """
     fs, path = resolved("pictures", pictures)
     with explained("pictures", pictures):
@@ -46,28 +46,20 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
     folder = Folder(fs, root)
     _check_apart(folder, target, deep)
     start = len(folder.file(""))
-    names = sorted(each[start:] for each in found if each == path or _is_picture(each[start:]))
+    names = sorted(each[start:] for each in found if each == path or is_picture(each[start:]))
     if not names:
         raise InputError(f"pictures: {pictures} holds no picture; expected files that end in {', '.join(PICTURES)}")
     return folder, names
 
 
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(PICTURES) and not any(part.startswith(".") for part in name.split("/"))
-
-
 def outputs(names: Sequence[str], suffix: str) -> list[str]:
-    """What becomes of each name: the same with another suffix.
+    """Names of the outputs: those of the pictures with another suffix.
 
     Raises:
         InputError: two pictures would become one file.
     """
     changed = [os.path.splitext(name)[0] + suffix for name in names]
-    twice = [output for output, count in Counter(changed).items() if count > 1]
-    if twice:
-        same = [name for name, output in zip(names, changed, strict=True) if output == twice[0]]
-        more = f" (and {len(twice) - 1} more such files)" if len(twice) > 1 else ""
-        raise InputError(f"pictures: {' and '.join(same)} would both become {twice[0]}{more}; expected different names")
+    check_distinct(names, changed)
     return changed
 
 

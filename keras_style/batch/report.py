@@ -1,4 +1,4 @@
-"""What became of each picture."""
+"""The report of a batch: the status of each picture."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ class Row:
         output: the file made of it, relative to the output folder.
         status: "done", "done before" (by an earlier run), "failed", or "waiting" (this run was stopped before).
         error: why it failed, in one line.
-        seconds: how long it took, from reading to writing; None for what this run did not do.
+        seconds: time from reading to writing; None where this run made nothing.
     """
 
     input: str

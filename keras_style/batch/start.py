@@ -38,41 +38,42 @@ def run(
 ) -> BatchResult:
     """Make a picture of each picture in a folder, with many workers; the same call goes on after any stop.
 
-    An output has the name of its picture, with the folders it is in, and another suffix. It appears when it is whole,
-    and is not made again. A picture that cannot be read is listed in `report.csv` in the output folder, and tried again
-    by the next call; it stops nothing. The output folder belongs to one batch: `batch.json` in it says with
-    which model and settings, and others are refused. One call at a time writes to it.
+    An output has the name of its picture, including the folders it is in, and another suffix. It appears when it is
+    whole, and is not made again. A picture that cannot be read does not stop the others: `report.csv` in the output
+    folder lists it, and the next call tries it again. The output folder belongs to one batch: `batch.json` in it holds
+    the model and the settings, and others are refused. Only one call at a time may write to it.
 
-    What is in an output does not depend on the number of workers, nor on the order in which they work.
+    Outputs depend neither on the number of workers nor on the order in which they work.
 
     Args:
         pictures: a folder; a pattern such as "photos/*.jpg" or "photos/**/*.png"; or a file. A path, or a URL that
-            fsspec knows, such as s3://BUCKET/photos, with the package for it installed. Of a folder or a
-            pattern, those are taken whose suffix is that of a picture.
+            fsspec knows, such as s3://BUCKET/photos, if the package for it is installed. Folders and patterns give the
+            files that have the suffix of a picture.
         output: a folder, whose parent must exist; or such a URL.
-        model: a generator, as `keras_style.models.open_generator` takes it; a directory with a SavedModel whose
-            signature `serving_default` goes from `image` to `image`; or a `keras_style.Stylizer`.
-        direction: "a2b" or "b2a", of what holds both.
-        style: for a Stylizer, the file of the painting, or a list of several.
-        recursive: also the pictures in the folder's folders.
-        format: of the outputs: "png", "jpeg" or "webp".
-        quality: 1 to 100, of JPEG and WebP.
+        model: a generator: a preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors); a directory
+            with a SavedModel whose signature `serving_default` maps `image` to `image`; or, in Python, a
+            `keras_style.Stylizer`.
+        direction: "a2b" or "b2a", for a model that holds both.
+        style: with a Stylizer, the file of the painting, or a list of several.
+        recursive: also take the pictures in the folders of the folder.
+        format: format of the outputs: "png", "jpeg" or "webp".
+        quality: quality of JPEG and WebP, 1 to 100.
         workers: processes, each with the model in its memory. None: as many as there are processors, divided by
-            `threads`, but no more than one for each 2 GiB of memory.
-        threads: of each worker. Many workers with one thread each make more pictures an hour than the reverse.
-        gpus: of each worker, such as 1 or 0.5.
-        address: of a Ray cluster: "auto", or HOST:PORT. None: this machine alone.
+            `threads`, but at most one per 2 GiB of memory.
+        threads: threads per worker. Many workers with one thread make more pictures per hour than the reverse.
+        gpus: GPUs per worker, such as 1 or 0.5.
+        address: address of a Ray cluster: "auto", or HOST:PORT. None: this machine alone.
         verbose: 0: print nothing; 1: a progress bar, or a line every 10 seconds where no bar can be shown; "auto": a
             bar if it can be shown.
 
     Returns:
-        What became of each picture. After Ctrl-C, `stopped` is True.
+        The status of each picture. After Ctrl-C, `stopped` is True.
 
     Raises:
         MissingFileError: a file or folder does not exist.
-        InputError: an argument is not as above; two pictures would become one file; the output folder is of another
-            batch; a package is missing.
-        StyleError: nothing can be made at all, for a reason it tells: no worker can open the model, the disk is full.
+        InputError: an argument is not as above; two pictures would become one file; the output folder belongs to
+            another batch; a package is missing.
+        StyleError: no picture can be made, for the reason given: no worker can open the model, the disk is full.
 
     Example:
         >>> result = keras_style.batch.run("photos", "paintings", model="satellite_to_relief", workers=4)

@@ -1,7 +1,7 @@
-"""What is done to each picture: by a generator, by an exported model, by an optimization method.
+"""The work per picture: a pass through a generator or an exported model, or an optimization method.
 
-A work holds the content of every file it needs. So a worker on another machine opens the very model that the batch was
-started with, without that machine having the file.
+A work holds the content of every file it needs. So a worker on another machine opens the model that the batch was
+started with, although that machine does not have the file.
 """
 
 import dataclasses
@@ -32,11 +32,11 @@ class Work(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many pictures a worker is handed together: more where each is short."""
+        """Number of pictures that a worker gets at once: more where each takes little time."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the pictures depend on, as JSON values."""
+        """Everything that the pictures depend on, as JSON values."""
 
     def open(self) -> Paint:
         """Load the model; TensorFlow is imported now."""
@@ -44,7 +44,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Translation:
-    """By a generator's file, of any kind that `keras_style.models.open_generator` opens."""
+    """A pass through a generator, from a file of any kind that `keras_style.models.open_generator` opens."""
 
     name: str
     data: bytes = field(repr=False)
@@ -68,7 +68,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class Exported:
-    """By the signature `serving_default` of a SavedModel, from `image` to `image`."""
+    """A call of the signature `serving_default` of a SavedModel, from `image` to `image`."""
 
     files: Mapping[str, bytes] = field(repr=False)
     at_once: int = 16
@@ -104,7 +104,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Painting:
-    """By an optimization method, in the manner of the same paintings."""
+    """An optimization method, with the same paintings for every picture."""
 
     options: Mapping[str, Any]
     styles: Sequence[bytes] = field(repr=False)
@@ -128,7 +128,7 @@ class Painting:
 def bound(
     model: "str | os.PathLike[str] | Stylizer | None", direction: str, style: Sequence[str | os.PathLike[str]]
 ) -> Work:
-    """The work that these arguments of `keras_style.batch.run` mean, its files read and checked.
+    """The work for these arguments of `keras_style.batch.run`, with its files read and checked.
 
     Raises:
         MissingFileError: a file does not exist.

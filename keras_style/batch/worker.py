@@ -27,14 +27,14 @@ class Job:
     """All that a worker needs to know.
 
     Attributes:
-        work: what is done to a picture.
-        source: where pictures are.
-        target: where outputs go.
-        manifest: what `keras_style.batch.manifest` wrote there.
-        format: of the outputs, "png", "jpeg" or "webp".
-        quality: of JPEG and WebP.
-        threads: of TensorFlow, for one worker.
-        version: of the keras_style that started the batch.
+        work: how a picture is made.
+        source: folder of the pictures.
+        target: folder of the outputs.
+        manifest: content of the manifest in it.
+        format: format of the outputs, "png", "jpeg" or "webp".
+        quality: quality of JPEG and WebP.
+        threads: TensorFlow's threads in one worker.
+        version: version of the keras_style that started the batch.
     """
 
     work: Work
@@ -51,7 +51,7 @@ class Worker:
     """Called with batches of tasks, answers with as many answers; both as JSON, since names need not be Unicode.
 
     Args:
-        job: what is to be done.
+        job: the job.
         begin: called with a task's number before it is worked on; returns how many times that was so far.
     """
 

@@ -6,22 +6,34 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from keras_style import checks
-from keras_style.commands import files
+from keras_style.commands import options
+from keras_style.commands.options import AsJson, Quality
 from keras_style.errors import AccessError, InputError, ServerUnavailableError, StyleError, UnknownModelError
+from keras_style.images import folders
 
-if TYPE_CHECKING:
-    from keras_style.serving.client import StyleClient
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # before gRPC is loaded: it would print a line of its own before ours
+from keras_style.serving.client import StyleClient
+from keras_style.serving.endpoint import MAX_MESSAGE_BYTES
+from keras_style.serving.tls import TLS
 
 _HOPELESS = (ServerUnavailableError, UnknownModelError, AccessError)  # the next picture would fare no better
+_TLS = {each.name: f"tls-{each.name.replace('_', '-')}" for each in dataclasses.fields(TLS)}
 
 
+@options.of(
+    StyleClient.stylize_many,
+    TLS,
+    StyleClient,
+    spelled={"deadline": "timeout", **_TLS},
+    without=["return_exceptions", "max_message_bytes"],
+)
 def predict(
-    model: Annotated[str, typer.Option("--model", "-m", help="Its name on the server.", show_default=False)],
+    model: Annotated[str, typer.Option("--model", "-m", help="The model's name on the server.", show_default=False)],
     pictures: Annotated[
         list[Path] | None, typer.Argument(help="Pictures, or folders of them.", show_default=False)
     ] = None,
@@ -29,54 +41,34 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", help="The picture, or a directory for several.", show_default=False),
     ] = None,
-    server: Annotated[str, typer.Option("--server", "-s", help="HOST:PORT of gRPC.")] = "localhost:8500",
-    version: Annotated[int | None, typer.Option(help="Of the model. [default: the server's choice]")] = None,
-    label: Annotated[str | None, typer.Option(help="A version by its label, such as stable.")] = None,
-    signature: Annotated[str | None, typer.Option(help="The one to call. [default: serving_bytes]")] = None,
+    server: Annotated[str, typer.Option("--server", "-s")] = "localhost:8500",
     style: Annotated[Path | None, typer.Option(help="The painting, for an exported optimization.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Of the optimization. [default: as exported]")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for a picture, with all tries.")] = 120.0,
-    retries: Annotated[int, typer.Option(help="0 to 4 more tries where the server is unavailable.")] = 4,
     wait: Annotated[float, typer.Option(help="Seconds to wait first, until the model is ready.")] = 0.0,
-    concurrency: Annotated[int, typer.Option(help="Pictures that are under way at once.")] = 4,
-    max_message: Annotated[int, typer.Option(help="MiB of a request and of an answer.")] = 256,
+    max_message: Annotated[int, typer.Option(help="MiB of a request and of an answer.")] = MAX_MESSAGE_BYTES // 2**20,
     tls: Annotated[bool, typer.Option("--tls", help="Encrypt; implied by the other TLS options.")] = False,
-    tls_ca: Annotated[Path | None, typer.Option(help="PEM file of who vouches for the server.")] = None,
-    tls_certificate: Annotated[Path | None, typer.Option(help="PEM file of the client's own certificate.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
-    tls_server_name: Annotated[str | None, typer.Option(help="The name in the server's certificate.")] = None,
-    quality: Annotated[int, typer.Option(help="Of JPEG and WebP that are coded here, 1 to 100.")] = 95,
+    quality: Quality = 95,
     status: Annotated[bool, typer.Option("--status", help="Print the model's versions and their states.")] = False,
     metadata: Annotated[bool, typer.Option("--metadata", help="Print the model's signatures.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
+    **given: Any,
 ) -> int:
-    """Send pictures to TensorFlow Serving or `keras-style serve`, and save what a model there makes of them."""
     if (status or metadata) == bool(pictures) or (status and metadata):
         raise InputError("expected pictures, or --status, or --metadata: one of the three")
     if bool(pictures) != bool(output):
         raise InputError("expected --output with pictures, and pictures with --output")
     checks.whole("quality", quality, 1, 100)
-    checks.whole("concurrency", concurrency, 1, 10_000)
     checks.whole("max_message", max_message, 1, 2047)
-    sources = files.sources(pictures or [])
+    sources = folders.named_pictures(pictures or [])
     targets = []
     if pictures and output:
-        targets = files.targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or it has a line of its own to say before ours
-    from keras_style.serving.client import StyleClient
-    from keras_style.serving.tls import TLS
-
-    encrypted = tls or any(each is not None for each in (tls_ca, tls_certificate, tls_key, tls_server_name))
+        targets = folders.targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
+    encryption = options.chosen(TLS, given)
     client = StyleClient(
         server,
         model,
-        version=version,
-        label=label,
-        signature=signature,
-        deadline=timeout,
-        retries=retries,
+        **options.chosen(StyleClient, given),
         max_message_bytes=max_message * 2**20,
-        tls=TLS(tls_ca, tls_certificate, tls_key, tls_server_name) if encrypted else None,
+        tls=TLS(**encryption) if tls or encryption else None,
     )
     with client:
         if wait:
@@ -85,12 +77,12 @@ def predict(
             return _show_status(client, as_json)
         if metadata:
             return _show_metadata(client, as_json)
-        answers = client.stylize_many(sources, style, steps=steps, concurrency=concurrency)
-        _check_signature(client, signature or "serving_bytes", style)
+        answers = client.stylize_many(sources, style, **options.chosen(StyleClient.stylize_many, given))
+        _check_signature(client, client.signature or "serving_bytes", style)
         return _save(answers, sources, targets, quality, as_json, make=targets[0].parent == output)
 
 
-def _check_signature(client: "StyleClient", name: str, style: Path | None) -> None:
+def _check_signature(client: StyleClient, name: str, style: Path | None) -> None:
     """Find out once what is wrong with model, version, label, signature or style, and not with every picture."""
     found = client.metadata()
     if name not in found.signatures:
@@ -127,7 +119,7 @@ def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, 
     return 1 if failed else 0
 
 
-def _show_status(client: "StyleClient", as_json: bool) -> int:
+def _show_status(client: StyleClient, as_json: bool) -> int:
     versions = client.status()
     if as_json:
         print(json.dumps([dataclasses.asdict(each) for each in versions], indent=2))
@@ -137,7 +129,7 @@ def _show_status(client: "StyleClient", as_json: bool) -> int:
     return 0
 
 
-def _show_metadata(client: "StyleClient", as_json: bool) -> int:
+def _show_metadata(client: StyleClient, as_json: bool) -> int:
     found = client.metadata()
     if as_json:
         print(json.dumps(dataclasses.asdict(found), indent=2))

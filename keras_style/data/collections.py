@@ -11,6 +11,7 @@ import numpy as np
 from keras_style import images
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
+from keras_style.images.folders import pictures_in
 from keras_style.internal.tensorflow import tf
 
 Item: TypeAlias = Path | np.ndarray
@@ -43,23 +44,12 @@ def items_of(name: str, source: Any) -> list[Item]:
 
 def _from_place(name: str, place: str) -> list[Path]:
     if os.path.isdir(place):
-        return _below(name, place)
+        return pictures_in(place, recursive=True, name=name)
     if glob.has_magic(place) and not os.path.exists(place):
         return [Path(path) for path in sorted(glob.glob(place, recursive=True)) if os.path.isfile(path)]
     if os.path.exists(place):
         raise InputError(f"{name}: {place} is a file; expected {_EXPECTED}")
     raise MissingFileError(f"{name}: no such folder: {place}")
-
-
-def _below(name: str, folder: str) -> list[Path]:
-    def unreadable(error: OSError) -> None:
-        raise InputError(f"{name}: {error.filename} cannot be read: {error.strerror}") from error
-
-    found = []
-    for path, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = [each for each in folders if not each.startswith(".")]
-        found += [Path(path, each) for each in files if each.lower().endswith(PICTURES) and not each.startswith(".")]
-    return sorted(found)
 
 
 def _file(name: str, path: Path) -> Path:

@@ -55,18 +55,19 @@ def export_saved_model(
             directory of a preset or of a run, a file.
         directory: of the model, that is MODELS/NAME; its versions are in it. It is made; its parent must exist.
         version: a number from 1 on that is not there yet; None means the largest there is, plus one.
-        direction: "a2b" or "b2a", of what holds both.
+        direction: "a2b" or "b2a", for a model that holds both.
         size: pixels, one number or (height, width): all tensors have this size, encoded images are resized to it, and
             TensorFlow Serving can put requests together. None, the default, takes any size. Generators only.
-        output_format: of the images that go out encoded: "png" or "jpeg" (without chroma subsampling).
-        quality: 1 to 100, of JPEG.
+        output_format: format of encoded answers: "png" or "jpeg" (without chroma subsampling).
+        quality: quality of JPEG, 1 to 100.
         max_pixels: height times width of an encoded image, or of all images of a tensor together (the latter not with
             `size`); more is refused, and before it is decoded.
-        max_bytes: of an encoded image.
+        max_bytes: largest size of an encoded image.
         warmup: write a request for each signature, which a server runs before the version becomes available.
         verify: run the graph in a new process without Keras, and compare; see `keras_style.export.verify`. What
             differs is not exported.
-        pictures: to compare on; without any, on synthetic ones. For a Stylizer: a content, a style, and so on in turn.
+        pictures: pictures to compare on; synthetic ones if there are none. For a Stylizer: a content, a style, and so
+            on in turn.
 
     Returns:
         The directory of the new version.

@@ -1,45 +1,81 @@
-"""Options of a command from a YAML file: names, types and defaults are those of the function it runs."""
+"""Options written as text: names, types and defaults are those of the function that they are for."""
 
+import builtins
+import functools
 import inspect
+import operator
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Strict, ValidationError, create_model
 
 from keras_style.errors import InputError, MissingFileError
 
-# A file can name what Python can also pass as an object.
-_MASKS = str | Mapping[str, str] | Sequence[str]
-_WRITTEN_AS: dict[str, Any] = {
-    "optimizer": str | None,
-    "init": str | None,
-    "content_masks": _MASKS | None,
-    "style_masks": str | Mapping[str, str] | Sequence[_MASKS] | None,
-    "backbone": str | None,
-    "model": str | None,
-    "checkpoint": str | None,
-}
-_NO_OPTIONS = {"style", "callbacks"}  # an argument of the command, and what only Python can say
-
 
 def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters of `function` that have a default and that text can express, annotated with what it can say."""
-    parameters = inspect.signature(function).parameters.values()
-    return {
-        p.name: p.replace(annotation=_WRITTEN_AS.get(p.name, p.annotation))
-        for p in parameters
-        if p.default is not p.empty and p.name not in _NO_OPTIONS
-    }
+    """The parameters of `function` that are options and that text can express, annotated with what text can say.
+
+    Positional parameters are no options if they have no default, or if Python can pass more than text: those are
+    pictures, which a command takes as arguments.
+    """
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        annotation = _resolved(parameter.annotation, inspect.unwrap(function))
+        kind = _as_text(annotation)
+        has_default = parameter.default is not parameter.empty
+        said_by_text = all(_as_text(each) is not None for each in _members(annotation))
+        if kind is not None and (parameter.kind is parameter.KEYWORD_ONLY or (has_default and said_by_text)):
+            found[name] = parameter.replace(annotation=kind)
+    return found
+
+
+class _Names(dict[str, Any]):
+    """Names of a module; one that is imported for type checkers only stands for a class that text cannot express."""
+
+    def __missing__(self, name: str) -> type:
+        return type(name, (), {})
+
+
+def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    return eval(annotation, {}, _Names({**vars(builtins), **vars(sys.modules[function.__module__])}))
+
+
+def _as_text(kind: Any) -> Any:
+    """What text can say of an annotation; None if nothing.
+
+    A path is text, so a file stands for a picture; arrays, functions and other objects only Python can pass.
+    """
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        kinds = [each for each in map(_as_text, inside) if each is not None]
+        return functools.reduce(operator.or_, kinds) if {*kinds} - {NoneType} else None
+    if kind in (int, float, bool, NoneType) or origin is Literal:
+        return kind
+    of_class = origin or kind
+    if of_class is str or (isinstance(of_class, type) and issubclass(of_class, os.PathLike)):
+        return str
+    if of_class in (Sequence, list, tuple, Mapping):
+        value = _as_text(inside[-1])
+        if value is None:
+            return None
+        return Mapping[str, value] if of_class is Mapping else Sequence[value]  # type: ignore[valid-type]
+    return None
 
 
 def alternatives(annotation: Any) -> dict[Any, Any]:
-    """What an annotation allows: `{type: what is in it}`, such as `{int: None, Sequence: int}`."""
-    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return {get_origin(kind) or kind: get_args(kind)[-1] if get_args(kind) else None for kind in kinds}
+    """What an annotation allows: `{type: what it contains}`, such as `{int: None, Sequence: int}`."""
+    return {get_origin(kind) or kind: get_args(kind)[-1] if get_args(kind) else None for kind in _members(annotation)}
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
 class _Loader(yaml.SafeLoader):
@@ -53,14 +89,15 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-@cache
+@functools.cache
 def model(function: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the options of `function`; unknown names are refused."""
     fields: dict[str, Any] = {}
     for name, parameter in options(function).items():
         kind = parameter.annotation
         # Otherwise 1, "on" and "f" are truth values too.
-        fields[name] = (Annotated[kind, Strict()] if bool in alternatives(kind) else kind, parameter.default)
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[name] = (Annotated[kind, Strict()] if bool in alternatives(kind) else kind, default)
     return create_model(f"{function.__name__}_options", __config__=ConfigDict(extra="forbid"), **fields)
 
 

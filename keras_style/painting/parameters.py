@@ -30,7 +30,7 @@ def _tile(name: str, value: Any) -> Any:
     return value if value in ("auto", None) else checks.whole(f'{name} (if not "auto" or None)', value, 1, 10**9)
 
 
-# Keras's optimizers are recognized by what they have: their class would import TensorFlow.
+# An optimizer is duck-typed: isinstance would import TensorFlow.
 
 
 def _optimizer(name: str, value: Any) -> Any:
@@ -47,7 +47,7 @@ def _backbone(name: str, value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parameters:
-    """What is bound in a `Stylizer`. Where None is the default, the method's variant decides."""
+    """The parameters of a `Stylizer`. Where None is the default, the method's variant decides."""
 
     method: str | Mapping[str, float] = parameter(
         "gatys",

@@ -1,4 +1,4 @@
-"""What a transfer returns: the picture, how it came about, and ways to keep it."""
+"""The result of a transfer: the picture, its losses and settings, and ways to keep it."""
 
 import os
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from keras_style import images
 
 @dataclass(frozen=True)
 class TransferResult:
-    """A picture and its making. In a notebook it shows itself.
+    """A picture with its losses and settings. It displays itself in a notebook.
 
     Attributes:
         array: float32 (H, W, 3), RGB in [0, 1].
-        history: `{"loss": [...], "content": [...], "style": [...], ...}`: weighted values of each
-            step; they add up to the loss.
-        settings: every parameter as it was used, variant and defaults resolved.
-        seconds: how long it took.
+        history: `{"loss": [...], "content": [...], "style": [...], ...}`: weighted values per step; they add up to the
+            loss.
+        settings: every parameter as it was used, with the variant's numbers and the defaults.
+        seconds: duration of the run.
         stopped: whether a callback or an interrupt ended it early; the picture has the size of the scale it was at.
     """
 
@@ -39,7 +39,7 @@ class TransferResult:
 
     @property
     def steps(self) -> int:
-        """How many steps were taken."""
+        """Number of steps taken."""
         return len(self.history["loss"])
 
     def save(self, path: str | os.PathLike[str], *, quality: int = 95) -> Path:
@@ -58,8 +58,10 @@ class TransferResult:
         return images.encode(self.array, "png")
 
     def summary(self) -> dict[str, Any]:
-        """All but the pixels, ready for JSON; losses are those of the last step (0 if none
-        could be taken, since nothing was left to improve)."""
+        """Everything but the pixels, ready for JSON; losses are those of the last step.
+
+        They are 0 if no step could be taken, since nothing was left to improve.
+        """
         height, width = self.array.shape[:2]
         return {
             "width": width,

@@ -1,4 +1,4 @@
-"""A prepared run, carried out: progress, callbacks, checkpoints, result."""
+"""Execution of a prepared run: progress, callbacks, checkpoints, result."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ CHECKPOINT_EVERY = 50  # steps
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """How a run is watched and saved.
+    """The parameters by which a run is watched and saved, and its execution.
 
     Raises:
         InputError: a parameter is not what was expected.
@@ -63,14 +63,14 @@ class Session:
         digests: Mapping[str, Any],
         finish: Callable[[np.ndarray], np.ndarray] = lambda image: image,
     ) -> TransferResult:
-        """Carry out a run.
+        """Execute a run.
 
         Args:
             stages: the scales.
-            make: prepares the optimization; called after a checkpoint was found to be of this very run.
+            make: prepares the optimization; called after the checkpoint was found to belong to this run.
             settings: parameters as they are used.
-            digests: of everything else that the picture depends on.
-            finish: what is done to a picture afterwards; callbacks see it done too.
+            digests: digests of everything else that the picture depends on.
+            finish: the last processing of a picture; callbacks get finished pictures, too.
         """
         started = time.perf_counter()
         saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, {**settings, **digests})
@@ -81,7 +81,7 @@ class Session:
             def on_iterate(iterate: Iterate) -> bool:
                 progress(iterate)
                 finished = replace(iterate, read_image=lambda: finish(iterate.image))
-                # All are called, also after one has stopped.
+                # All callbacks are called, even if one stops the run.
                 answers = [callback(finished) for callback in self.callbacks]
                 return any(answer is True for answer in answers)
 

@@ -337,7 +337,7 @@ def _smallest_tile(backbone: str | Backbone, names: Collection[str]) -> float:
 
 
 def _style_name(number: int) -> str:
-    """How errors call a style."""
+    """The name of a style in errors."""
     return f"style {number}" if number > 1 else "style"
 
 

@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 import threading
-from types import FrameType
 from typing import Any
 
 from keras_style.errors import InputError
+from keras_style.internal.interrupt import first_signal
 from keras_style.server.listening import check_free
 from keras_style.server.settings import Settings
 
@@ -118,22 +118,13 @@ class Server:
 
     def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT comes, and stop; a second signal has its usual effect."""
-        usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            self._stopping.set()
-            signal.signal(number, usual[signal.Signals(number)])
-
-        try:
-            for number in usual:
-                signal.signal(number, ask)
-            self.start()
-            gc.freeze()  # or the collection after each unloaded version would look at all of TensorFlow
-            self._stopping.wait()
-        finally:
-            self.stop()
-            for number, handler in usual.items():
-                signal.signal(number, handler)
+        with first_signal(self._stopping.set, signal.SIGTERM, signal.SIGINT):
+            try:
+                self.start()
+                gc.freeze()  # or the collection after each unloaded version would look at all of TensorFlow
+                self._stopping.wait()
+            finally:
+                self.stop()
 
 
 def _set_threads(settings: Settings) -> None:

@@ -78,7 +78,7 @@ class StyleClient(Endpoint):
         Args:
             contents: pictures as in `stylize`; any iterable, also an endless one.
             style: one painting for all of them.
-            steps: as in `stylize`.
+            steps: steps of the optimization; None: as many as the model was exported with.
             concurrency: number of requests that are under way at once.
             return_exceptions: yield the error of a picture in its place, and go on. If False, it is raised.
 

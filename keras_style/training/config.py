@@ -1,6 +1,6 @@
 """The configuration of a training: a YAML file, checked before anything else happens.
 
-A name that is left out, or null, means the default of the function that takes the value; none of them is repeated here.
+A name that is left out, or null, means the default of the function that takes the value; no default is repeated here.
 """
 
 import glob
@@ -36,7 +36,7 @@ class Section(BaseModel):
 class Data(Section):
     """Folders, glob patterns; paths are relative to the current directory. The rest: `keras_style.data.unpaired`.
 
-    `origin` says where the folders come from; it is said when one is missing.
+    `origin` tells where the folders come from, for the message when one is missing.
     """
 
     train_a: str
@@ -56,8 +56,8 @@ class Data(Section):
 class Model(Section):
     """`keras_style.models.CycleGAN`.
 
-    start: a preset or the directory of a run, whose generators the training begins with, in the place of `generator`;
-    the discriminators begin anew, with `filters`.
+    start: a preset or the directory of a run, with whose generators the training begins, in place of `generator`; the
+    discriminators start from random weights, with `filters`.
     """
 
     generator: str | None = None
@@ -79,8 +79,8 @@ class Training(Section):
     """Length, rates and numerics.
 
     epochs: 200 in the paper, section 7.1. decay_start: epochs at the full learning rate; half of them by default, as in
-    the paper. learning_rate: of all optimizers. precision: a Keras dtype policy. seed: of weights, pools and data.
-    save_every: steps between two saves of the state, or "epoch", as `Resume` takes them.
+    the paper. learning_rate: that of all optimizers. precision: a Keras dtype policy. seed: that of weights, pools and
+    data. save_every: steps between two saves of the state, or "epoch", as `Resume` takes them.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 200
@@ -137,7 +137,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is not YAML, names are unknown or values unfit, all of them said in one line.
+        InputError: it is not YAML, names are unknown or values unfit; one line names them all.
     """
     given: Mapping[str, Any]
     if isinstance(source, Mapping):

@@ -1,4 +1,4 @@
-"""A training in a directory of its own, which the same command takes up again."""
+"""A training in a directory of its own, which the same command resumes."""
 
 import math
 import time
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yaml"
 
-# What decides neither weights nor measurements may change from one run to the next.
+# These affect neither weights nor measurements, and may change from one run to the next.
 _FREE = ("samples", "logs", "training.jit_compile", "training.save_every", "data.origin")
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What `train` returns.
+    """The result of `train`.
 
     Attributes:
-        directory: of the run.
+        directory: directory of the run.
         gan: the trained CycleGAN.
-        history: losses and measurements by name, a value for each finished epoch.
-        epoch: finished epochs.
-        epochs: those that were asked for.
-        stopped: whether Ctrl-C ended it; started again, it goes on.
+        history: losses and measurements by name, a value per finished epoch.
+        epoch: number of finished epochs.
+        epochs: number of epochs that were asked for.
+        stopped: whether Ctrl-C ended the run; the same call resumes it.
         best: epoch, from 1 on, and mean KID of the generators in `best/`; None without evaluation.
-        seconds: this run took.
+        seconds: duration of this run.
     """
 
     directory: Path
@@ -49,7 +49,7 @@ class TrainingResult:
     seconds: float
 
     def summary(self) -> dict[str, Any]:
-        """As plain values."""
+        """The result as plain values, ready for JSON."""
         last = {name: values[-1] for name, values in self.history.items() if values and not math.isnan(values[-1])}
         best = {"epoch": self.best[0], "mean_kid": self.best[1]} if self.best else None
         return {
@@ -79,28 +79,29 @@ def train(
     overrides: Sequence[str] = (),
     verbose: Verbosity = "auto",
 ) -> TrainingResult:
-    """Train a CycleGAN as a configuration says, or go on with it.
+    """Train a CycleGAN as a configuration says, or resume its training.
 
-    The directory of the run gets
+    The directory of the run contains
 
         config.yaml               the configuration with every default filled in
-        log.csv                   a row for each epoch: losses, learning rate, KID and FID
+        log.csv                   a row per epoch: losses, learning rate, KID and FID
         tensorboard/              the same, and the pictures
         samples/                  grids A | A2B | A2B2A | B | B2A | B2A2B
         best/                     the generators with the least mean KID, and the protocol of the measurements
         generator_a2b.keras, generator_b2a.keras    the generators at the end
         backup/                   the state from which a stopped or killed training goes on
 
-    The same call goes on where the last one ended, and ends in the same weights as if nothing had happened. Another
-    configuration is refused, except for what decides neither weights nor measurements.
+    The same call resumes where the last one ended, and ends in the same weights as one without a stop. Another
+    configuration is refused, unless it differs only in what affects neither weights nor measurements.
 
     Args:
-        configuration: a YAML file or a mapping of the same form; see `keras_style.training.config`.
-        directory: of the run; made if it does not exist, its parent must. None: `runs/NAME` in the current directory,
-            by the name of the file.
-        overrides: "section.name=value", which win over the configuration.
-        verbose: 0: nothing; 1: a progress bar where one can be shown, otherwise a line for each epoch; "auto": the bar,
-            or nothing.
+        configuration: a YAML file (configs/cyclegan/ has some), or a mapping of the same form; see
+            `keras_style.training.config`.
+        directory: directory of the run; made if it does not exist, but its parent must. None: `runs/NAME` in the
+            current directory, where NAME is that of the file.
+        overrides: other values, each "section.name=value"; they win over the configuration.
+        verbose: 0: print nothing; 1: a progress bar, or a line per epoch where no bar can be shown; "auto": a bar if it
+            can be shown.
 
     Raises:
         MissingFileError: the configuration, a folder of images or the parent of the directory does not exist.

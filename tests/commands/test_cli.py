@@ -371,7 +371,7 @@ def test_help_is_the_docstring_with_the_defaults(shown):
         expected = words.get(str(parameter.default), str(parameter.default))
         assert default.strip("()]") == expected, option
         text = text.removesuffix(" Repeat the option for each style.")
-        told[option] = re.sub(r"^--\S+ (?:--no-\S+ )?\S+ ", "", text)
+        told[option] = re.sub(r"^--\S+ (?:-\w |--no-\S+ )?\S+ ", "", text)
     # Put together again, they are the docstring's Args from the first to the last.
     last = list(told).index("checkpoint")
     entries = [f"{option}: {text}" for option, text in told.items()]

@@ -85,7 +85,7 @@ def test_one_picture_to_a_directory_that_is_there(preset, photographs, tmp_path,
         (["photographs/one.png", "-o", "no/out.png", "-m", "x"], "no/out.png"),
         (
             ["photographs/one.png", "photographs", "-o", "out", "-m", "x"],
-            "several pictures would be written to one.png",
+            "photographs/one.png and photographs/one.png would both become one.png",
         ),
         (["photographs", "-o", "out", "-m", "x", "--direction", "a2c"], "direction is 'a2c'"),
         (["photographs", "-o", "out", "-m", "x", "--batch-size", "0"], "batch_size is 0"),

@@ -1,0 +1,85 @@
+"""Commands that paint: methods, transfer, texture."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keras_style import api, checks, images
+from keras_style.commands import options
+from keras_style.commands.options import AsJson, ConfigFile, Quality
+from keras_style.internal.interrupt import first_signal
+from keras_style.painting import methods as known_methods
+from keras_style.painting import texture as textures
+from keras_style.painting.result import TransferResult
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="The picture: .png, .jpg or .webp.", show_default=False)]
+
+
+def methods(as_json: AsJson = False) -> None:
+    if as_json:
+        print(json.dumps(api.methods(), indent=2))
+        return
+    for name, summary in api.methods().items():
+        print(f"{name}: {summary}")
+        for variant, numbers in known_methods.get(name).variants.items():
+            print(f"    --variant {variant}: {numbers.source}")
+
+
+@options.of(api.transfer)
+def transfer(
+    content: Annotated[Path, typer.Argument(help="The photograph.", show_default=False)],
+    output: Output,
+    style: Annotated[
+        list[Path] | None, typer.Argument(help="The painting, or several; none with --model.", show_default=False)
+    ] = None,
+    quality: Quality = 95,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+    **given: Any,
+) -> int:
+    return _made(api.transfer, [content, style or None], output, quality, config_file, as_json, given)
+
+
+@options.of(textures.synthesize_texture)
+def texture(
+    exemplar: Annotated[Path, typer.Argument(help="The texture, which keeps its resolution.", show_default=False)],
+    output: Output,
+    quality: Quality = 95,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+    **given: Any,
+) -> int:
+    return _made(textures.synthesize_texture, [exemplar], output, quality, config_file, as_json, given)
+
+
+def _made(
+    function: Callable[..., TransferResult],
+    pictures: list[Any],
+    output: Path,
+    quality: int,
+    config_file: Path | None,
+    as_json: bool,
+    given: dict[str, Any],
+) -> int:
+    """Call `function` with the pictures and the options given, save the picture it returns, and say so."""
+    images.check_writable(output)
+    checks.whole("quality", quality, 1, 100)
+    chosen = options.chosen(function, given, config_file)
+    asked = threading.Event()
+    with first_signal(asked.set):
+        result = function(*pictures, callbacks=[lambda iterate: asked.is_set()], **chosen)
+        path = result.save(output, quality=quality)
+    summary = {"output": str(path), **result.summary()}
+    if as_json:
+        print(json.dumps(summary, indent=2))
+    else:
+        planned = f" of {summary['settings']['steps']}, interrupted" if result.stopped else ""
+        print(
+            f"{path}: {summary['width']} x {summary['height']} pixels, {summary['steps']} steps{planned}, "
+            f"{result.seconds:.1f} s"
+        )
+    return 130 if result.stopped else 0

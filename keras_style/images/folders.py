@@ -1,0 +1,88 @@
+"""Folders of pictures: which of their files are pictures, and what the pictures made of them are called."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from keras_style.checks import PICTURES
+from keras_style.errors import InputError, MissingFileError
+from keras_style.images.writing import check_writable
+
+
+def is_picture(path: str) -> bool:
+    """Whether a path, relative to the folder that is searched, is that of a picture: by its suffix, and not hidden."""
+    return path.lower().endswith(PICTURES) and not any(part.startswith(".") for part in path.split("/"))
+
+
+def pictures_in(folder: str | os.PathLike[str], *, recursive: bool, name: str) -> list[Path]:
+    """The pictures in a folder, in the order of their paths.
+
+    Args:
+        folder: the folder.
+        recursive: also search the folders in it; hidden ones are left out.
+        name: how errors call it.
+
+    Raises:
+        InputError: a folder cannot be read.
+    """
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(f"{name}: {error.filename} cannot be read: {error.strerror}") from error
+
+    found = []
+    for path, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = [each for each in folders if recursive and not each.startswith(".")]
+        found += [Path(path, file) for file in files if is_picture(file)]
+    return sorted(found)
+
+
+def named_pictures(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The pictures that were named, and those in the folders that were named.
+
+    Raises:
+        MissingFileError: there is no such file or folder.
+        InputError: a folder holds no picture.
+    """
+    found: list[Path] = []
+    for path in map(Path, given):
+        if path.is_dir():
+            inside = pictures_in(path, recursive=False, name="pictures")
+            if not inside:
+                raise InputError(f"{path} holds no picture; expected files that end in {', '.join(PICTURES)}")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise MissingFileError(f"no such file or folder: {path}")
+    return found
+
+
+def targets(sources: Sequence[Path], output: Path, *, single: bool) -> list[Path]:
+    """Where each picture goes: the file itself, or a PNG of its name in a directory.
+
+    Args:
+        sources: the pictures that are read.
+        output: the path that was asked for.
+        single: whether `output` may be a file.
+
+    Raises:
+        MissingFileError, InputError: it cannot be written, or two pictures would get one name.
+    """
+    if single and output.suffix and not output.is_dir():
+        check_writable(output)
+        return [output]
+    if not output.is_dir() and (output.exists() or output.suffix.lower() in PICTURES or not output.parent.is_dir()):
+        raise InputError(f"output is {output}; expected a directory for {len(sources)} pictures, whose parent exists")
+    names = [f"{source.stem}.png" for source in sources]
+    check_distinct([str(source) for source in sources], names)
+    return [output / name for name in names]
+
+
+def check_distinct(sources: Sequence[str], outputs: Sequence[str]) -> None:
+    """Raise InputError if two pictures would become one file."""
+    twice = [output for output, count in Counter(outputs).items() if count > 1]
+    if twice:
+        same = [source for source, output in zip(sources, outputs, strict=True) if output == twice[0]]
+        more = f" (and {len(twice) - 1} more such files)" if len(twice) > 1 else ""
+        raise InputError(f"pictures: {' and '.join(same)} would both become {twice[0]}{more}; expected different names")

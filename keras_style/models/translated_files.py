@@ -1,0 +1,64 @@
+"""Files of pictures through a generator: what the command `keras-style translate` runs."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_style import checks, images
+from keras_style.checks import DIRECTIONS
+from keras_style.images import folders
+
+
+def translate_files(
+    pictures: Sequence[str | os.PathLike[str]],
+    *,
+    output: str | os.PathLike[str],
+    model: str | os.PathLike[str],
+    direction: str = "a2b",
+    batch_size: int = 1,
+    tile: int | None = None,
+    quality: int = 95,
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Translate pictures of any sizes with a trained generator, and write them.
+
+    Everything is checked before TensorFlow is loaded, as far as that goes without decoding pictures.
+
+    Args:
+        pictures: pictures, or folders of them.
+        output: the picture, or a directory for several, which is made if its parent exists.
+        model: a preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors): anything that
+            `keras_style.models.open_generator` opens.
+        direction: "a2b" or "b2a", of a model that holds both.
+        batch_size: pictures of one size that go through together.
+        tile: for pictures larger than memory: rows that go through at a time.
+        quality: quality of JPEG and WebP, 1 to 100.
+
+    Yields:
+        The path of each picture that was written, and its pixels: float32 (H, W, 3) in [0, 1].
+
+    Raises:
+        MissingFileError: a picture, the model or the directory does not exist.
+        InputError: an argument is not as above.
+    """
+    checks.choice("direction", direction, DIRECTIONS)
+    checks.whole("batch_size", batch_size, 1, 10**6)
+    if tile is not None:
+        checks.whole("tile", tile, 1, 10**9)
+    checks.whole("quality", quality, 1, 100)
+    place = Path(output)
+    sources = folders.named_pictures(pictures)
+    targets = folders.targets(sources, place, single=len(pictures) == 1 and Path(pictures[0]).is_file())
+    from keras_style.models.loading.open_generator import open_generator
+    from keras_style.models.translation import translate
+
+    generator = open_generator(model, direction)
+    if targets[0].parent == place:
+        place.mkdir(exist_ok=True)
+    for first in range(0, len(sources), batch_size):
+        some = slice(first, first + batch_size)
+        translated = translate(generator, sources[some], batch_size, tile=tile)
+        for target, picture in zip(targets[some], translated, strict=True):
+            images.save(picture, target, quality=quality)
+            yield target, picture
