@@ -119,7 +119,7 @@ def transfer(
         seed: of whatever is random; the same seed and machine give the same bits.
         callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
         checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
-        checkpoint_every: steps between two saves; L-BFGS saves at the end of each scale.
+        checkpoint_every: steps between two saves; the end of each scale is saved, too.
         verbose: 0: print nothing; 1: a progress bar, or a line for each scale where no bar can be shown; "auto": a
             bar if it can be shown.
 

@@ -82,7 +82,7 @@ def synthesize_texture(
         seed: of the pixels that it starts from; the same seed and machine give the same bits.
         callbacks: functions called after each step with a `keras_style.Iterate`; one that returns True ends the run.
         checkpoint: directory where the run saves itself, and from where the same call goes on; made if missing.
-        checkpoint_every: steps between two saves; L-BFGS saves at the end of each scale.
+        checkpoint_every: steps between two saves; the end of each scale is saved, too.
         verbose: 0: print nothing; 1: a progress bar, or a line for each scale where no bar can be shown; "auto": a
             bar if it can be shown.
 
