@@ -146,7 +146,9 @@ def lbfgs(
             state = _iteration(problem, state, tf.constant(steps))
             if state.iterations > number:
                 number += 1
-                if on_iterate(_iterate(problem, state, number, steps, latest)) is True:
+                with tf.device(None):
+                    stop = on_iterate(_iterate(problem, state, number, steps, latest)) is True
+                if stop:
                     break
         end: np.ndarray = problem.picture(state).numpy()
     return end
