@@ -269,7 +269,7 @@ def test_a_list_of_content_layers_has_equal_weights(photograph, painting):
 def test_a_list_of_style_layers_is_weighted_by_the_variant(variant):
     layers = list(methods.get("gatys").variant(variant).style_layers)
     stylizer = Stylizer(variant=variant, style_layers=layers)
-    assert stylizer._variant.style_layers == methods.get("gatys").variant(variant).style_layers
+    assert stylizer.numbers.style_layers == methods.get("gatys").variant(variant).style_layers
 
 
 def test_weights_of_layers_are_factors(photograph, painting):

@@ -73,7 +73,7 @@ def _of_generator(generator: Any) -> dict[str, Any]:
 
 def _of_stylizer(stylizer: Stylizer) -> dict[str, Any]:
     method = stylizer.method if isinstance(stylizer.method, str) else dict(stylizer.method)
-    variant = stylizer._variant
+    variant = stylizer.numbers
     return {
         "method": method,
         "variant": stylizer.variant,
@@ -85,7 +85,7 @@ def _of_stylizer(stylizer: Stylizer) -> dict[str, Any]:
 
 def least_steps(stylizer: Stylizer) -> int:
     """One for each scale and pass, of a square picture."""
-    variant = stylizer._variant
+    variant = stylizer.numbers
     return len(schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes))
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from keras_style.backbones.backbone import IMAGE, Backbone, Rescaled
 from keras_style.checks import INITS
 from keras_style.errors import InputError
-from keras_style.images import MIN_SIDE, color_graph, smoothing_graph
+from keras_style.images import MIN_SIDE, color, smoothing
 from keras_style.images.resize_graph import fitted_size, resize, scaled_alike
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.optimize.adam_graph import adam_graph
 from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
+from keras_style.optimize.gradient_descent import adam_graph
 from keras_style.optimize.image_optimizer import ImageOptimizer
-from keras_style.optimize.lbfgs_graph import lbfgs_graph
+from keras_style.optimize.lbfgs import lbfgs_graph
 from keras_style.optimize.objective import Features, Objective
 from keras_style.optimize.schedule import schedule
 from keras_style.optimize.schedule_graph import Stages, require, stages
@@ -67,14 +67,14 @@ def stylizer_graph(stylizer: Stylizer) -> StylizerGraph:
         >>> graph = stylizer_graph(keras_style.Stylizer(method="gatys", size=256, steps=100))
         >>> picture = graph(content, style, graph.steps)
     """
-    variant = stylizer._variant
+    variant = stylizer.numbers
     if not isinstance(variant.init, str) or variant.init not in INITS:
         raise InputError(f"init is an image, which an export cannot start from; expected one of {', '.join(INITS)}")
     if stylizer.style_blend is not None and len(stylizer.style_blend) != 1:
         raise InputError(f"style_blend has {len(stylizer.style_blend)} weights; an export takes one style")
     schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes)  # refuses what fits no size
     backbone = load_backbone(variant)
-    optimizer = ImageOptimizer(backbone, Objective(stylizer._blend.terms(), variant.balance), variant.optimizer)
+    optimizer = ImageOptimizer(backbone, Objective(stylizer.blend.terms(), variant.balance), variant.optimizer)
     adam = None if optimizer.optimizer == "lbfgs" else _numbers_of_adam(optimizer.optimizer)
     image = tf.TensorSpec([None, None, 3], tf.float32)
     signature = [image, image, tf.TensorSpec([], tf.int32)]
@@ -109,7 +109,7 @@ class _Painter:
     adam: Mapping[str, float] | None
 
     def paint(self, content: tf.Tensor, style: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        variant, size = self.stylizer._variant, self.stylizer.size
+        variant, size = self.stylizer.numbers, self.stylizer.size
         photograph = _checked_size(content, "content")
         photograph = resize(photograph, *fitted_size(*_size(photograph), size))
         painting = self._load_style(style)
@@ -121,13 +121,13 @@ class _Painter:
         for objective, first, end in self._passes(todo):
             image = self._over_stages(objective, first, end, todo, image, target, aim, networks)
         if variant.smooth:
-            image = smoothing_graph.smooth(image, photograph, size)
+            image = smoothing.smooth(image, photograph, smoothing.default_radius(size))
         if self.stylizer.preserve_color == "luminance":
-            image = color_graph.restore_chroma(image, photograph)
+            image = color.restore_chroma(image, photograph)
         return image
 
     def _load_style(self, style: tf.Tensor) -> tf.Tensor:
-        scale = self.stylizer._variant.style_scale
+        scale = self.stylizer.numbers.style_scale
         style = _checked_size(style, "style")
         height, width = fitted_size(*_size(style), max(1, round(self.stylizer.size * scale)))
         too_small = f"style: at style_scale {scale:g} it is {{}} x {{}} pixels; expected sides of at least {MIN_SIDE}"
@@ -136,9 +136,9 @@ class _Painter:
 
     def _in_color(self, content: tf.Tensor, style: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if self.stylizer.preserve_color == "luminance":
-            return color_graph.luminance_pair(content, style)
+            return color.luminance_pair(content, style)
         if self.stylizer.preserve_color == "match":
-            return content, color_graph.match(style, content)
+            return content, color.match(style, content)
         return content, style
 
     def _networks(self, target: tf.Tensor, aim: tf.Tensor) -> tuple[Backbone, Features]:
@@ -146,7 +146,7 @@ class _Painter:
         layers = [term.layer for term in self.optimizer.objective.terms]
         backbone = self.optimizer.backbone.prepared(layers)
         features = _once(backbone, layers)
-        if not self.stylizer._variant.normalized_backbone:
+        if not self.stylizer.numbers.normalized_backbone:
             return backbone, features
         of_images = [features(image[None], layers) for image in (target, aim)]
         means = {layer: tf.add_n([tf.reduce_mean(each[layer]) for each in of_images]) / 2 for layer in layers}
@@ -156,10 +156,10 @@ class _Painter:
 
     def _start(self, todo: Stages, target: tf.Tensor, aim: tf.Tensor) -> tf.Tensor:
         height, width = todo.size(tf.constant(0))
-        init = self.stylizer._variant.init
+        init = self.stylizer.numbers.init
         if init != "noise":
             if init == "recolored":
-                target = color_graph.match(target, aim)
+                target = color.match(target, aim)
             return resize(aim if init == "style" else target, height, width)
         # The generator's numbers for a smaller picture are the first of those for a larger one.
         most = np.random.default_rng(self.stylizer.seed).random(self.stylizer.size**2 * 3, np.float32)
@@ -167,7 +167,7 @@ class _Painter:
 
     def _passes(self, todo: Stages) -> Iterator[tuple[Objective, tf.Tensor, tf.Tensor]]:
         """Each objective with its first stage and the one after its last; for each of them there is a graph."""
-        objectives = [self.optimizer.objective.in_pass(number + 1) for number in range(self.stylizer._variant.passes)]
+        objectives = [self.optimizer.objective.in_pass(number + 1) for number in range(self.stylizer.numbers.passes)]
         for _, group in itertools.groupby(enumerate(objectives), lambda each: each[1].terms):
             numbers, same = zip(*group, strict=True)
             first = todo.scales + numbers[0] - 1 if numbers[0] else tf.constant(0)
@@ -214,11 +214,11 @@ class _Painter:
         return adam_graph(self.adam, evaluate, start, steps)
 
     def _extend(self, image: tf.Tensor) -> tf.Tensor:
-        bleed = self.stylizer._variant.bleed
+        bleed = self.stylizer.numbers.bleed
         return tf.pad(image, [[bleed, bleed], [bleed, bleed], [0, 0]], "REFLECT")
 
     def _trim(self, image: tf.Tensor) -> tf.Tensor:
-        bleed = self.stylizer._variant.bleed
+        bleed = self.stylizer.numbers.bleed
         return image[bleed:-bleed, bleed:-bleed] if bleed else image
 
 

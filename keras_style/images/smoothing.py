@@ -1,17 +1,15 @@
 """A picture made, patch by patch, an affine map of a photograph's colors: the smoothing after photographic transfer.
 
+Images are (height, width, 3), RGB in [0, 1], float32 or float64: arrays or tensors, also inside a graph.
+
 Reference:
     Luan, Paris, Shechtman, Bala, "Deep Photo Style Transfer", CVPR 2017, supplementary program.
     He, Sun, Tang, "Guided Image Filtering", PAMI 2013, eq. 19-22.
-
-Images are arrays (height, width, 3), RGB in [0, 1], float32 or float64.
 """
-
-import numpy as np
-from scipy import ndimage
 
 from keras_style import checks
 from keras_style.errors import InputError
+from keras_style.internal.tensorflow import tf
 
 # Boxes of this radius spread like the Gaussian of standard deviation 5 with which Luan et al. weight their average of
 # maps, 15 pixels to each side, on pictures whose long side is 700: r (r + 1) / 3 = 5^2.
@@ -22,9 +20,7 @@ LONG_SIDE = 700
 EPSILON = 1e-4
 
 
-def smooth(
-    picture: np.ndarray, photograph: np.ndarray, radius: int | None = None, epsilon: float = EPSILON
-) -> np.ndarray:
+def smooth(picture: tf.Tensor, photograph: tf.Tensor, radius: int | None = None, epsilon: float = EPSILON) -> tf.Tensor:
     """The color guided filter of a picture, guided by the photograph, clipped to [0, 1].
 
     In the window around each pixel the affine map of the photograph's colors that is closest to the picture is found;
@@ -39,39 +35,45 @@ def smooth(
     Args:
         picture: (height, width, 3) in [0, 1].
         photograph: the same shape.
-        radius: windows are (2 radius + 1) x (2 radius + 1) pixels; None: 8 for a long side of 700, in proportion.
+        radius: windows are (2 radius + 1) x (2 radius + 1) pixels; None: 8 for a long side of 700, in proportion. A
+            graph of any size needs a number (`default_radius`).
         epsilon: ridge on the slopes, to be compared with the variance of the photograph's colors in a window.
 
     Returns:
-        (height, width, 3), of the dtype of `picture`.
+        A tensor (height, width, 3), of the dtype of `picture`.
 
     Raises:
         InputError: the shapes differ, or an argument out of range.
 
     Example:
-        >>> picture = keras_style.images.smoothing.smooth(picture, photograph)
+        >>> smoothed = keras_style.images.smoothing.smooth(picture, photograph).numpy()
     """
-    if picture.shape != photograph.shape:
+    if not tf.TensorShape(picture.shape).is_compatible_with(photograph.shape):
         raise InputError(
-            f"the picture has shape {picture.shape} and the photograph {photograph.shape}; expected equal shapes"
+            f"the picture has shape {tuple(picture.shape)} and the photograph {tuple(photograph.shape)}; "
+            "expected equal shapes"
         )
     if radius is None:
         radius = default_radius(max(picture.shape[:2]))
-    side = 2 * checks.whole("radius", radius, 1, 10**6) + 1
+    radius = checks.whole("radius", radius, 1, 10**6)
     epsilon = checks.number("epsilon", epsilon, low=1e-9)  # far above what float64 leaves of a flat window's covariance
-    inside = _box(np.ones(picture.shape[:2]), side)
+    # Colors as columns: (height, width, 3, 1).
+    values, colors = (tf.cast(image, tf.float64)[..., None] for image in (picture, photograph))
+    inside = _box(tf.ones_like(colors[..., :1, 0]), radius)
 
-    def mean(image: np.ndarray) -> np.ndarray:
-        return _box(image, side) / inside.reshape(inside.shape + (1,) * (image.ndim - 2))
+    def mean(matrices: tf.Tensor) -> tf.Tensor:
+        """Means over windows of (height, width, any, any)."""
+        size = tf.shape(matrices)
+        planes = tf.reshape(matrices, [size[0], size[1], matrices.shape[2] * matrices.shape[3]])
+        return tf.reshape(_box(planes, radius) / inside, size)
 
-    values, colors = picture.astype(np.float64), photograph.astype(np.float64)
     mean_color, mean_value = mean(colors), mean(values)
     covariance = mean(_outer(colors, colors)) - _outer(mean_color, mean_color)
     joint = mean(_outer(colors, values)) - _outer(mean_color, mean_value)
-    slopes = np.linalg.solve(covariance + epsilon * np.eye(3), joint)
+    slopes = tf.linalg.solve(covariance + epsilon * tf.eye(3, dtype=tf.float64), joint)
     constants = mean_value - _applied(slopes, mean_color)
     smoothed = _applied(mean(slopes), colors) + mean(constants)
-    return smoothed.clip(0, 1).astype(picture.dtype, copy=False)
+    return tf.cast(tf.clip_by_value(smoothed[..., 0], 0, 1), picture.dtype)
 
 
 def default_radius(long_side: int) -> int:
@@ -79,14 +81,20 @@ def default_radius(long_side: int) -> int:
     return max(1, round(RADIUS / LONG_SIDE * long_side))
 
 
-def _box(image: np.ndarray, side: int) -> np.ndarray:
-    """Sums over windows, up to a factor, with zeros beyond the border."""
-    return ndimage.uniform_filter(image, side, mode="constant", axes=(0, 1))
+def _box(planes: tf.Tensor, radius: int) -> tf.Tensor:
+    """Sums over windows (2 radius + 1) x (2 radius + 1) of (height, width, any), cropped at the border."""
+    for _ in range(2):
+        sums = tf.pad(tf.cumsum(planes, axis=0), [[1, 0], [0, 0], [0, 0]])
+        number = tf.shape(planes)[0]
+        at = tf.range(number)
+        window = tf.gather(sums, tf.minimum(at + radius + 1, number)) - tf.gather(sums, tf.maximum(at - radius, 0))
+        planes = tf.transpose(window, [1, 0, 2])
+    return planes
 
 
-def _outer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return left[..., :, np.newaxis] * right[..., np.newaxis, :]
+def _outer(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(left, right, transpose_b=True)
 
 
-def _applied(slopes: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    return np.einsum("hwij,hwi->hwj", slopes, colors)
+def _applied(slopes: tf.Tensor, colors: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(slopes, colors, transpose_a=True)

@@ -45,8 +45,7 @@ class CoarseToFine:
         Args:
             on_iterate: called after each step with an `Iterate` of the whole run; returns True to stop.
             state: where an earlier run stood.
-            save: called with the state after every `save_every` steps (if the optimizer can go on from there), at the
-                end of each scale and when stopped.
+            save: called with the state after every `save_every` steps, at the end of each scale and when stopped.
             save_every: steps.
         """
         state = state or State(0, 0, self.init)
@@ -91,7 +90,7 @@ class CoarseToFine:
                 read_image=lambda: self._trim(iterate.image),
             )
             stopped = on_iterate(whole) is True
-            if self.optimizer.resumable and (stopped or iterate.step % save_every == 0):
+            if stopped or iterate.step % save_every == 0:
                 so_far = {name: history.get(name, []) + values for name, values in recorded.items()}
                 save(State(index, iterate.step, iterate.image, iterate.read_state(), so_far))
             return stopped

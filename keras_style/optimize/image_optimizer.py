@@ -49,7 +49,7 @@ class ImageOptimizer:
     Args:
         backbone: the network that gives the feature maps.
         objective: what to minimize.
-        optimizer: "adam", "lbfgs" (SciPy's L-BFGS, over `coordinates` of pictures in [0, 1]), or any Keras optimizer.
+        optimizer: "adam", "lbfgs" (over `coordinates` of pictures in [0, 1]), or any Keras optimizer.
         wrap: pixels by which the network sees the image continued over its edges, as if it were repeated: for a picture
             that tiles.
         tile: the network sees as many pixels at a time as a square of this side has, with the same loss and gradient
@@ -101,11 +101,6 @@ class ImageOptimizer:
             optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_2=BETA_2)
         self.optimizer = optimizer
 
-    @property
-    def resumable(self) -> bool:
-        """Whether the optimizer can go on from the middle: SciPy keeps L-BFGS's history to itself."""
-        return self.optimizer != "lbfgs"
-
     def in_pass(self, number: int) -> "ImageOptimizer":
         """The optimizer of the terms that take part in pass `number`, in the units of all terms."""
         of_pass = copy.copy(self)
@@ -136,8 +131,7 @@ class ImageOptimizer:
             style_regions: the same regions in each style.
             steps: how many steps.
             on_iterate: called with an `Iterate` after each step; returns True to stop.
-            resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then; for
-                Keras optimizers only (`resumable`).
+            resume: steps already done and `Iterate.read_state()` after them, with `init` the image as it was then.
 
         Raises:
             DivergenceError: a loss or pixel is not a finite number.
@@ -185,7 +179,7 @@ class ImageOptimizer:
             return stopped
 
         if self.optimizer == "lbfgs":
-            image = lbfgs(evaluate, init[None], steps, record, self.units)
+            image = lbfgs(evaluate, init[None], steps, record, self.units, resume)
         else:
             image = descend(self.optimizer, evaluate, init[None], steps, record, resume)
         if not np.isfinite(image).all():

@@ -42,7 +42,7 @@ class Session:
     )
     checkpoint_every: int = parameter(
         CHECKPOINT_EVERY,
-        "steps between two saves; L-BFGS saves at the end of each scale.",
+        "steps between two saves; the end of each scale is saved, too.",
         partial(checks.whole, low=1, high=10**9),
     )
     verbose: Verbosity = parameter(

@@ -14,7 +14,7 @@ from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone, Layer, up_to_deepest
 from keras_style.checks import INITS, Layers, Verbosity
 from keras_style.errors import InputError, MissingFileError
-from keras_style.images import ImageLike, color, masks
+from keras_style.images import ImageLike, masks
 from keras_style.images.masks import Masks, Regions
 from keras_style.internal import docstrings
 from keras_style.internal.declared import check_all, texts
@@ -81,8 +81,13 @@ class Stylizer(Parameters):
         object.__setattr__(self, "_blend", blend)
 
     @property
-    def _variant(self) -> Variant:
-        """The numbers of the run."""
+    def blend(self) -> Blend:
+        """The methods with their shares, each with all of its numbers."""
+        return self._blend
+
+    @property
+    def numbers(self) -> Variant:
+        """The numbers of the run: the variant's, with the parameters in their place."""
         return self._blend.variant
 
     def __call__(
@@ -101,7 +106,7 @@ class Stylizer(Parameters):
         session = Session(
             callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose
         )
-        variant = self._variant
+        variant = self.numbers
         photograph = images.load(content, name="content")
         height, width = images.fitted_size(photograph.shape[0], photograph.shape[1], self.size)
         photograph = images.resize(photograph, height, width)
@@ -111,24 +116,25 @@ class Stylizer(Parameters):
         blend = checks.shares("style_blend", self.style_blend, len(paintings))
         content_regions, style_regions = _regions(content_masks, style_masks, photograph, paintings)
         settings = self._settings(stages, blend, content_regions)
+        init = self._load_init(height, width)
 
         digests = {
             "content": array_digest(photograph),
             "style": [array_digest(painting) for painting in paintings],
             "content_masks": content_regions and array_digest(*content_regions.values()),
             "style_masks": [array_digest(*regions.values()) for regions in style_regions],
-            "init": self._init_digest(),
+            "init": self.numbers.init if init is None else array_digest(init),
             "backbone": backbone_digest(variant.backbone),
         }
 
         tile = self._tile(stages, paintings, content_regions, session)
-        target, targets = self._in_color(photograph, paintings)
-        start = self._start(stages[0], target, targets, height, width)
 
         def make() -> "CoarseToFine":
             from keras_style.optimize.coarse_to_fine import CoarseToFine
             from keras_style.optimize.targets import Targets
 
+            target, targets = self._in_color(photograph, paintings)
+            start = self._start(stages[0], target, targets, init)
             return CoarseToFine(
                 build_optimizer(self._blend, [target, *targets], tile=tile),
                 stages,
@@ -141,11 +147,13 @@ class Stylizer(Parameters):
             if not variant.smooth and self.preserve_color != "luminance":
                 return image
             original = images.resize(photograph, *image.shape[:2])
-            if variant.smooth:
-                from keras_style.images import smoothing  # SciPy takes a quarter of a second to load
+            from keras_style.images import color, smoothing
 
-                image = smoothing.smooth(image, original)
-            return color.restore_chroma(image, original) if self.preserve_color == "luminance" else image
+            if variant.smooth:
+                image = _on_processor(smoothing.smooth, image, original)
+            if self.preserve_color == "luminance":
+                image = _on_processor(color.restore_chroma, image, original)
+            return image
 
         return session.run(stages, make, settings, digests, finish)
 
@@ -159,7 +167,7 @@ class Stylizer(Parameters):
         """
         if self.tile != "auto":
             return self.tile
-        last, variant = stages[-1], self._variant
+        last, variant = stages[-1], self.numbers
         of_content = {layer for _, part, _ in self._blend.parts for layer in part.content_layers}
         of_style = {layer for _, part, _ in self._blend.parts for layer in part.style_layers}
         binned = {layer for _, part, _ in self._blend.parts for layer in part.histogram_layers}
@@ -190,47 +198,65 @@ class Stylizer(Parameters):
 
     def _load_style(self, style: ImageLike, number: int) -> np.ndarray:
         loaded = images.load(style, name=_style_name(number))
-        fitted = images.fit(loaded, max(1, round(self.size * self._variant.style_scale)))
+        fitted = images.fit(loaded, max(1, round(self.size * self.numbers.style_scale)))
         if min(fitted.shape[:2]) < images.MIN_SIDE:
             raise InputError(
-                f"style: at style_scale {self._variant.style_scale:g} it is {fitted.shape[1]} x {fitted.shape[0]} "
+                f"style: at style_scale {self.numbers.style_scale:g} it is {fitted.shape[1]} x {fitted.shape[0]} "
                 f"pixels; expected sides of at least {images.MIN_SIDE}"
             )
         return fitted
 
     def _in_color(self, content: np.ndarray, styles: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Content and styles as the losses are to see them."""
-        if self.preserve_color == "luminance":
-            pairs = [color.luminance_pair(content, style) for style in styles]
-            return pairs[0][0], [gray for _, gray in pairs]
-        if self.preserve_color == "match":
-            return content, [color.match(style, content) for style in styles]
-        return content, styles
+        if self.preserve_color is None:
+            return content, styles
+        from keras_style.images import color
 
-    def _start(
-        self, stage: Stage, content: np.ndarray, styles: Sequence[np.ndarray], height: int, width: int
-    ) -> np.ndarray:
-        init = self._variant.init
+        if self.preserve_color == "luminance":
+            pairs = [_on_processor(color.luminance_pair, content, style) for style in styles]
+            return pairs[0][0], [gray for _, gray in pairs]
+        return content, [_on_processor(color.match, style, content) for style in styles]
+
+    def _load_init(self, height: int, width: int) -> np.ndarray | None:
+        """The image to start from; None: it is one of `INITS`.
+
+        Raises:
+            InputError: its proportions are not those of the content, (height, width).
+        """
+        init = self.numbers.init
         if isinstance(init, str) and init in INITS:
-            if init == "noise":
-                return np.random.default_rng(self.seed).random((stage.height, stage.width, 3), np.float32)
-            if init == "recolored":
-                content = color.match(content, styles[0])
-            return images.resize(styles[0] if init == "style" else content, stage.height, stage.width)
-        image = _load_init(init)
+            return None
+        try:
+            image = images.load(init, name="init")
+        except MissingFileError as error:
+            raise MissingFileError(f"{error}; expected an image, or one of {', '.join(INITS)}") from None
         given_height, given_width = image.shape[:2]
         if not np.isclose(given_width / given_height, width / height, rtol=0.02):
             raise InputError(
                 f"init is {given_width} x {given_height} pixels; expected the content's proportions, {width} x {height}"
             )
+        return image
+
+    def _start(
+        self, stage: Stage, content: np.ndarray, styles: Sequence[np.ndarray], given: np.ndarray | None
+    ) -> np.ndarray:
+        init = self.numbers.init
+        if given is not None:
+            image = given
+        elif init == "noise":
+            return np.random.default_rng(self.seed).random((stage.height, stage.width, 3), np.float32)
+        elif init == "style":
+            image = styles[0]
+        elif init == "recolored":
+            from keras_style.images import color
+
+            image = _on_processor(color.match, content, styles[0])
+        else:
+            image = content
         return images.resize(image, stage.height, stage.width)
 
-    def _init_digest(self) -> str:
-        init = self._variant.init
-        return init if isinstance(init, str) and init in INITS else array_digest(_load_init(init))
-
     def _settings(self, stages: Sequence[Stage], blend: Sequence[float], regions: Regions | None) -> dict[str, Any]:
-        variant = self._variant
+        variant = self.numbers
         backbone, init = variant.backbone, variant.init
         return {
             **{each.name: getattr(self, each.name) for each in fields(Parameters)},
@@ -341,11 +367,12 @@ def _style_name(number: int) -> str:
     return f"style {number}" if number > 1 else "style"
 
 
-def _load_init(init: ImageLike) -> np.ndarray:
-    try:
-        return images.load(init, name="init")
-    except MissingFileError as error:
-        raise MissingFileError(f"{error}; expected an image, or one of {', '.join(INITS)}") from None
+def _on_processor(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
+    """Arrays from a function of `images.color` or `images.smoothing`, whose linear algebra a GPU may not have."""
+    from keras_style.internal.tensorflow import tf
+
+    with tf.device("CPU:0"):
+        return tf.nest.map_structure(lambda tensor: tensor.numpy(), function(*arrays))
 
 
 def _as_list(style: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:

@@ -7,6 +7,7 @@ from skimage.color import rgb2yiq, yiq2rgb
 
 from keras_style.errors import InputError
 from keras_style.images import color
+from keras_style.internal.tensorflow import tf
 
 RIDGE = 1e-5
 
@@ -20,6 +21,11 @@ def picture(seed: int, height: int = 20, width: int = 24) -> np.ndarray:
 
 def covariance(image: np.ndarray) -> np.ndarray:
     return np.cov(image.reshape(-1, 3), rowvar=False, bias=True)
+
+
+def mapping(style: np.ndarray, content: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b = color.matching_map(style, content)
+    return a.numpy(), b.numpy()
 
 
 @pytest.fixture
@@ -53,11 +59,22 @@ def test_every_result_has_the_dtype_of_its_image(content, style, dtype):
         color.restore_chroma(content, content),
         color.match(style, content),
     ]
-    assert [result.dtype for result in results] == [dtype] * 5
+    assert [result.dtype.as_numpy_dtype for result in results] == [dtype] * 5
+
+
+def test_in_a_graph_of_any_size_they_are_the_same(content, style):
+    def run(content, style):
+        gray = color.luminance_pair(content, style)
+        return (*gray, color.match(style, content), color.restore_chroma(gray[0], content))
+
+    any_size = tf.TensorSpec([None, None, 3], tf.float64)
+    graph = tf.function(run, autograph=False, input_signature=[any_size] * 2)
+    for result, expected in zip(graph(content, style), run(content, style), strict=True):
+        np.testing.assert_allclose(result, expected, atol=1e-12)
 
 
 def test_matching_map_is_float64_for_float32_images(content, style):
-    a, b = color.matching_map(style.astype(np.float32), content.astype(np.float32))
+    a, b = mapping(style.astype(np.float32), content.astype(np.float32))
     assert (a.dtype, b.dtype) == (np.float64, np.float64)
 
 
@@ -65,14 +82,14 @@ def test_matching_map_is_float64_for_float32_images(content, style):
 
 
 def test_luminance_pair_matches_mean_and_deviation(content, style):
-    content_gray, style_gray = color.luminance_pair(content, style)
+    content_gray, style_gray = (gray.numpy() for gray in color.luminance_pair(content, style))
     assert style_gray.shape == style.shape
     assert style_gray.mean() == pytest.approx(content_gray.mean(), abs=1e-12)
     assert style_gray.std() == pytest.approx(content_gray.std(), abs=1e-12)
 
 
 def test_luminance_pair_is_the_papers_formula(content, style):
-    content_gray, style_gray = color.luminance_pair(content, style)
+    content_gray, style_gray = (gray.numpy() for gray in color.luminance_pair(content, style))
     y_content, y_style = rgb2yiq(content)[..., 0], rgb2yiq(style)[..., 0]
     expected = y_content.std() / y_style.std() * (y_style - y_style.mean()) + y_content.mean()
     for channel in range(3):
@@ -85,7 +102,7 @@ def test_luminance_pair_clips():
     content[0] = 1.0
     style = np.full((8, 8, 3), 0.5)
     style[0, 0] = 1.0  # one outlier, many deviations away
-    _, style_gray = color.luminance_pair(content, style)
+    style_gray = color.luminance_pair(content, style)[1].numpy()
     assert (style_gray.min(), style_gray.max()) == (pytest.approx(0.196, abs=1e-3), 1.0)
 
 
@@ -109,7 +126,7 @@ def test_restore_chroma_is_y_of_one_and_iq_of_the_other(content):
 def test_restore_chroma_clips():
     stylized = np.ones((2, 2, 3))
     content = np.broadcast_to(np.array([0.9, 0.2, 0.4]), (2, 2, 3))
-    restored = color.restore_chroma(stylized, content)
+    restored = color.restore_chroma(stylized, content).numpy()
     assert restored.max() == 1.0
     y = 0.299 * 0.9 + 0.587 * 0.2 + 0.114 * 0.4
     np.testing.assert_allclose(restored[0, 0], [1.0, 0.2 + 1 - y, 0.4 + 1 - y], atol=1e-12)
@@ -124,7 +141,7 @@ def test_restore_chroma_refuses_other_sizes(content, style):
 
 
 def test_matching_map_is_scipys(content, style):
-    a, b = color.matching_map(style, content)
+    a, b = mapping(style, content)
     root_content = scipy.linalg.sqrtm(covariance(content) + RIDGE * np.eye(3))
     root_style = scipy.linalg.sqrtm(covariance(style) + RIDGE * np.eye(3))
     expected = root_content @ scipy.linalg.inv(root_style)
@@ -133,7 +150,7 @@ def test_matching_map_is_scipys(content, style):
 
 
 def test_mapped_style_has_the_contents_moments(content, style):
-    a, b = color.matching_map(style, content)
+    a, b = mapping(style, content)
     mapped = style @ a.T + b
     np.testing.assert_allclose(mapped.mean((0, 1)), content.mean((0, 1)), atol=1e-12)
     # Exact in ridged covariances: A (S + r) A' = C + r.
@@ -143,14 +160,14 @@ def test_mapped_style_has_the_contents_moments(content, style):
 
 
 def test_matching_an_image_to_itself_changes_nothing(content):
-    a, b = color.matching_map(content, content)
+    a, b = mapping(content, content)
     np.testing.assert_allclose(a, np.eye(3), atol=1e-9)
     np.testing.assert_allclose(b, 0, atol=1e-9)
 
 
 def test_match_is_the_map_clipped(style):
     content = np.random.default_rng(4).integers(0, 2, (16, 16, 3)).astype(np.float64)  # more spread than [0, 1] holds
-    a, b = color.matching_map(style, content)
+    a, b = mapping(style, content)
     mapped = np.einsum("ij,hwj->hwi", a, style) + b
     assert mapped.min() < 0 and mapped.max() > 1
     np.testing.assert_allclose(color.match(style, content), np.clip(mapped, 0, 1), atol=1e-12)
@@ -164,13 +181,13 @@ def test_float32_match_agrees_with_float64(content, style):
 def test_gray_style_takes_a_gray_contents_contrast(content):
     gray_style = np.repeat(picture(5)[..., :1], 3, axis=-1)
     gray_content = np.repeat(content[..., :1], 3, axis=-1)
-    a, _ = color.matching_map(gray_style, gray_content)
+    a, _ = mapping(gray_style, gray_content)
     # Along (1, 1, 1) the variance is three times a channel's; across it both sides hold the ridge alone.
     variance_c, variance_s = (3 * image[..., 0].var() + RIDGE for image in (gray_content, gray_style))
     gray_axis = np.full((3, 3), 1 / 3)
     expected = np.eye(3) + (np.sqrt(variance_c / variance_s) - 1) * gray_axis
     np.testing.assert_allclose(a, expected, atol=1e-7)
-    matched = color.match(gray_style, content)
+    matched = color.match(gray_style, content).numpy()
     assert np.isfinite(matched).all()
     np.testing.assert_allclose(matched.mean((0, 1)), content.mean((0, 1)), atol=1e-3)
 

@@ -8,8 +8,13 @@ from scipy import ndimage
 
 from keras_style.errors import InputError
 from keras_style.images import smoothing
+from keras_style.internal.tensorflow import tf
 
 SLOPES = np.array([[0.5, 0.1, 0.2], [0.2, 0.4, 0.1], [0.1, 0.3, 0.6]])
+
+
+def smooth(*arguments, **options) -> np.ndarray:
+    return smoothing.smooth(*arguments, **options).numpy()
 
 
 def distorted(picture: np.ndarray) -> np.ndarray:
@@ -37,17 +42,17 @@ def unexplained(picture: np.ndarray, photograph: np.ndarray) -> float:
 def test_smooth_is_least_squares_in_windows_and_the_mean_of_their_maps(radius, epsilon):
     picture, photograph = np.random.default_rng(0).random((2, 7, 9, 3))
     expected = matting.local_affine(picture, photograph, radius, epsilon).clip(0, 1)
-    np.testing.assert_allclose(smoothing.smooth(picture, photograph, radius, epsilon), expected, atol=1e-10)
+    np.testing.assert_allclose(smooth(picture, photograph, radius, epsilon), expected, atol=1e-10)
 
 
 def test_affine_map_of_the_photograph_stays(photograph):
     picture = (photograph @ SLOPES + 0.05).astype(np.float32)
-    np.testing.assert_allclose(smoothing.smooth(picture, photograph, radius=4, epsilon=1e-9), picture, atol=1e-4)
-    np.testing.assert_allclose(smoothing.smooth(picture, photograph), picture, atol=0.02)
+    np.testing.assert_allclose(smooth(picture, photograph, radius=4, epsilon=1e-9), picture, atol=1e-4)
+    np.testing.assert_allclose(smooth(picture, photograph), picture, atol=0.02)
 
 
 def test_photograph_itself_keeps_its_edges(photograph):
-    smoothed = smoothing.smooth(photograph, photograph)
+    smoothed = smooth(photograph, photograph)
     assert np.abs(smoothed - photograph).max() < 0.02
     steps, before = (np.abs(np.diff(image, axis=1)).max(axis=-1) for image in (smoothed, photograph))
     edges = before > 0.2
@@ -57,7 +62,7 @@ def test_photograph_itself_keeps_its_edges(photograph):
 
 def test_edges_lost_by_the_picture_come_back(photograph):
     blurred = ndimage.gaussian_filter(photograph, (1, 1, 0))
-    smoothed = smoothing.smooth(blurred, photograph, radius=4)
+    smoothed = smooth(blurred, photograph, radius=4)
     steps, sharp, lost = (np.abs(np.diff(image, axis=1)).max(axis=-1) for image in (smoothed, photograph, blurred))
     edges = sharp > 0.2
     assert np.mean(steps[edges] / sharp[edges]) > 1.3 * np.mean(lost[edges] / sharp[edges])
@@ -67,7 +72,7 @@ def test_edges_lost_by_the_picture_come_back(photograph):
 def test_distortions_go_and_colors_stay(photograph, radius):
     clean = photograph @ SLOPES + 0.05
     picture = distorted(clean)
-    smoothed = smoothing.smooth(picture, photograph, radius)
+    smoothed = smooth(picture, photograph, radius)
     limit = 0.2 if radius is None else 0.05  # windows of 3 x 3, which a picture of 48 pixels gets, explain more
     assert unexplained(smoothed, photograph) < limit * unexplained(picture, photograph)
     assert np.abs(smoothed - clean).mean() < 0.7 * np.abs(picture - clean).mean()
@@ -76,22 +81,30 @@ def test_distortions_go_and_colors_stay(photograph, radius):
 
 def test_default_radius_grows_with_the_picture():
     picture, photograph = np.random.default_rng(0).random((2, 4, 350, 3))
-    np.testing.assert_array_equal(
-        smoothing.smooth(picture, photograph), smoothing.smooth(picture, photograph, radius=4)
-    )
+    np.testing.assert_array_equal(smooth(picture, photograph), smooth(picture, photograph, radius=4))
 
 
 def test_flat_photograph_leaves_the_mean_color():
     picture = np.random.default_rng(0).random((9, 9, 3))
-    smoothed = smoothing.smooth(picture, np.full((9, 9, 3), 0.3), radius=9)
+    smoothed = smooth(picture, np.full((9, 9, 3), 0.3), radius=9)
     np.testing.assert_allclose(smoothed, np.broadcast_to(picture.mean(axis=(0, 1)), picture.shape), atol=1e-12)
+
+
+def test_in_a_graph_of_any_size_it_is_the_same(photograph):
+    graph = tf.function(
+        lambda picture, photograph: smoothing.smooth(picture, photograph, radius=3),
+        autograph=False,
+        input_signature=[tf.TensorSpec([None, None, 3], tf.float32)] * 2,
+    )
+    picture = distorted(photograph)
+    np.testing.assert_allclose(graph(picture, photograph), smooth(picture, photograph, radius=3), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_result_has_shape_and_dtype_of_the_picture_and_lies_in_0_to_1(dtype, photograph):
     picture = np.random.default_rng(0).integers(0, 2, photograph.shape).astype(dtype)
     before = picture.copy()
-    smoothed = smoothing.smooth(picture, photograph)
+    smoothed = smooth(picture, photograph)
     assert (smoothed.shape, smoothed.dtype) == (picture.shape, dtype)
     assert smoothed.min() >= 0 and smoothed.max() <= 1
     np.testing.assert_array_equal(picture, before)
@@ -100,7 +113,7 @@ def test_result_has_shape_and_dtype_of_the_picture_and_lies_in_0_to_1(dtype, pho
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (2, 2, 3)])
 def test_smallest_pictures_are_smoothed(shape):
     picture, photograph = np.random.default_rng(0).random((2, *shape))
-    assert np.isfinite(smoothing.smooth(picture, photograph)).all()
+    assert np.isfinite(smooth(picture, photograph)).all()
 
 
 @pytest.mark.parametrize(
@@ -114,4 +127,4 @@ def test_smallest_pictures_are_smoothed(shape):
 def test_bad_argument_is_named_with_what_is_expected(arguments, expected):
     picture = np.zeros((4, 5, 3))
     with pytest.raises(InputError, match=expected):
-        smoothing.smooth(**{"picture": picture, "photograph": picture, **arguments})
+        smooth(**{"picture": picture, "photograph": picture, **arguments})

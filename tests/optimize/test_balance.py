@@ -154,7 +154,7 @@ def test_lbfgs_is_refused(backbone):
 
 def test_stylizer_takes_adam_with_balance():
     stylizer = Stylizer(balance="gradient")
-    assert (stylizer._variant.optimizer, stylizer._variant.balance) == ("adam", "gradient")
+    assert (stylizer.numbers.optimizer, stylizer.numbers.balance) == ("adam", "gradient")
 
 
 @pytest.mark.parametrize("balance", ["value", "", True, 1])

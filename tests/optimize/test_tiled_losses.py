@@ -248,7 +248,7 @@ def test_all_layers(dtype, pooling, tolerance, backbone):
     """
     pooled = replace(backbone, pooling=pooling)
     images, content, style = (noise(1, 219, 203, dtype=np.dtype(dtype), seed=seed) for seed in range(3))
-    objective = Objective(Stylizer()._blend.terms())
+    objective = Objective(Stylizer().blend.terms())
     expected = of_whole(objective, pooled, images, content, [style])
     assert_equal(of_tiles(objective, pooled, 176, images, content, [style]), expected, tolerance)
 

@@ -18,7 +18,7 @@ FLOATS = ("content_weight", "style_weight", "tv_weight", "photorealism_weight")
 
 def parts(stylizer: Stylizer) -> dict[str, tuple]:
     """`{method: (numbers, share)}`."""
-    return {recipe.name: (variant, share) for recipe, variant, share in stylizer._blend.parts}
+    return {recipe.name: (variant, share) for recipe, variant, share in stylizer.blend.parts}
 
 
 def weights(blend: methods.Blend) -> dict[tuple[str, str, str], float]:
@@ -60,7 +60,7 @@ def test_blend_is_the_objective_written_out(photograph, painting, backbone):
     options["style_layers"] = dict(zip(layers, (0.25, 0.75), strict=True))
     del options["verbose"]
     blended = Stylizer(method={"gatys": 1, "moments": 0.5}, **{**options, "size": 40})
-    object.__setattr__(blended, "_blend", blended._blend.with_numbers({"bleed": 0, "style_scale": 0.8}))
+    object.__setattr__(blended, "_blend", blended.blend.with_numbers({"bleed": 0, "style_scale": 0.8}))
     result = blended(photograph, painting, verbose=0)
     for name, values in alone.history.items():
         assert result.history[name] == pytest.approx(values, rel=1e-4)
@@ -130,7 +130,7 @@ def test_most_steps_and_passes_and_the_pickier_optimizer_win():
 def test_override_reaches_every_part_and_the_run(name, value):
     stylizer = Stylizer(method={"gatys": 1, "photo": 2, "mmd_gaussian": 1}, **{name: value})
     assert [getattr(variant, name) for variant, _ in parts(stylizer).values()] == [value] * 3
-    assert getattr(stylizer._variant, name) == pytest.approx(value) if name in FLOATS else value
+    assert getattr(stylizer.numbers, name) == pytest.approx(value) if name in FLOATS else value
 
 
 def test_layers_reach_every_part():
@@ -148,10 +148,10 @@ def test_a_list_of_style_layers_is_weighted_by_each_method():
 
 
 def test_settings_name_the_layers_of_each_method():
-    one = Stylizer(method={"gatys": 1, "moments": 1})._blend.style_layers
+    one = Stylizer(method={"gatys": 1, "moments": 1}).blend.style_layers
     assert set(one) == {"gatys", "moments"}
     expected = methods.get("moments").variants["default"].style_layers
-    assert Stylizer(method={"moments": 1})._blend.style_layers == expected
+    assert Stylizer(method={"moments": 1}).blend.style_layers == expected
 
 
 # Passes

@@ -61,8 +61,8 @@ def test_every_parameter_is_among_the_settings():
     assert settings.keys() - {"regions"} == {each.name for each in fields(Parameters)}
     assert {name: settings[name] for name in ("steps", "style_weight", "smooth")} == {
         "steps": 3,
-        "style_weight": stylizer._variant.style_weight,
-        "smooth": stylizer._variant.smooth,
+        "style_weight": stylizer.numbers.style_weight,
+        "smooth": stylizer.numbers.smooth,
     }
 
 
@@ -72,7 +72,7 @@ def test_a_number_that_is_given_replaces_that_of_the_variant():
     given |= {"tv_weight": 0.5, "photorealism_weight": 2.5, "style_scale": 1.5, "init": "noise", "balance": "gradient"}
     given |= {"smooth": True, "backbone": "vgg19_imagenet", "pooling": "average"}
     assert sorted(given) == sorted(name for name in numbers if not name.endswith("_layers"))
-    variant = Stylizer(**given)._variant
+    variant = Stylizer(**given).numbers
     assert {name: getattr(variant, name) for name in given} == given
 
 

@@ -138,7 +138,7 @@ def test_judge_sees_the_losses_that_a_peer_minimizes(monkeypatch, backbone):
 
         raced = {**quality.OBJECTIVES[name], "content_weight": definition.content_weight, "style_layers": None}
         stylizer = keras_style.Stylizer(backbone=backbone, **raced)
-        terms = keras_style.Objective(stylizer._blend.terms())
+        terms = keras_style.Objective(stylizer.blend.terms())
         images = [image[None].astype(np.float64) for image in (photograph, painting, picture)]
         losses = terms.bind(backbone, Targets(images[0], [images[1]]))(images[2])
         assert seen["content"] == pytest.approx(float(losses["content"]), rel=1e-6)

@@ -1,4 +1,4 @@
-"""The line search of More and Thuente inside a graph."""
+"""The line search of More and Thuente, eager or inside a graph."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,6 +7,16 @@ from keras_style.internal.tensorflow import tf
 
 # As in L-BFGS-B 3.0: sufficient decrease, curvature, relative width of the bracket, evaluations at most, longest step.
 _DECREASE, _CURVATURE, _WIDTH, _TRIALS, _LONGEST = 1e-3, 0.9, 0.1, 20, 1e10
+
+Function = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+class Point(NamedTuple):
+    """A point (n,) with the value and the gradient (n,) there; float64."""
+
+    at: tf.Tensor
+    value: tf.Tensor
+    gradient: tf.Tensor
 
 
 class End(NamedTuple):
@@ -17,32 +27,22 @@ class End(NamedTuple):
     slope: tf.Tensor
 
 
-class Point(NamedTuple):
-    """What was found at a step: where it led (n,), and value and gradient (n,) there."""
-
-    step: tf.Tensor
-    at: tf.Tensor
-    value: tf.Tensor
-    gradient: tf.Tensor
-    slope: tf.Tensor
-
-
 class Search(NamedTuple):
-    """How far a search got.
+    """The state of a search; scalars.
 
     Attributes:
-        point: the last one tried.
+        newest: the last step tried.
         low: the best step so far.
         high: the other end of the interval that has a minimum, once it is `bracketed`.
         plain: whether steps are predicted from the function itself, no longer from what exceeds sufficient decrease.
         least, most: between which the next step may lie.
         width, width_before: of the interval, and of that before.
-        trials: how many points were tried.
-        accepted: whether the search may end at `point`.
+        trials: how many steps were tried.
+        accepted: whether the search may end at `newest`.
         step: to be tried next.
     """
 
-    point: Point
+    newest: End
     low: End
     high: End
     bracketed: tf.Tensor
@@ -57,27 +57,28 @@ class Search(NamedTuple):
 
 
 def search(
-    objective: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
-    start: Point,
-    direction: tf.Tensor,
-    first: tf.Tensor,
-) -> Search:
+    function: Function, start: Point, direction: tf.Tensor, slope: tf.Tensor, first: tf.Tensor
+) -> tuple[Search, Point]:
     """Find a step that decreases the function enough and after which its slope is much less steep.
 
     Args:
-        objective: value and gradient (n,) of points (n,).
-        start: where to start, at step 0, with a slope along the direction that is below 0; otherwise nothing is tried.
+        function: value and gradient (n,) of points (n,).
+        start: where to start, at step 0.
         direction: (n,).
+        slope: of the function along the direction at the start; unless it is below 0, nothing is tried.
         first: the step that is tried first.
+
+    Returns:
+        The state at the end, and the point that was tried last.
 
     Reference: More & Thuente, "Line Search Algorithms with Guaranteed Sufficient Decrease", ACM TOMS 20, 1994.
     """
     longest, none = tf.constant(_LONGEST, tf.float64), tf.zeros([], tf.float64)
-    origin = End(none, start.value, start.slope)
+    origin = End(none, start.value, slope)
     begin = Search(
-        start,
-        origin,
-        origin,
+        newest=origin,
+        low=origin,
+        high=origin,
         bracketed=tf.constant(False),
         plain=tf.constant(False),
         least=none,
@@ -89,24 +90,32 @@ def search(
         step=first,
     )
 
-    def going(state: Search) -> tf.Tensor:
-        return (start.slope < 0) & ~state.accepted & (state.trials < _TRIALS)
+    def going(state: Search, _: Point) -> tf.Tensor:
+        return (slope < 0) & ~state.accepted & (state.trials < _TRIALS)
 
-    def trial(state: Search) -> tuple[Search]:
+    def trial(state: Search, _: Point) -> tuple[Search, Point]:
         at = start.at + state.step * direction
-        value, gradient = objective(at)
-        point = Point(state.step, at, value, gradient, tf.reduce_sum(gradient * direction))
-        return (_judged(state._replace(point=point, trials=state.trials + 1), origin),)
+        point = Point(at, *function(at))
+        newest = End(state.step, point.value, dot(point.gradient, direction))
+        return _judged(state._replace(newest=newest, trials=state.trials + 1), origin), point
 
-    vector = tf.TensorShape([None])
-    shapes = tf.nest.map_structure(lambda tensor: tensor.shape, begin)
-    shapes = shapes._replace(point=shapes.point._replace(at=vector, gradient=vector))
-    return tf.while_loop(going, trial, (begin,), shape_invariants=(shapes,), parallel_iterations=1)[0]
+    vector, scalar = tf.TensorShape([None]), tf.TensorShape([])
+    shapes = (tf.nest.map_structure(lambda _: scalar, begin), Point(vector, scalar, vector))
+    found: tuple[Search, Point] = tf.while_loop(
+        going, trial, (begin, start), shape_invariants=shapes, parallel_iterations=1
+    )
+    return found
 
 
+def dot(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """The inner product of two vectors."""
+    return tf.tensordot(one, other, 1)
+
+
+@tf.function(autograph=False)  # a hundred operations on scalars, which take six times as long one by one
 def _judged(state: Search, origin: End) -> Search:
-    """The search after its newest point: ended there, or with a smaller interval and another step to try."""
-    point = End(state.point.step, state.point.value, state.point.slope)
+    """The search after its newest step: ended there, or with a smaller interval and another step to try."""
+    point = state.newest
     steepness = _DECREASE * origin.slope
     enough = point.value <= origin.value + point.step * steepness
     plain = state.plain | (enough & (point.slope >= 0))
