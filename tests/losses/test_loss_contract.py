@@ -318,7 +318,9 @@ def test_mask_of_zeros_and_ones_leaves_what_is_inside(case):
 
     variable = tf.Variable(images)
     with tf.GradientTape() as tape:
-        value = case.loss.distance(case.loss.statistics(tf.constant(targets), masks[0]), case.loss.statistics(variable, masks[1]))
+        value = case.loss.distance(
+            case.loss.statistics(tf.constant(targets), masks[0]), case.loss.statistics(variable, masks[1])
+        )
     gradient = tape.gradient(value, variable).numpy()[0]
     assert np.abs(gradient[~seen]).max() == 0
     assert np.abs(gradient[insides[1]]).max() > 0
@@ -367,7 +369,9 @@ def test_what_adds_up_over_parts_gives_the_distance_of_the_whole(case, mask):
     def counted(whole: np.ndarray) -> tuple[dict[str, tf.Tensor], list]:
         pieces = [(tf.constant(whole[:, part]), tf.constant(inside[:, part])) for part in parts]
         extent = tf.maximum(*(loss.extent(*piece) for piece in pieces))
-        return loss.whole(tf.nest.map_structure(tf.add, *(loss.counts(*each, extent) for each in pieces)), extent), pieces
+        return loss.whole(
+            tf.nest.map_structure(tf.add, *(loss.counts(*each, extent) for each in pieces)), extent
+        ), pieces
 
     expected = distances(case.loss, target, image, inside, inside)
     if case.adds_up == "statistics":
@@ -389,9 +393,7 @@ def test_what_adds_up_over_parts_gives_the_distance_of_the_whole(case, mask):
         )
         aim, current = loss.statistics(of_target, inside), loss.statistics(of_image, inside)
         along = [
-            loss.distance(
-                loss.along(number, aim), {"projections": current["projections"][..., number : number + 1]}
-            )
+            loss.distance(loss.along(number, aim), {"projections": current["projections"][..., number : number + 1]})
             for number in range(4)
         ]
         got = tf.add_n(along) / 4
