@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from feature_maps import blended, distance, distances_from, gradient
 from oracles import gradients
 from oracles import losses as loss_oracle
 from oracles import mmd as oracle
@@ -11,6 +12,7 @@ from oracles import mmd as oracle
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses import MMDLoss
+from keras_style.losses.feature_loss import Statistics
 from keras_style.losses.mmd import KERNELS
 
 BOTH_SIZES = pytest.mark.parametrize("size", [(4, 5), (7, 6)], ids=["equal size", "different size"])
@@ -27,23 +29,22 @@ def rows(features: np.ndarray) -> np.ndarray:
     return features.reshape(-1, features.shape[-1])
 
 
-def distance(loss: MMDLoss, image: np.ndarray, style: np.ndarray) -> float:
-    """Distance of single feature maps (H, W, C), in their own dtype."""
-    values = loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(tf.constant(image[None])))
-    assert values.shape == (1,)
-    assert values.dtype == image.dtype
-    return float(values[0])
-
-
 def draws(loss: MMDLoss, image: np.ndarray, style: np.ndarray, number: int) -> np.ndarray:
     """Distances of that many steps."""
 
-    @tf.function(autograph=False)
-    def value(step: tf.Tensor) -> tf.Tensor:
-        drawn = loss.redrawn(step)
-        return drawn.distance(drawn.statistics(tf.constant(style[None])), drawn.statistics(tf.constant(image[None])))[0]
+    target = loss.statistics(tf.constant(style[None]))
+    return draws_from(loss, image, target, number)
 
-    return np.array([float(value(tf.constant(step, tf.int64))) for step in range(number)])
+
+def draws_from(loss: MMDLoss, image: np.ndarray, target: Statistics, number: int) -> np.ndarray:
+    """The same from a target's statistics."""
+    current = loss.statistics(tf.constant(image[None]))
+
+    @tf.function(autograph=False)
+    def values(steps: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(lambda step: loss.redrawn(step).distance(target, current)[0], steps, image.dtype)
+
+    return values(tf.range(number, dtype=tf.int64)).numpy()
 
 
 IMAGE, STYLE = random_features(4, 5), random_features(4, 5, seed=1)
@@ -82,28 +83,10 @@ def test_polynomial_kernel_is_that_of_all_pairs(size, degree, offset):
 def test_blend_is_the_mixture_of_the_distributions(kernel, offset):
     loss = MMDLoss(kernel, offset=offset)
     other = random_features(4, 5, seed=2)
-    blended = loss.blend([loss.statistics(tf.constant(style[None])) for style in (STYLE, other)], [0.25, 0.75])
-    value = loss.distance(blended, loss.statistics(tf.constant(IMAGE[None])))
     degree = 1 if kernel == "linear" else 2
     mixture = np.concatenate([rows(STYLE), *[rows(other)] * 3])
     expected = oracle.biased(rows(IMAGE), mixture, oracle.polynomial(degree, offset))
-    assert float(value[0]) == pytest.approx(expected, rel=1e-11)
-
-
-@pytest.mark.parametrize(("kernel", "offset"), [("linear", 0.0), ("poly", 0.0), ("poly", 2.0)])
-def test_statistics_of_two_halves_add_up(kernel, offset):
-    loss = MMDLoss(kernel, offset=offset)
-    whole, *halves = (loss.statistics(tf.constant(part[None])) for part in (STYLE, STYLE[:1], STYLE[1:]))
-    summed = {key: halves[0][key] + halves[1][key] for key in whole}
-    current = loss.statistics(tf.constant(IMAGE[None]))
-    np.testing.assert_allclose(loss.distance(summed, current), loss.distance(whole, current), rtol=1e-12)
-
-
-@pytest.mark.parametrize(("kernel", "offset"), [("linear", 0.0), ("poly", 0.0), ("poly", 2.0)])
-def test_magnitude_is_the_distance_from_features_of_zero(kernel, offset):
-    loss = MMDLoss(kernel, offset=offset)
-    magnitude = loss.magnitude(loss.statistics(tf.constant(STYLE[None])))
-    assert float(magnitude[0]) == pytest.approx(distance(loss, np.zeros((2, 2, 3)), STYLE), rel=1e-12)
+    assert blended(loss, IMAGE, [STYLE, other], [0.25, 0.75]) == pytest.approx(expected, rel=1e-11)
 
 
 @pytest.mark.parametrize(("degree", "kernel"), [(1, "poly"), (2, "poly"), (5, "linear")])
@@ -220,38 +203,33 @@ def test_redrawn_leaves_the_loss_as_it_was():
 @pytest.mark.parametrize("size", [(3, 4), (5, 4)], ids=["equal size", "different size"])
 def test_gradient_of_a_polynomial_is_that_of_central_differences(size):
     image, style = random_features(3, 4, 2), random_features(*size, 2, seed=1)
-    loss, variable = MMDLoss("poly", degree=3, offset=0.5).redrawn(2), tf.Variable(image[None])
-    with tf.GradientTape() as tape:
-        value = loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(variable))
-    expected = gradients.gradient(lambda point: distance(loss, point, style), image, h=1e-5)
-    np.testing.assert_allclose(tape.gradient(value, variable)[0], expected, rtol=1e-6, atol=1e-8)
+    loss = MMDLoss("poly", degree=3, offset=0.5).redrawn(2)
+    expected = gradients.gradient(distances_from(loss, style), image, h=1e-5)
+    np.testing.assert_allclose(gradient(loss, image, style), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_gradient_of_the_gaussian_kernel_holds_the_bandwidth_constant():
     image, style = random_features(1, 5, 2), random_features(1, 5, 2, seed=1)
     x, y = rows(image), rows(style)
-    loss, variable = MMDLoss("gaussian").redrawn(4), tf.Variable(image[None])
-    with tf.GradientTape() as tape:
-        value = loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(variable))
-    cycle = min(CYCLES, key=lambda cycle: abs(oracle.chained(x, y, cycle) - float(value[0])))
+    loss = MMDLoss("gaussian").redrawn(4)
+    value = distance(loss, image, style)
+    cycle = min(CYCLES, key=lambda cycle: abs(oracle.chained(x, y, cycle) - value))
     here, there = list(cycle), [*cycle[1:], cycle[0]]
     pairs = ((x[here], x[there]), (y[here], y[there]), (x[here], y[there]), (x[there], y[here]))
     kernel = oracle.gaussian(float(np.mean([((a - b) ** 2).sum(axis=1) for a, b in pairs])))
-    assert float(value[0]) == pytest.approx(oracle.chained(x, y, cycle, kernel), rel=1e-9)
+    assert value == pytest.approx(oracle.chained(x, y, cycle, kernel), rel=1e-9)
 
     def held(point: np.ndarray) -> float:
         return oracle.chained(rows(point), y, cycle, kernel)
 
-    expected = gradients.gradient(held, image, h=1e-5)
-    np.testing.assert_allclose(tape.gradient(value, variable)[0], expected, rtol=1e-6, atol=1e-8)
+    expected = gradients.gradient(gradients.one_by_one(held), image, h=1e-5)
+    np.testing.assert_allclose(gradient(loss, image, style), expected, rtol=1e-6, atol=1e-8)
 
 
-@random_kernels
-def test_one_target_serves_a_batch(kernel, settings):
-    loss = MMDLoss(kernel, **settings)
-    images = np.stack([random_features(4, 5, seed=seed) for seed in range(3)])
-    values = loss.distance(loss.statistics(tf.constant(STYLE[None])), loss.statistics(tf.constant(images)))
-    np.testing.assert_allclose(values, [distance(loss, image, STYLE) for image in images], rtol=1e-12, atol=1e-15)
+def test_magnitude_of_a_polynomial_over_random_pairs_is_the_kernel_of_the_mean_square():
+    loss = MMDLoss("poly", degree=3, offset=0.5)
+    magnitude = loss.magnitude(loss.statistics(tf.constant(STYLE[None])))
+    assert float(magnitude[0]) == pytest.approx(((rows(STYLE) ** 2).sum(axis=1).mean() + 0.5) ** 3, rel=1e-12)
 
 
 def test_gaussian_kernel_of_two_points_is_in_closed_form():
@@ -262,13 +240,9 @@ def test_gaussian_kernel_of_two_points_is_in_closed_form():
 def test_blend_of_random_pairs_is_the_mixture_in_expectation():
     loss = MMDLoss("gaussian")
     image, style, other = (random_features(6, 8, 2, seed) + seed for seed in (0, 1, 2))
-    blended = loss.blend([loss.statistics(tf.constant(each[None])) for each in (style, other)], [0.25, 0.75])
-    mixture = np.concatenate([style, other, other, other])
-    current = loss.statistics(tf.constant(image[None]))
-    values = [
-        [float(loss.redrawn(step).distance(target, current)[0]) for step in range(60)]
-        for target in (blended, loss.statistics(tf.constant(mixture[None])))
-    ]
+    targets = [loss.statistics(tf.constant(each[None])) for each in (style, other)]
+    mixture = loss.statistics(tf.constant(np.concatenate([style, other, other, other])[None]))
+    values = [draws_from(loss, image, target, 60) for target in (loss.blend(targets, [0.25, 0.75]), mixture)]
     error = np.sqrt(sum(np.var(each) / len(each) for each in values))
     assert abs(np.mean(values[0]) - np.mean(values[1])) < 4 * error
     assert error < 0.1 * np.mean(values[0])

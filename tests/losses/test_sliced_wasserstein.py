@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from feature_maps import blended, distance, distances_from, gradient, random_features
 from oracles import gradients
 from oracles import histogram as oracle
 from scipy import stats
@@ -13,20 +14,18 @@ from keras_style.losses import SlicedWassersteinLoss
 POWERS = pytest.mark.parametrize("power", [1, 2])
 
 
-def random_features(height: int, width: int, filters: int, seed: int = 0) -> np.ndarray:
-    """Like activations: many zeros, the rest of any size."""
-    return np.random.default_rng(seed).normal(0.3, 2, (height, width, filters)).clip(0)
-
-
-def distance(loss: SlicedWassersteinLoss, image: np.ndarray, style: np.ndarray) -> float:
-    """Distance of single feature maps (H, W, C), in their own dtype."""
-    values = loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(tf.constant(image[None])))
-    assert values.shape == (1,)
-    assert values.dtype == image.dtype
-    return float(values[0])
-
-
 IMAGE, STYLE = random_features(6, 7, 5), random_features(6, 7, 5, 1)
+
+
+def draws(loss: SlicedWassersteinLoss, image: np.ndarray, style: np.ndarray, number: int) -> np.ndarray:
+    """Distances of that many steps."""
+    target, current = (loss.statistics(tf.constant(each[None])) for each in (style, image))
+
+    @tf.function(autograph=False)
+    def values(steps: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(lambda step: loss.redrawn(step).distance(target, current)[0], steps, image.dtype)
+
+    return values(tf.range(number, dtype=tf.int64)).numpy()
 
 
 # One filter
@@ -66,7 +65,7 @@ def test_a_translation_costs_the_mean_square_of_its_components(filters):
     image = random_features(6, 7, filters)
     move = np.random.default_rng(2).normal(size=filters)
     expected = (move**2).sum() / filters
-    spread = np.std([distance(SlicedWassersteinLoss(1, seed=seed), image + move, image) for seed in range(60)])
+    spread = np.std(draws(SlicedWassersteinLoss(1), image + move, image, 60))
     error = spread / np.sqrt(10_000)
     value = distance(SlicedWassersteinLoss(projections=10_000), image + move, image)
     assert abs(value - expected) < 4 * error
@@ -107,20 +106,17 @@ def test_it_is_the_transport_along_the_drawn_direction(power):
 def test_gradient_is_that_of_central_differences(power, size):
     image = np.random.default_rng(0).normal(size=(3, 4, 2))
     style = np.random.default_rng(1).normal(size=(*size, 2))
-    loss, variable = SlicedWassersteinLoss(4, power), tf.Variable(image[None])
-    with tf.GradientTape() as tape:
-        value = loss.distance(loss.statistics(tf.constant(style[None])), loss.statistics(variable))
-    expected = gradients.gradient(lambda point: distance(loss, point, style), image, h=1e-6)
-    np.testing.assert_allclose(tape.gradient(value, variable)[0], expected, rtol=1e-6, atol=1e-8)
+    loss = SlicedWassersteinLoss(4, power)
+    expected = gradients.gradient(distances_from(loss, style), image, h=1e-6)
+    np.testing.assert_allclose(gradient(loss, image, style), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_blend_is_the_mixture_of_the_distributions():
     loss = SlicedWassersteinLoss(64)
     other = random_features(6, 7, 5, 2) + 3
-    blended = loss.blend([loss.statistics(tf.constant(style[None])) for style in (STYLE, other)], [0.25, 0.75])
-    value = loss.distance(blended, loss.statistics(tf.constant(IMAGE[None])))
     mixture = np.concatenate([STYLE, other, other, other])
-    assert float(value[0]) == pytest.approx(distance(loss, IMAGE, mixture), rel=0.05)
+    value = blended(loss, IMAGE, [STYLE, other], [0.25, 0.75])
+    assert value == pytest.approx(distance(loss, IMAGE, mixture), rel=0.05)
 
 
 def test_magnitude_is_the_expected_distance_from_features_of_zero():
@@ -156,16 +152,9 @@ def test_steps_and_seeds_draw_anew_and_can_be_repeated(power):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_step_of_a_graph_draws_as_that_of_python(dtype):
-    loss, target, image = SlicedWassersteinLoss(4), tf.constant(STYLE[None], dtype), tf.constant(IMAGE[None], dtype)
-
-    @tf.function(autograph=False)
-    def value(step):
-        drawn = loss.redrawn(step)
-        return drawn.distance(drawn.statistics(target), drawn.statistics(image))[0]
-
-    expected = [distance(loss.redrawn(step), IMAGE.astype(dtype), STYLE.astype(dtype)) for step in range(4)]
-    got = [float(value(tf.constant(step, tf.int64))) for step in range(4)]
-    assert got == pytest.approx(expected, rel=1e-6 if dtype == np.float32 else 1e-13)
+    loss, image, style = SlicedWassersteinLoss(4), IMAGE.astype(dtype), STYLE.astype(dtype)
+    expected = [distance(loss.redrawn(step), image, style) for step in range(4)]
+    assert draws(loss, image, style, 4) == pytest.approx(expected, rel=1e-6 if dtype == np.float32 else 1e-13)
 
 
 def test_float32_takes_the_directions_of_float64():

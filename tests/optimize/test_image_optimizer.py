@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from running import FAST
 
 import keras_style
 from keras_style import Stylizer
@@ -411,7 +412,7 @@ def first_loss(backbone, image, style, layer: str, wrap: int) -> float:
     return optimizer.minimize(image, style=style, steps=1).history["loss"][0]
 
 
-@pytest.mark.parametrize("shift", [(5, 0), (0, 9), (3, 13)])
+@pytest.mark.parametrize("shift", [(5, 0), (3, 13)])
 def test_wrapped_losses_do_not_see_where_an_image_is_cut(backbone, noise, painting, shift):
     image = (noise * np.linspace(0.2, 1, SIZE)[:, None, None]).astype(np.float64)  # an edge where it is cut
     shifted = np.roll(image, shift, (0, 1))
@@ -503,7 +504,7 @@ def test_lbfgs_takes_flat_units_under_a_matting_laplacian(backbone, photograph, 
     assert photo.in_pass(1).units is FLAT_UNITS and photo.in_pass(2).units is FLAT_UNITS  # one leads to the other
 
     def end() -> float:
-        options = {"method": "photo", "size": 64, "scales": 1, "steps": 40, "optimizer": "lbfgs", "verbose": 0}
+        options = {**FAST, "method": "photo", "scales": 1, "steps": 40, "optimizer": "lbfgs"}
         return keras_style.transfer(photograph, painting, **options).history["loss"][-1]
 
     flat = end()

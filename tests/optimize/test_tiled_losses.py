@@ -115,21 +115,22 @@ def test_windows_have_the_shape_that_overlaps_least():
 # The gradient
 
 
-@pytest.mark.parametrize("name", EXACT)
-def test_exact_losses_have_the_gradient_of_the_whole_image(name, backbone):
+def test_exact_losses_have_the_gradient_of_the_whole_image(backbone):
     images, style = noise(1, 41, 37), noise(1, 35, 29, seed=1)
-    objective = Objective([Term(EXACT[name], layer, 3.0, "style", relative=True) for layer in STYLE])
+    objective = Objective(
+        [Term(loss, layer, 3.0, "style", relative=True, name=name) for name, loss in EXACT.items() for layer in STYLE]
+    )
     expected = of_whole(objective, backbone, images, None, [style])
     assert_equal(of_tiles(objective, backbone, 16, images, None, [style]), expected)
 
 
-@pytest.mark.parametrize(("normalization", "relative"), [("mean", True), ("paper", False), ("sum", True)])
-def test_content_and_total_variation_have_the_gradient_of_the_whole_image(normalization, relative, backbone):
+def test_content_and_total_variation_have_the_gradient_of_the_whole_image(backbone):
     images, content = noise(1, 33, 38), noise(1, 33, 38, seed=1)
-    content_loss = losses.ContentLoss(normalization)
     objective = Objective(
         [
-            Term(content_loss, "block2_conv2", 2.0, "content", relative),
+            Term(losses.ContentLoss("mean"), "block2_conv2", 2.0, "content", relative=True, name="mean"),
+            Term(losses.ContentLoss("sum"), "block2_conv2", 2.0, "content", relative=True, name="sum"),
+            Term(losses.ContentLoss("paper"), "block2_conv2", 1e-5, "content", name="paper"),
             Term(losses.TotalVariationLoss(), "image", 1e-2, name="variation"),
             Term(losses.TotalVariationLoss(exponent=1), "image", 1e-2, name="edges"),
         ]
@@ -218,20 +219,6 @@ def test_regions_blends_and_edges(edge, backbone):
     assert_equal(of_tiles(objective, backbone, 17, images, *targets), expected)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (17, 47), (31, 16), (46, 46)])
-def test_every_boundary_and_odd_size(size, backbone):
-    """Every pixel's derivative, at sizes where windows are shifted, cut or one only."""
-    images, content, style = noise(1, *size), noise(1, *size, seed=1), noise(1, 21, 34, seed=2)
-    objective = Objective(
-        [
-            Term(losses.GramLoss(), "block2_conv1", 1.0, "style", relative=True),
-            Term(losses.ContentLoss(), "block2_conv1", 1.0, "content", relative=True),
-        ]
-    )
-    expected = of_whole(objective, backbone, images, content, [style])
-    assert_equal(of_tiles(objective, backbone, 16, images, content, [style]), expected)
-
-
 def test_several_images_at_once(backbone):
     images, style = noise(2, 27, 30), noise(1, 24, 24, seed=1)
     objective = Objective([Term(losses.GramLoss(), "block2_conv1", 1.0, "style", relative=True)])
@@ -247,10 +234,10 @@ def test_all_layers(dtype, pooling, tolerance, backbone):
     whole: on 219 x 203 pixels of noise the gradients differed by 2e-3 then.
     """
     pooled = replace(backbone, pooling=pooling)
-    images, content, style = (noise(1, 219, 203, dtype=np.dtype(dtype), seed=seed) for seed in range(3))
+    images, content, style = (noise(1, 203, 110, dtype=np.dtype(dtype), seed=seed) for seed in range(3))
     objective = Objective(Stylizer().blend.terms())
     expected = of_whole(objective, pooled, images, content, [style])
-    assert_equal(of_tiles(objective, pooled, 176, images, content, [style]), expected, tolerance)
+    assert_equal(of_tiles(objective, pooled, 144, images, content, [style]), expected, tolerance)
 
 
 # Transfers
