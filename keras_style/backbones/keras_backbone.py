@@ -11,7 +11,9 @@ from keras_style.backbones.receptive_field import fields
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 
-_MEASURED = (512, 1024)  # sides, in pixels, at which the strides of layers are measured
+# Sides, in pixels, at which shapes of layers are measured: the second is larger by a multiple of all usual strides.
+_SIDE = 1024
+_MEASURED = (_SIDE, _SIDE + 2**7 * 3**2 * 5 * 7)
 # Activations that neither the network nor its gradient keeps: what they do is part of the layer before.
 _KEPT_BY_NONE = (
     *(keras.layers.InputLayer, keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.Rescaling),
@@ -139,9 +141,8 @@ class _KerasBackbone(Backbone):
             for tensor in operation._inbound_nodes[0].output_tensors
             if len(tensor.shape) == 4 and None in tensor.shape[1:3]
         }
-        side = _MEASURED[-1]
-        shapes = _shape(keras.Model(self.inputs, tensors), side)
-        inner = [Layer(name, shape[3], max(1, round(side / shape[1])), None) for name, shape in shapes.items()]
+        shapes = _shape(keras.Model(self.inputs, tensors), _SIDE)
+        inner = [Layer(name, shape[3], max(1, round(_SIDE / shape[1])), None) for name, shape in shapes.items()]
         # The tapped ones by their own names, too, for what is kept of them.
         return [*inner, *(layer for layer in self.layers if layer.name in wanted)]
 

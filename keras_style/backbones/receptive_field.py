@@ -100,7 +100,7 @@ def _merged(name: str, inputs: list[Fields | str]) -> Fields | str:
 
 
 def _own(layer: Any, index: int, inputs: int) -> Fields | str:
-    """The fields of a layer by itself, in positions of its inputs; its name unless it is of one of these very classes."""
+    """The fields of a layer by itself, in positions of its inputs; the name of one whose very class is not known."""
     kind = type(layer)
     if getattr(layer, "data_format", "channels_last") != "channels_last" or not _is_pointwise(layer):
         return layer.name

@@ -356,8 +356,8 @@ def _computed(backbone: str | Backbone, names: Iterable[str]) -> Sequence[Layer]
 def _smallest_tile(backbone: str | Backbone, names: Collection[str]) -> float:
     """The side of the smallest tiles, in pixels; infinity: there can be none."""
     used = [layer for layer in layer_records(backbone) if layer.name in names]
-    reaches = [math.inf if layer.reach is None else layer.reach for layer in used]
-    if math.inf in reaches:
+    reaches = [layer.reach for layer in used if layer.reach is not None]
+    if len(reaches) < len(used):
         return math.inf
     return smallest_window(max(reaches, default=0), math.lcm(*(layer.stride for layer in used)))
 

@@ -71,7 +71,7 @@ class Variant:
         """
         known = {layer.name for layer in layers}
         ends = (layers[0].name, layers[-1].name)
-        others: dict[str, LayerWeights] = {
+        others: dict[str, Any] = {
             "content_layers": {ends[1]: 1.0},
             "style_layers": self.layer_weights(layers),
             "histogram_layers": dict(zip(ends, self.histogram_layers.values(), strict=False)),
