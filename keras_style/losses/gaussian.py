@@ -15,10 +15,10 @@ class GaussianLoss(FeatureLoss):
     """A divergence between the normal distributions fitted to two sets of feature vectors, in nats per filter.
 
     P is the image's, Q the style's. Both covariances get the same ridge: epsilon times the mean square of all features
-    of both. It keeps the divergence finite when there are fewer positions than filters or filters that never fire,
-    0 between equal features, and the same in any unit of the features. A blend of styles is the normal distribution
-    fitted to their mixture. Factorizations are in float64; their cost grows with N^3: some 40 ms a step on two cores
-    for N = 512.
+    of both. The ridge keeps the divergence finite where there are fewer positions than filters or filters that never
+    fire; the divergence between equal features stays 0, and it does not depend on the unit of the features. A blend of
+    styles is the normal distribution fitted to their mixture. Factorizations are in float64; their cost grows with N^3:
+    some 40 ms per step on two cores for N = 512.
 
     Subclasses implement `divergence`.
 
@@ -58,13 +58,13 @@ class GaussianLoss(FeatureLoss):
 
         Args:
             image, style: covariances (B, N, N) in float64.
-            ridge: what is added to both diagonals, (B,).
-            shift: the image's mean less the style's, (B, N).
+            ridge: (B,), added to both diagonals.
+            shift: the image's mean minus the style's, (B, N).
         """
         raise NotImplementedError
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
-        """1: a divergence has no unit to be freed of, and from features of zero it says no more than epsilon."""
+        """Ones (B,): a divergence has no unit, and its value from features of zero depends on epsilon alone."""
         return tf.ones_like(target[COUNT])
 
     def get_config(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from keras_style import checks
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
 
-# Each as a factor on d = ||G/M - A/M'||^2, given the number of filters N.
+# Each is a factor on d = ||G/M - A/M'||^2, given the number of filters N.
 # At equal M = M', E = sum (G - A)^2 / (4 N^2 M^2) of the paper is d / (4 N^2).
 _FACTORS = {
     "paper": lambda n: 1 / (4 * n**2),

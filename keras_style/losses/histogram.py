@@ -1,4 +1,4 @@
-"""Histogram loss: each filter's activations, remapped onto the style's distribution, are what the image should have."""
+"""Histogram loss: the distance of each filter's activations from themselves, remapped onto the style's distribution."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,15 +17,15 @@ class HistogramLoss(FeatureLoss):
     squared Wasserstein distance between the two distributions on the line: with as many positions on both sides
     mean (sort x - sort y)^2; with other numbers the target's quantiles are interpolated.
 
-    Ties have one aim each, so that the gradient does not depend on the order of positions: without bins the mean of the
-    values that they are matched with; with bins that mean too for the smallest value, such as the zeros after a ReLU,
-    and for others the map's value.
+    Equal values have one aim, so that the gradient does not depend on the order of positions: without bins it is the
+    mean of the values that they are matched with; with bins it is that mean for the smallest value, such as the zeros
+    after a ReLU, and the value of the map for all others.
 
     Args:
         bins: None: exact, by sorting; or the number of equal bins between the smallest and largest value of each
-            filter, within which both distributions are taken as even: much faster. The aims are exact up to some widths
-            of a bin. The value is smaller than the exact one where values tie, since all of them have one aim. 256 is
-            what public implementations use.
+            filter, which is much faster: both distributions are taken as uniform within a bin, and the aims are exact
+            up to some widths of a bin. Where values are equal the loss is smaller than the exact one, since they have
+            one aim. Public implementations use 256.
 
     Call arguments: `y_true` (B or 1, H', W', C), `y_pred` (B, H, W, C): features of the style and of the image.
 
@@ -71,11 +71,11 @@ class HistogramLoss(FeatureLoss):
 
 
 class HistogramByParts(FeatureLoss):
-    """`HistogramLoss` with bins, in three rounds over the parts: range, counts, and then every position by itself.
+    """`HistogramLoss` with bins, in three rounds over the parts: range, counts, and then each position by itself.
 
-    The same value and gradient up to rounding, but for what is drawn there and added up here: a mask of other weights
-    than zeros and ones weighs the positions instead of repeating some; and of several styles the counts are mixed,
-    each of them as even within its bins, which moves an aim by no more than a bin of the mixture and one of a style.
+    Value and gradient are the same up to rounding, with two exceptions. A mask with weights between 0 and 1 weighs the
+    positions here, and repeats some of them there. Several styles have their counts mixed here, each uniform within its
+    bins, which moves an aim by no more than a bin of the mixture and one of a style; there their vectors are mixed.
 
     Args:
         bins: as for `HistogramLoss`.
@@ -88,7 +88,7 @@ class HistogramByParts(FeatureLoss):
         self.bins = bins
 
     def extent(self, features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-        """Largest -x and largest x of each filter, (2, B, 1, C): the greatest over parts is that of the whole."""
+        """Largest -x and largest x of each filter, (2, B, 1, C); the maximum over the parts is that of the whole."""
         rows, counts = vectors(features), weights(features, mask)[:, :, None] > 0
         both = tf.where(counts, tf.stack([-rows, rows]), tf.constant(float("-inf"), rows.dtype))
         return tf.reduce_max(both, axis=2, keepdims=True)
@@ -125,7 +125,7 @@ class HistogramByParts(FeatureLoss):
     def distance_of_part(
         self, target: Statistics, current: Statistics, features: tf.Tensor, mask: tf.Tensor | None
     ) -> tf.Tensor:
-        """What a part contributes to the distance (B,) between a target and the whole, given the statistics of both."""
+        """Contribution of a part to the distance (B,) between a target and the whole, given the statistics of both."""
         rows = vectors(features)
         low, high = current["low"], current["high"]
         cell, at = binned(tf.clip_by_value(tf.stop_gradient(rows), low, high), low, high, self.bins)
@@ -193,7 +193,7 @@ def _mean_over_ties(aim: tf.Tensor, ordered: tf.Tensor) -> tf.Tensor:
 
 
 def _histogram(rows: tf.Tensor, bins: int) -> Statistics:
-    """Range (B, 1, C), in which bin each value is and how far in it (B, n, C), and the share below each edge."""
+    """Range (B, 1, C), bin of each value and position within it (B, n, C), and the share below each edge."""
     rows = tf.stop_gradient(rows)
     low, high = tf.reduce_min(rows, axis=1, keepdims=True), tf.reduce_max(rows, axis=1, keepdims=True)
     batch, number, filters = tf.shape(rows)[0], tf.shape(rows)[1], rows.shape[-1]
@@ -206,7 +206,7 @@ def _histogram(rows: tf.Tensor, bins: int) -> Statistics:
 
 
 def binned(rows: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bins: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """In which bin each value is, counted through over samples and filters, and how far in it; (B, n, C) both."""
+    """The bin of each value, numbered over all samples and filters, and the position within it; (B, n, C) both."""
     batch, filters = tf.shape(rows)[0], rows.shape[-1]
     at = (rows - low) * tf.math.divide_no_nan(tf.cast(bins, rows.dtype), high - low)
     inside = tf.minimum(tf.cast(at, tf.int32), bins - 1)
@@ -216,12 +216,12 @@ def binned(rows: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bins: int) -> tuple
 
 
 def remapped(target: Statistics, below: tf.Tensor, cell: tf.Tensor, at: tf.Tensor, bins: int) -> tf.Tensor:
-    """Every value of the image on the quantile of the target that it has in the image; linear within its bin.
+    """Map each value of the image to the target's quantile of the same rank; linear within a bin.
 
     Args:
         target: the target's statistics.
         below: the image's share below each edge, (B, C, bins + 2).
-        cell, at: where the values are, as by `binned`.
+        cell, at: bins of the values and positions within them, from `binned`.
         bins: their number.
     """
     left = _quantile(target, below[..., :-1], bins, side="right")

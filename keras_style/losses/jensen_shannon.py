@@ -1,4 +1,4 @@
-"""Jensen-Shannon loss: how well one could tell, channel by channel, which of two images a value is from."""
+"""Jensen-Shannon loss: the divergence of the distributions of each channel from their mean."""
 
 import math
 from typing import Any
@@ -13,11 +13,11 @@ _LEAST = (
 
 @keras.saving.register_keras_serializable("keras_style")
 class JensenShannonLoss(DistributionLoss):
-    """Jensen-Shannon divergence between the distributions of every channel, in nats, averaged over the channels.
+    """Jensen-Shannon divergence between the distributions of each channel, in nats, averaged over the channels.
 
     JS = (KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2, from 0 to ln 2 = 0.693, which disjoint distributions have.
     p and q are soft histograms over the range that both have in common, held constant in the gradient. 1e-10 is added
-    to every bin, which keeps the derivative finite where one is empty and changes the value by less than 2e-9 a bin.
+    to each bin, which keeps the derivative finite where a bin is empty and changes the value by less than 2e-9 per bin.
 
     Args:
         bins: number of bin centers in a channel's range, from 2 to 4096; 64, ours: a fine layer has thousands of

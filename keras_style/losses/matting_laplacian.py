@@ -1,4 +1,4 @@
-"""The matting Laplacian: the price of an image that is not, patch by patch, an affine map of a photograph's colors."""
+"""The matting Laplacian: how far an image is, window by window, from an affine map of a photograph's colors."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
@@ -25,11 +25,12 @@ class MattingLaplacianLoss(FeatureLoss):
     """Sum over the channels c of v_c' L v_c, where v is an image and L the matting Laplacian of a photograph.
 
     It is the squared distance of v, summed over all windows w inside the photograph, from the closest affine map of its
-    colors in that window, plus epsilon times the squared slopes of that map. So it holds v to the photograph's edges
-    while its colors may change, and vanishes, but for epsilon, where v is such a map.
+    colors in that window, plus epsilon times the squared slopes of that map. It holds v to the photograph's edges while
+    colors may change, and it vanishes, up to epsilon, where v is such a map.
 
-    L is never built: its product with v takes box filters. That happens in float64, since no float32 resolves the
-    default epsilon, in strips of rows. Time and memory are linear in pixels, and time in the logarithm of the radius.
+    L is never built: its product with v is computed by box filters, in float64, since float32 does not resolve the
+    default epsilon, and in strips of rows. Time and memory are linear in pixels, and time in the logarithm of the
+    radius.
 
     L is a constant of its photograph: no gradient runs through it. With a mask every window counts as much as the
     least of its positions; zeros and ones leave the windows that lie wholly inside.
@@ -164,9 +165,9 @@ def _photograph(image: Any) -> np.ndarray:
 
 
 def _at_once(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """`function`, compiled where it is called eagerly, since there its many small operations would take seconds.
+    """`function`, compiled when called eagerly, where its many small operations would take seconds.
 
-    In a graph it stays part of that graph, which may have to run as it was written.
+    In a graph it stays part of that graph, which may have to run as written.
     """
     compiled = tf.function(function, autograph=False, reduce_retracing=True)
 
@@ -180,9 +181,9 @@ def _at_once(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 # A call of its own in every graph: an image's windows are not used, and TensorFlow drops such a call, but not a loop.
 @tf.function(autograph=False, reduce_retracing=True)
 def _windows(photograph: tf.Tensor, mask: tf.Tensor | None, epsilon: float, radius: int) -> tf.Tensor:
-    """What the Laplacian needs of each window, float64 (B, H - 2 radius, 10, W - 2 radius).
+    """Mean color, inverse covariance and weight of each window, float64 (B, H - 2 radius, 10, W - 2 radius).
 
-    The mean color, the upper triangle of the inverse covariance times the window's weight, and that weight.
+    Of the inverse covariance, times the window's weight, it is the upper triangle.
     """
     area = (2 * radius + 1) ** 2
     batch, height, width, _ = tf.unstack(tf.shape(photograph))
@@ -207,7 +208,7 @@ def _windows(photograph: tf.Tensor, mask: tf.Tensor | None, epsilon: float, radi
 def _product(photograph: tf.Tensor, windows: tf.Tensor, image: tf.Tensor, radius: int) -> tf.Tensor:
     """L v, float64 (B, H, W, 3).
 
-    Every window fits an affine map of the colors to v; L v adds up what the maps of all windows around a pixel leave.
+    Each window fits an affine map of the colors to v; L v is the sum of the residuals of all windows around a pixel.
     """
     area = (2 * radius + 1) ** 2
 
@@ -234,7 +235,7 @@ def _product(photograph: tf.Tensor, windows: tf.Tensor, image: tf.Tensor, radius
 def _by_strips(
     strip: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]], image: tf.Tensor, radius: int, planes: int, overlap: int
 ) -> tf.Tensor:
-    """What `strip(start, stop)` says of rows of windows, joined: (B, rows + overlap, planes, any).
+    """Join the results of `strip(start, stop)` over rows of windows: (B, rows + overlap, planes, any).
 
     Args:
         strip: `planes` planes (B, stop - start + overlap, any), float64.
@@ -271,18 +272,18 @@ def _gather(plane: tf.Tensor, radius: int) -> tf.Tensor:
 
 
 def _scatter(plane: tf.Tensor, radius: int) -> tf.Tensor:
-    """The transpose of `_gather`: each window's value added to all of its positions."""
+    """The transpose of `_gather`: add each window's value to all of its positions."""
     margin = [2 * radius] * 2
     return _gather(tf.pad(plane, [[0, 0], margin, margin]), radius)
 
 
 def _channels(image: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> list[tf.Tensor]:
-    """Rows of (B, H, W, 3) as three planes (B, stop - start, W) of float64."""
+    """Split rows of (B, H, W, 3) into three planes (B, stop - start, W), float64."""
     return tf.unstack(tf.cast(image[:, start:stop], tf.float64), 3, axis=-1)
 
 
 def _least(plane: tf.Tensor, side: int) -> tf.Tensor:
-    """The least value in each window of (B, H, W)."""
+    """The minimum in each window of (B, H, W)."""
     columns = tf.nn.max_pool2d(-plane[..., None], [side, 1], 1, "VALID")
     return -tf.nn.max_pool2d(columns, [1, side], 1, "VALID")[..., 0]
 

@@ -24,20 +24,21 @@ class MMDLoss(FeatureLoss):
     | "poly" | (x'y + offset)^degree | degree 1 and 2 exactly: Gram matrices and means; above, over random pairs |
     | "gaussian" | exp(-|x - y|^2 / (2 sigma^2)) | over random pairs |
 
-    With offset 0 and degree 2 this is ||G/M - A/M'||^2, Gatys's loss but for a factor. The kernel matrix of all pairs
-    of positions is never formed: "over random pairs" means that the M vectors are put in a random order, where each
-    meets the next one, in time linear in M but for sorting M numbers. The mean over the draws is the estimate from all
-    pairs of two different positions, which is unbiased; one draw may be negative. Of a target with more positions M of
-    them are drawn; one with fewer is gone through again.
+    With offset 0 and degree 2 this is ||G/M - A/M'||^2, Gatys's loss up to a factor. The kernel matrix of all pairs of
+    positions is never formed. "Over random pairs" means that the M vectors are put in a random order, in which each is
+    paired with the next, in time linear in M apart from sorting M numbers. The mean over draws is the unbiased estimate
+    from all pairs of different positions; a single draw may be negative. From a target with more positions M of them
+    are drawn; one with fewer is repeated.
 
-    The bandwidth of the Gaussian kernel is 2 sigma^2 = the mean of |x - y|^2 over the pairs of that draw, held constant
+    The bandwidth of the Gaussian kernel is 2 sigma^2 = the mean of |x - y|^2 over the pairs of a draw, held constant
     in the gradient, as in the authors' code.
 
     Args:
         kernel: a name from the table.
-        degree: of the polynomial.
-        offset: of the polynomial, not negative.
-        seed: of the orders; an optimizer draws a new one at every step, which L-BFGS cannot: it refuses random pairs.
+        degree: degree of the polynomial.
+        offset: offset of the polynomial, not negative.
+        seed: seed of the orders; an optimizer draws a new order at every step, which L-BFGS cannot: it refuses random
+            pairs.
 
     Call arguments: `y_true` (B or 1, H', W', C), `y_pred` (B, H, W, C): features of the style and of the image.
 
@@ -116,7 +117,7 @@ class MMDLoss(FeatureLoss):
         return squares["gram"] + (2 * self.offset * squares["sum"] if "sum" in squares else 0)
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
-        """Distance (B,) of the target from all-zero features; of random pairs, which would be random too, one."""
+        """Distance (B,) of the target from all-zero features; for random pairs a value that draws do not change."""
         if self.exact:
             return super().magnitude(target)
         if self.kernel == "gaussian":
@@ -137,8 +138,8 @@ class MMDLoss(FeatureLoss):
         number, others = tf.shape(x)[1], tf.shape(y)[1]
         seed = [self.seed, tf.cast(self._draw, tf.int64)]
         x = _shuffled(x, _order(number, seed))
-        # The same order where there are as many, so that equal features are at no distance. Otherwise as many as the
-        # image has: a part, or from the start again.
+        # The same order if both have as many positions, so that equal features are at no distance. Otherwise as many
+        # vectors as the image has: some of them, or all again from the start.
         y = tf.gather(y, tf.gather(_order(others, seed), tf.range(number) % others), axis=1)
         y = tf.broadcast_to(y, tf.shape(x))
         x_far, y_far = tf.roll(x, -1, axis=1), tf.roll(y, -1, axis=1)
@@ -163,7 +164,7 @@ def _order(number: tf.Tensor, seed: list[Any]) -> tf.Tensor:
 
 @tf.custom_gradient
 def _shuffled(values: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None]]]:
-    """Values (B, M, C) in another order of the positions; their gradient in the old one, without adding anything up."""
+    """Permute the positions of values (B, M, C); the gradient is permuted back, without scatter-adds."""
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
         return tf.gather(upstream, tf.math.invert_permutation(order), axis=1), None

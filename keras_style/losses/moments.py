@@ -14,8 +14,8 @@ class MomentsLoss(FeatureLoss):
     With the mean m and the standard deviation s of each of N filters over all positions:
     1/N sum over filters of (m - m')^2 + (s - s')^2, where s = sqrt(variance + epsilon).
 
-    The variance comes from sums of f and f^2, which add up over parts. In float32 that costs it some 1e-7 of the mean
-    square of the filter: a filter that varies by less than 1/3000 of its mean counts as constant.
+    The variance is computed from sums of f and f^2, which add up over parts. In float32 its error is some 1e-7 of the
+    mean square of the filter: a filter that varies by less than 1/3000 of its mean counts as constant.
 
     Args:
         epsilon: added to the variance, in squared units of the features, so that the gradient of a filter that never

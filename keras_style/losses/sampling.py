@@ -1,4 +1,4 @@
-"""Feature vectors as samples of a distribution: masks and blends by resampling, order by sorting."""
+"""Feature vectors as samples of a distribution: resampling for masks and blends, quantiles."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from keras_style.losses.feature_loss import vectors, weights
 
 
 def samples(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """The vectors (B, n, C) of features (B, H, W, C); with a mask, as many as it weighs, each as often as its weight.
+    """The vectors (B, n, C) of features (B, H, W, C), repeated in proportion to the weights of a mask.
 
-    That is systematic resampling: with zeros and ones exactly the vectors inside, in their order; with other weights a
-    vector of weight w is taken w times, rounded up or down so that all of them together come out right.
+    This is systematic resampling to n = the sum of the weights: a mask of zeros and ones gives exactly the vectors
+    inside, in their order; otherwise a vector of weight w is taken w times, rounded up or down.
     """
     rows = vectors(features)
     if mask is None:
@@ -24,7 +24,7 @@ def samples(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
 
 
 def mixture(groups: Sequence[tf.Tensor], shares: Sequence[float]) -> tf.Tensor:
-    """One sample (B, n, C) out of several groups (B, n', C): from each, vectors in proportion to its share."""
+    """Join groups (B, n', C) into one sample (B, n, C) that holds vectors of each in proportion to its share."""
     largest = max(share / int(group.shape[1]) for group, share in zip(groups, shares, strict=True))
     picked = []
     for group, share in zip(groups, shares, strict=True):
@@ -38,8 +38,8 @@ def mixture(groups: Sequence[tf.Tensor], shares: Sequence[float]) -> tf.Tensor:
 def quantiles(ordered: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     """`number` quantiles of samples sorted along their last axis, at (i + 1/2) / number.
 
-    The sample of rank j lies at (j + 1/2) / n; in between it is linear, beyond it is constant. With `number` equal to n
-    these are the samples themselves.
+    The sample of rank j is the quantile at (j + 1/2) / n; quantiles between are linear, those beyond constant. With
+    `number` equal to n the result is the samples themselves.
     """
     have = tf.shape(ordered)[-1]
     at = (tf.range(tf.cast(number, tf.float64)) + 0.5) * tf.cast(have, tf.float64) / tf.cast(number, tf.float64) - 0.5

@@ -25,7 +25,7 @@ class SlicedWassersteinLoss(FeatureLoss):
     Args:
         projections: number of directions.
         power: p, 1 or 2.
-        seed: of the directions.
+        seed: seed of the directions.
 
     Call arguments: `y_true` (B or 1, H', W', C), `y_pred` (B, H, W, C): features of the style and of the image.
 
@@ -60,7 +60,7 @@ class SlicedWassersteinLoss(FeatureLoss):
         return other
 
     def directions(self, filters: int, dtype: tf.DType) -> tf.Tensor:
-        """Those of the draw, of length one, as columns (C, K)."""
+        """The directions of the draw, unit vectors, as columns (C, K)."""
         drawn = tf.random.stateless_normal(
             [filters, self.projections], [self.seed, tf.cast(self._draw, tf.int32)], dtype=tf.float64
         )
@@ -100,17 +100,17 @@ class SlicedWassersteinLoss(FeatureLoss):
 
 
 class SlicedWassersteinByParts(FeatureLoss):
-    """`SlicedWassersteinLoss` of projections: of every position its coordinates along the directions, not its vector.
+    """`SlicedWassersteinLoss` from projections: the coordinates of each position along the directions.
 
-    They are few, so that those of all positions can be had at once: a part gives the `projected` features of its own,
-    and the loss of the whole is that of the projections of all parts, one direction after the other. Masks and blends
-    pick positions, and so do the same to projections as to vectors.
+    These are few numbers per position, so that those of all positions fit into memory: each part gives its `projected`
+    features, and the loss of the whole is computed from the projections of all parts, one direction at a time. Masks
+    and blends pick positions, and do the same to projections as to vectors.
 
-    The same value and gradient up to rounding; which can change the order of positions whose projections are equal but
-    for that, as where an image is of one color: they share the same quantiles, but another one may get each.
+    Value and gradient are the same up to rounding. Rounding can change the order of positions with equal projections,
+    as where an image is of one color: together they get the same quantiles, in another order.
 
     Args:
-        loss: whose directions and distance these are.
+        loss: the loss that gives directions and distance.
     """
 
     adds_up = "projections"
@@ -127,9 +127,9 @@ class SlicedWassersteinByParts(FeatureLoss):
         return tf.einsum("bhwc,ck->bhwk", features, self.loss.directions(features.shape[-1], features.dtype))
 
     def of_target(self, features: tf.Tensor) -> tf.Tensor:
-        """What is kept of a target's features: `projected`, and last the mean square of each vector; (B, H, W, K + 1).
+        """Projections of a target's features and, last, the mean square of each vector; (B, H, W, K + 1).
 
-        The mean squares are for `magnitude`, which is no matter of directions.
+        `magnitude` needs the mean squares, since it does not depend on directions.
         """
         squares = tf.reduce_mean(tf.square(features), axis=3, keepdims=True)
         return tf.concat([self.projected(features), squares], axis=3)

@@ -1,8 +1,8 @@
-"""Soft histograms of every channel, and what losses between them share.
+"""Soft histograms of each channel, and the base class of the losses between them.
 
-A value counts towards the two bin centers next to it, in proportion to how near it is. The histogram is thereby
-piecewise linear in the values, and the derivative of a loss by a value takes a look at a table of bins x channels:
-nothing of the size positions x bins is ever held.
+A value counts towards the two nearest bin centers by linear interpolation. The histogram is piecewise linear in the
+values, and the derivative of a loss by a value is looked up in a table of bins x channels: no array of positions x bins
+is ever formed.
 
 Reference: Ustinova & Lempitsky, "Learning Deep Embeddings with Histogram Loss", NeurIPS 2016, section 3.
 """
@@ -24,15 +24,15 @@ _MOST_BITS = 50  # of a position's unit weight in fixed point: a double has 53
 
 
 class DistributionLoss(FeatureLoss):
-    """A distance between the distributions of every channel, averaged over the channels; subclasses say which.
+    """A distance between the distributions of each channel, averaged over the channels; subclasses say which.
 
-    The bin centers of a channel divide evenly the range that the values of both sides have in common: from the smaller
-    minimum to the larger maximum, so that the loss is symmetric. The range is held constant in the gradient. A channel
-    is taken for constant, and adds nothing, where its range is too narrow for its dtype to tell the bins apart.
+    The bin centers of a channel divide the range of both sides evenly: from the smaller minimum to the larger maximum,
+    so that the loss is symmetric. The range is held constant in the gradient. A channel counts as constant, and adds
+    nothing, where its range is too narrow for its dtype to tell the bins apart.
 
-    Both sides are computed in float64 over the bins. The image's is summed in integers, so that equal features give
-    equal bits in whichever order threads add them. The target's is read off its sorted values, once the range is
-    known: this costs channels x bins searches rather than a pass over the positions.
+    Both histograms are float64. The image's is summed in integers, so that equal features give equal bits in whatever
+    order threads add them. The target's is read off its sorted values once the range is known, which costs
+    channels x bins searches rather than a pass over the positions.
 
     Args:
         bins: number of bin centers, from 2 to 4096.
@@ -47,10 +47,10 @@ class DistributionLoss(FeatureLoss):
         raise NotImplementedError
 
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
-        """All vectors with their weights and range, for the image; sorted with their sums, for the target.
+        """All vectors with their weights and range, for the image; sorted values with their sums, for the target.
 
-        In a `tf.function` only what `distance` uses is computed. Outside, the sort takes most of the time. What is
-        kept of a target is, in float32, six times the size of its features.
+        A `tf.function` computes only what `distance` uses. Eagerly, the sort takes most of the time. The statistics of
+        a target in float32 are six times the size of its features.
         """
         return _represented(vectors(features), weights(features, mask))
 
@@ -97,13 +97,13 @@ def centers(low: tf.Tensor, high: tf.Tensor, bins: int) -> tuple[tf.Tensor, tf.T
 def soft_histogram(values: tf.Tensor, weights: tf.Tensor, low: tf.Tensor, step: tf.Tensor, bins: int) -> tf.Tensor:
     """Shares (B, C, bins) of the values at each bin center, in float64, by linear interpolation.
 
-    The derivative by a value is its share of the weights times (g[bin + 1] - g[bin]) / step, g being that of the
-    histogram: at a center the one to the right, at the last center the one to the left. Sums are of integers, the same
-    bit for bit in any order; range and weights are constants.
+    The derivative by a value is its share of the weights times (g[bin + 1] - g[bin]) / step, where g is the derivative
+    by the histogram: at a center the right-hand one, at the last center the left-hand one. Sums are of integers, the
+    same bits in any order; range and weights are constants.
 
     Args:
         values: (B, M, C), from `low` to `low + (bins - 1) step`, except those of weight 0.
-        weights: (B, M) in [0, 1]: how much each position counts.
+        weights: (B, M) in [0, 1], of each position.
         low: first center of each channel (B, C), in float64.
         step: from one center to the next (B, C), in float64; 0: all values are at the first.
         bins: number of centers.
@@ -118,7 +118,7 @@ def soft_histogram(values: tf.Tensor, weights: tf.Tensor, low: tf.Tensor, step: 
     @tf.custom_gradient
     def interpolated(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         at = (tf.cast(values, tf.float64) - low[:, None]) * scale[:, None]
-        # What is not a number gets any bin here and is not a number again below.
+        # NaN gets some bin here, and becomes NaN again below.
         bin_of = tf.raw_ops.ClipByValue(t=tf.cast(at, tf.int32), clip_value_min=0, clip_value_max=between - 1) + first
 
         def summed(amounts: tf.Tensor) -> tf.Tensor:
@@ -142,16 +142,16 @@ def soft_histogram(values: tf.Tensor, weights: tf.Tensor, low: tf.Tensor, step: 
 
 
 def histogram_of_sums(target: Statistics, low: tf.Tensor, step: tf.Tensor, bins: int) -> tf.Tensor:
-    """What `soft_histogram` is of the target's values, from their sums in order; for 1 or B targets.
+    """`soft_histogram` of the target's values, from their cumulative sums in sorted order; for 1 or B targets.
 
-    With R(x) = sum of w (x - v) over values v < x, the triangle around a center takes in the second difference of R
-    there, divided by the step.
+    With R(x) = sum of w (x - v) over values v < x, the share at a center is the second difference of R there, divided
+    by the step.
     """
     targets, batch, channels = tf.shape(target[_LOW])[0], tf.shape(low)[0], tf.shape(low)[1]
     outwards = tf.range(-1, bins + 1, dtype=tf.float64)
     points = low[:, :, None] + outwards * step[:, :, None]
 
-    # Every row of sorted values is searched for the points of all images that are compared with it.
+    # Each row of sorted values is searched for the points of all images that are compared with it.
     rows = [batch // targets, targets, channels, bins + 2]
     searched = tf.reshape(tf.transpose(tf.reshape(points, rows), [1, 2, 0, 3]), [targets * channels, -1])
     ordered = _rows(target[_SORTED])
@@ -182,7 +182,7 @@ def _represented(values: tf.Tensor, weights: tf.Tensor) -> Statistics:
     ordered = tf.gather(columns, order, batch_dims=2)
     weight = tf.cast(tf.gather(weights, tf.reshape(order, [tf.shape(order)[0], -1]), batch_dims=1), tf.float64)
     weight = tf.reshape(weight, tf.shape(order))
-    # From the smallest on, so that a large mean does not cost the sums their last digits.
+    # Relative to the smallest value, so that a large mean does not cost the sums their last digits.
     above = tf.cast(ordered, tf.float64) - tf.cast(low, tf.float64)[:, :, None]
     return {
         VECTORS: values,
@@ -196,7 +196,7 @@ def _represented(values: tf.Tensor, weights: tf.Tensor) -> Statistics:
 
 
 def _unit(positions: tf.Tensor, bins: int) -> tf.Tensor:
-    """The power of two that stands for a weight of 1, so that positions x bins of them stay below 2^62."""
+    """The power of two that represents a weight of 1, such that positions x bins of them stay below 2^62."""
     bits = tf.floor(62 - tf.math.log(tf.cast(positions, tf.float64) * bins) / np.log(2))
     return tf.pow(tf.constant(2, tf.float64), tf.minimum(bits, tf.constant(_MOST_BITS, tf.float64)))
 
@@ -207,12 +207,12 @@ def _sums_before(values: tf.Tensor) -> tf.Tensor:
 
 
 def _rows(values: tf.Tensor) -> tf.Tensor:
-    """(B, C, M) as (B C, M)."""
+    """Reshape (B, C, M) to (B C, M)."""
     return tf.reshape(values, [-1, tf.shape(values)[2]])
 
 
 def _rounded_down(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """The largest number of `dtype` up to each float64 value: what it is searched by among numbers of that dtype."""
+    """Round float64 values down to `dtype`, so that they can be searched for among numbers of that dtype."""
     nearest = tf.cast(values, dtype)
     below = tf.math.nextafter(nearest, tf.constant(-np.inf, dtype))
     return tf.where(tf.cast(nearest, tf.float64) > values, below, nearest)

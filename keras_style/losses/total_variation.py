@@ -1,4 +1,4 @@
-"""Total variation of the image: the price of speckle."""
+"""Total variation of an image: a penalty on speckle."""
 
 from typing import Any
 

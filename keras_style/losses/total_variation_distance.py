@@ -10,12 +10,11 @@ _EQUAL = 1e-10  # shares that differ by no more are equal: rounding (1e-12) has 
 
 @keras.saving.register_keras_serializable("keras_style")
 class TotalVariationDistanceLoss(DistributionLoss):
-    """Total variation distance between the distributions of every channel, averaged over the channels.
+    """Total variation distance between the distributions of each channel, averaged over the channels.
 
-    1/2 sum |p - q|, from 0 to 1, which disjoint distributions have. p and q are soft histograms over the range that
-    both have in common, held constant in the gradient. The derivative by a bin is a sign, whatever the difference is: a
-    subgradient, 0 where the two are equal but for rounding. Not to be confused with `TotalVariationLoss`, the roughness
-    of an image.
+    1/2 sum |p - q|, from 0 to 1, the value of disjoint distributions. p and q are soft histograms over the range of
+    both, held constant in the gradient. The derivative by a bin is the sign of the difference: a subgradient, 0 where
+    the two are equal up to rounding. Not to be confused with `TotalVariationLoss`, the roughness of an image.
 
     Args:
         bins: number of bin centers in a channel's range, from 2 to 4096; 64, ours: a fine layer has thousands of

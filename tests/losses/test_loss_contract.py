@@ -1,4 +1,4 @@
-"""What every loss of the package promises, whatever it computes; the formulas are tested file by file."""
+"""The contract that every loss of the package keeps, whatever it computes; formulas are tested file by file."""
 
 import inspect
 from dataclasses import dataclass
@@ -225,7 +225,7 @@ def test_eager_and_graph_of_unknown_size_agree(case):
 
 @each([case for case in CASES if not case.sees_positions and not case.pairs])
 def test_positions_do_not_matter(case):
-    """Of random pairs in expectation only, which is that of a sum over all pairs: `test_mmd.py`."""
+    """Random pairs keep this in expectation only, which `test_mmd.py` compares with sums over all pairs."""
     image, target = features(case), features(case, 1, 6, 7, seed=1)
     moved = [np.random.default_rng(3).permutation(f.reshape(-1, 3)).reshape(f.shape) for f in (target, image)]
     np.testing.assert_allclose(distances(case.loss, *moved), distances(case.loss, target, image), rtol=1e-11)
@@ -443,5 +443,6 @@ def test_serialization_keeps_every_setting(kind):
     assert (restored.name, restored.reduction) == ("mine", "sum")
     for name, value in settings.items():
         np.testing.assert_array_equal(getattr(restored, name), value)
+        assert np.asarray(getattr(restored, name)).dtype == np.asarray(value).dtype
     target, image = np.random.default_rng(0).random((2, 1, 6, 5, 3), np.float32)
     assert float(restored(target, image)) == float(loss(target, image)) != 0

@@ -108,7 +108,7 @@ def test_matrix_is_symmetric_and_positive_semidefinite_and_its_rows_add_up_to_ze
 
 
 def test_trace_is_five_for_every_window():
-    """Of the 9 values in a window an affine map of three colors explains 4."""
+    """An affine map of three colors explains 4 of the 9 values in a window."""
     assert np.trace(built(random_image(7, 6), epsilon=1e-11)) == pytest.approx(5 * (7 - 2) * (6 - 2), rel=1e-8)
 
 

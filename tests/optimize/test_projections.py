@@ -25,7 +25,7 @@ def terms(relative: bool = True, **options) -> list[Term]:
 
 
 def evaluations(objective, backbone, tile, images, *targets):
-    """Of the whole image and of tiles, each a function of the step."""
+    """Losses and gradient by the whole image and by tiles, each a function of the step."""
     whole = losses_and_gradient(objective.bind(backbone, Targets(*targets)), images.shape, images.dtype)
     tiles = tiled_losses_and_gradient(objective, backbone, tile, images.shape, images.dtype, Targets(*targets))
 
@@ -66,7 +66,7 @@ def test_every_boundary_and_odd_size(size, backbone):
 
 @pytest.mark.parametrize("kind", ["edge", "soft"])
 def test_regions_blends_and_edges(kind, backbone):
-    """Of masks the projections' samples are those of the vectors, whatever the weights."""
+    """Masks pick the same samples of projections as of vectors, whatever the weights."""
     images, styles = noise(2, 40, 33), [noise(1, 35, 29, seed=1), noise(1, 22, 38, seed=2)]
     targets: tuple = (None, styles, [0.3, 0.7], None, (), 2)
     if kind != "edge":
@@ -118,7 +118,7 @@ def test_where_an_image_is_of_one_color_the_whole_of_its_gradient_is_the_same(dt
 
 
 def test_rounding_may_exchange_the_shares_of_equal_positions_and_no_more():
-    """What is not exact: positions that are equal but for rounding get the same aims, in another order."""
+    """Not exact: positions that are equal up to rounding get the same aims, in another order."""
     random = np.random.default_rng(0)
     features, style = random.normal(size=(1, 20, 20, 6)), random.normal(size=(1, 24, 17, 6))
     flat = np.zeros(features.shape[1:3], bool)

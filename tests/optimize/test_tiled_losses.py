@@ -175,7 +175,7 @@ def test_a_histogram_beside_sums_within_regions_and_an_edge(backbone):
 
 @pytest.mark.parametrize("bins", [64, 512])
 def test_histograms_of_several_styles_and_of_soft_masks_are_a_bin_away(bins):
-    """What is approximated, against the weighted quantiles themselves: the mean error of the aims is below a bin."""
+    """The approximation against the weighted quantiles themselves: the mean error of the aims is below a bin."""
     random = np.random.default_rng(0)
     features, *styles = (random.gamma(2, scale, (1, 40, 50, 3)) - 0.5 * scale for scale in (1.0, 2.0, 3.0))
     soft, *of_styles = (random.uniform(0, 1, each.shape[:3]) for each in (features, *styles))

@@ -9,7 +9,7 @@ def columns(features: np.ndarray) -> np.ndarray:
 
 
 def aims(values: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What each of `values` (positions,) should be: the target's quantile at its rank; of equal values the mean."""
+    """The target's quantiles at the ranks of `values` (positions,); equal values share the mean of theirs."""
     ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
     quantiles = np.quantile(target, (ranks + 0.5) / len(values), method="hazen")
     result = quantiles.copy()
