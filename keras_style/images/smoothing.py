@@ -49,7 +49,8 @@ def smooth(
         InputError: the shapes differ, or an argument out of range.
 
     Example:
-        >>> picture = keras_style.images.smoothing.smooth(picture, photograph)
+        >>> from keras_style.images.smoothing import smooth
+        >>> picture = smooth(picture, photograph)
     """
     if picture.shape != photograph.shape:
         raise InputError(
