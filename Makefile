@@ -1,12 +1,14 @@
-# make demo    a stylized picture, from a fresh clone
-# make test    lint, types, tests
+# make demo                a stylized picture, from a fresh clone
+# make test                lint, types, tests
+# make test-integration    tests that start processes again and again: killed and resumed runs, several workers, Ray
+# make test-slow           evidence that takes minutes
 # Another interpreter: make test PYTHON=python3.13 (each gets its own environment)
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format benchmark compare quality performance textures satellite legacy-fixtures pictures clean
+.PHONY: demo test test-integration test-slow lint format benchmark compare quality performance textures satellite legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -17,6 +19,9 @@ demo: $(VENV)/.installed
 # Two processes: much of the time is spent in building graphs, which takes one core.
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-integration: $(VENV)/.tested
+	$(BIN)/pytest -n 2 --dist loadfile -m "integration and not slow"
 
 test-slow: $(VENV)/.tested
 	$(BIN)/pytest -m slow

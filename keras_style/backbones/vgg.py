@@ -29,7 +29,7 @@ class VGG(Backbone):
     captured by every `tf.function` that the network is called in. Weights of the others are constants of the graph.
 
     Attributes:
-        name: a key of `keras_style.backbones.weights.SOURCES`, or a name of your own.
+        name: one that `keras_style.backbones.get` knows, or a name of your own.
         kernels: `{"blockN_convM": (kernel (3, 3, in, out), bias (out,))}`, shallow to deep, NumPy arrays.
         pooling: "max" (as VGG was trained) or "average" (Gatys et al. 2016, §2), 2 x 2, stride 2, rounding down.
         precision: "float32", or "mixed_bfloat16", as Keras calls it: convolutions in bfloat16, which halves what the

@@ -46,7 +46,8 @@ def smooth(picture: tf.Tensor, photograph: tf.Tensor, radius: int | None = None,
         InputError: the shapes differ, or an argument out of range.
 
     Example:
-        >>> smoothed = keras_style.images.smoothing.smooth(picture, photograph).numpy()
+        >>> from keras_style.images.smoothing import smooth
+        >>> smoothed = smooth(picture, photograph).numpy()
     """
     if not tf.TensorShape(picture.shape).is_compatible_with(photograph.shape):
         raise InputError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from keras_style.models.loading import keras_file
 from keras_style.models.loading import presets as preset_files
 from keras_style.models.loading.generator_file import generator_name
 from keras_style.models.networks import DISCRIMINATORS, GENERATORS, Network, channels, pair
+from keras_style.models.training_step import Images, Optimizer, descend, distance, pair_of, wide
 from keras_style.version import __version__
 
 LOSSES = (
@@ -24,9 +25,6 @@ LOSSES = (
     *("adversarial_a2b", "adversarial_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),
     *("discriminator_a", "discriminator_b"),
 )
-
-Optimizer: TypeAlias = str | keras.optimizers.Optimizer
-Images: TypeAlias = tf.Tensor
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -237,7 +235,7 @@ class CycleGAN(keras.Model):
         return shared
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        real_a, real_b = _pair_of(data)
+        real_a, real_b = pair_of(data)
         # Nothing moves before the data are there: at their end, counters would otherwise count a step that is not done.
         with tf.control_dependencies([real_a, real_b]):
             return self._train_step(real_a, real_b)
@@ -250,7 +248,7 @@ class CycleGAN(keras.Model):
             tape.watch([variable.value for variable in variables])
             losses, fake_a, fake_b = self._generator_losses(real_a, real_b, training=True)
             total = self.generator_optimizer.scale_loss(losses["generator_loss"] * share)
-        _descend(self.generator_optimizer, tape, total, variables)
+        descend(self.generator_optimizer, tape, total, variables)
 
         fake_a, fake_b = self.pool_a(fake_a), self.pool_b(fake_b)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -259,11 +257,11 @@ class CycleGAN(keras.Model):
             halves = self._discriminator_losses(real_a, real_b, fake_a, fake_b, training=True)
             total = halves["discriminator_a"] + halves["discriminator_b"]
             total = self.discriminator_optimizer.scale_loss(total * share)
-        _descend(self.discriminator_optimizer, tape, total, variables)
+        descend(self.discriminator_optimizer, tape, total, variables)
         return self._logs({**losses, **halves})
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        real_a, real_b = _pair_of(data)
+        real_a, real_b = pair_of(data)
         losses, fake_a, fake_b = self._generator_losses(real_a, real_b, training=False)
         return self._logs({**losses, **self._discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)})
 
@@ -274,16 +272,16 @@ class CycleGAN(keras.Model):
         if self.identity_weight:
             fake_b, same_b = self._each(self.generator_a2b, real_a, real_b, training)
             fake_a, same_a = self._each(self.generator_b2a, real_b, real_a, training)
-            identity_a, identity_b = _distance(same_a, real_a), _distance(same_b, real_b)
+            identity_a, identity_b = distance(same_a, real_a), distance(same_b, real_b)
         else:
-            fake_b = _wide(self.generator_a2b(real_a, training=training))
-            fake_a = _wide(self.generator_b2a(real_b, training=training))
+            fake_b = wide(self.generator_a2b(real_a, training=training))
+            fake_a = wide(self.generator_b2a(real_b, training=training))
             identity_a = identity_b = tf.zeros([])
         losses = {
-            "adversarial_a2b": self.adversarial.generator(_wide(self.discriminator_b(fake_b, training=training))),
-            "adversarial_b2a": self.adversarial.generator(_wide(self.discriminator_a(fake_a, training=training))),
-            "cycle_a": _distance(self.generator_b2a(fake_b, training=training), real_a),
-            "cycle_b": _distance(self.generator_a2b(fake_a, training=training), real_b),
+            "adversarial_a2b": self.adversarial.generator(wide(self.discriminator_b(fake_b, training=training))),
+            "adversarial_b2a": self.adversarial.generator(wide(self.discriminator_a(fake_a, training=training))),
+            "cycle_a": distance(self.generator_b2a(fake_b, training=training), real_a),
+            "cycle_b": distance(self.generator_a2b(fake_a, training=training), real_b),
         }
         total = losses["adversarial_a2b"] + losses["adversarial_b2a"]
         total += self.cycle_weight * (losses["cycle_a"] + losses["cycle_b"])
@@ -297,12 +295,12 @@ class CycleGAN(keras.Model):
         sides = (("a", self.discriminator_a, real_a, fake_a), ("b", self.discriminator_b, real_b, fake_b))
         losses = {}
         for number, (side, discriminator, real, fake) in enumerate(sides):
-            real_scores, fake_scores = self._each(discriminator, _wide(real), fake, training)
+            real_scores, fake_scores = self._each(discriminator, wide(real), fake, training)
             loss = self.adversarial.discriminator(real_scores, fake_scores)
             if hasattr(self.adversarial, "penalty"):
                 step = tf.cast(self.discriminator_optimizer.iterations, "int64")
                 seed = tf.stack([tf.constant(self._penalty_seed + number, "int64"), step])
-                loss += self.adversarial.penalty(discriminator, _wide(real), fake, seed)
+                loss += self.adversarial.penalty(discriminator, wide(real), fake, seed)
             losses[f"discriminator_{side}"] = 0.5 * loss
         return losses
 
@@ -316,7 +314,7 @@ class CycleGAN(keras.Model):
             parts = tf.split(both, [x.shape[0], y.shape[0]])
         else:
             parts = [network(x, training=training), network(y, training=training)]
-        return _wide(parts[0]), _wide(parts[1])
+        return wide(parts[0]), wide(parts[1])
 
     def _logs(self, losses: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.control_dependencies(list(losses.values())):  # a mean counts no step that has no data
@@ -496,24 +494,3 @@ class CycleGAN(keras.Model):
         for optimizer, rate in zip((self.generator_optimizer, self.discriminator_optimizer), rates, strict=True):
             if rate is not None:
                 optimizer.initial_learning_rate = rate
-
-
-def _descend(
-    optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: tf.Tensor, variables: list[keras.Variable]
-) -> None:
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
-    optimizer.apply_gradients(zip(gradients, variables, strict=True))
-
-
-def _pair_of(data: Any) -> tuple[Images, Images]:
-    """Images of A and of B, given as a tuple or, as `CycleGAN._shared` does, as one tensor."""
-    return tuple(tf.unstack(data, axis=1)) if tf.is_tensor(data) else data[:2]
-
-
-def _wide(values: tf.Tensor) -> tf.Tensor:
-    """Losses are taken in float32, whatever the networks compute in."""
-    return tf.cast(values, "float32")
-
-
-def _distance(x: Images, y: Images) -> tf.Tensor:
-    return tf.reduce_mean(tf.abs(_wide(x) - _wide(y)))
