@@ -55,7 +55,7 @@ def iterates(losses, image, steps, units=UNITS):
 def rosenbrock(images):
     """A curved valley, for the line search, pulled towards both bounds."""
     x = 3 * images - 1
-    pull = 300 * tf.cos(1.7 * tf.cast(tf.range(tf.shape(images)[1]), tf.float64))[:, None, None]
+    pull = 300 * tf.cos(1.7 * tf.cast(tf.range(tf.shape(images)[1]), images.dtype))[:, None, None]
     valley = 100 * tf.square(x[:, 1:] - tf.square(x[:, :-1])) + tf.square(1.2 - x[:, 1:])
     return tf.reduce_sum(valley) + tf.reduce_sum(pull * x)
 
@@ -74,6 +74,19 @@ def test_iterations_are_those_of_scipy(units):
     assert 0.1 < np.mean(abs(expected[-1] - 0.5) > 0.499) < 0.9  # both ends and free pixels were met
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_no_step_descends_it_gives_up_as_scipy_does(dtype):
+    """After a line search that failed, and another along the gradient."""
+    image = np.random.default_rng(0).random((1, 12, 13, 3)).astype(dtype)
+    mine, its = (Counted(lambda x: tf.reduce_sum(tf.square(x - 0.4)), image.shape, dtype) for _ in range(2))
+    expected, evaluations = oracle.minimize(its.of_arrays, image, 60, UNITS)
+    pictures = iterates(mine, image, 60)
+    assert 20 < len(pictures) == len(expected) < 60
+    np.testing.assert_allclose(pictures, expected, atol=GRAIN)
+    assert mine.calls > len(pictures) + 20
+    assert mine.calls - evaluations in (0, 1)  # SciPy does not count a point that it met just before
+
+
 def test_the_graph_takes_the_same_iterations():
     minimize = minimizer(rosenbrock)
     image = np.random.default_rng(0).random((1, 12, 13, 3))
@@ -89,21 +102,27 @@ def test_a_real_objective_descends_as_by_scipy(backbone, photograph, painting):
         Term(GramLoss(), "block1_conv2", 3.0, "style", relative=True),
         Term(GramLoss(), "block2_conv2", 3.0, "style", relative=True),
     ]
-    losses = Objective(terms).bind(backbone, photograph[None], [painting[None]])
-    noise = np.random.default_rng(0).random((1, *photograph.shape), np.float32)
+    content, style, noise = (
+        image[None].astype(np.float64)
+        for image in (photograph, painting, np.random.default_rng(0).random(photograph.shape))
+    )
+    losses = Objective(terms).bind(backbone, content, [style])
 
     def function(images):
         return tf.add_n(list(losses(images, 1).values()))
 
-    mine, its = (Counted(function, noise.shape, np.float32) for _ in range(2))
-    expected, evaluations = oracle.minimize(its.of_arrays, noise, 15, UNITS)
-    pictures = iterates(mine, noise, 15)
-    assert mine.calls == evaluations and len(pictures) == 15
-    np.testing.assert_allclose(pictures, expected, atol=4 * GRAIN)
+    mine, its = (Counted(function, noise.shape) for _ in range(2))
+    expected, evaluations = oracle.minimize(its.of_arrays, noise, 8, UNITS)
+    pictures = iterates(mine, noise, 8)
+    assert mine.calls == evaluations and len(pictures) == 8
+    # Should one pixel round the other way, as on another processor it may, eight iterations make 0.005 of it.
+    np.testing.assert_allclose(pictures[:3], expected[:3], atol=2 * GRAIN)
+    np.testing.assert_allclose(pictures, expected, atol=0.02)
+    reached = [its.of_arrays(each)[0] for each in (noise, pictures[-1], expected[-1])]
+    assert reached[1] < 0.3 * reached[0] and reached[1] == pytest.approx(reached[2], rel=1e-3)
 
 
 def test_a_run_goes_on_from_every_step_in_the_same_bits():
-    """Also from steps after which a line search fails, and the history is dropped."""
     image = np.random.default_rng(0).random((1, 12, 13, 3)).astype(np.float32)
     losses = Counted(rosenbrock, image.shape, np.float32)
     states, values = [], []
@@ -112,13 +131,11 @@ def test_a_run_goes_on_from_every_step_in_the_same_bits():
         states.append(iterate.read_state())
         values.append(iterate.loss)
 
-    end = lbfgs(losses, image, 60, keep)
-    dropped = [int(state[-4]) < min(number, 10) for number, state in enumerate(states, start=1)]
-    assert any(dropped) and not all(dropped)
+    end = lbfgs(losses, image, 25, keep)
     for number, state in enumerate(states, start=1):
         later = []
         resumed = lbfgs(
-            losses, np.zeros_like(image), 60, lambda each, to=later: to.append(each.loss), resume=(number, state)
+            losses, np.zeros_like(image), 25, lambda each, to=later: to.append(each.loss), resume=(number, state)
         )
         np.testing.assert_array_equal(resumed, end)
         assert later == values[number:]
