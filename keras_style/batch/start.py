@@ -49,7 +49,7 @@ def run(
         pictures: a folder; a pattern such as "photos/*.jpg" or "photos/**/*.png"; or a file. A path, or a URL that
             fsspec knows, such as s3://BUCKET/photos, with the package for it installed. Of a folder or a
             pattern, those are taken whose suffix is that of a picture.
-        output: a folder, whose parent must exist; or such a URL.
+        output: a folder, which is made with its parents; or such a URL.
         model: a generator, as `keras_style.models.open_generator` takes it; a directory with a SavedModel whose
             signature `serving_default` goes from `image` to `image`; or a `keras_style.Stylizer`.
         direction: "a2b" or "b2a", of what holds both.

@@ -5,6 +5,7 @@ from pathlib import Path
 from keras_style import images
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal import directories
 
 
 def sources(given: list[Path]) -> list[Path]:
@@ -31,8 +32,9 @@ def targets(sources: list[Path], output: Path, single: bool) -> list[Path]:
     if single and output.suffix and not output.is_dir():
         images.check_writable(output)
         return [output]
-    if not output.is_dir() and (output.exists() or output.suffix.lower() in PICTURES or not output.parent.is_dir()):
-        raise InputError(f"output is {output}; expected a directory for {len(sources)} pictures, whose parent exists")
+    if not output.is_dir() and (output.exists() or output.suffix.lower() in PICTURES):
+        raise InputError(f"output is {output}; expected a directory for {len(sources)} pictures")
+    directories.check(output, "output")
     targets = [output / f"{source.stem}.png" for source in sources]
     twice = {target.name for target in targets if targets.count(target) > 1}
     if twice:

@@ -11,6 +11,7 @@ import typer
 from keras_style import checks, images
 from keras_style.checks import DIRECTIONS
 from keras_style.commands import files
+from keras_style.internal import directories
 from keras_style.models.loading.presets import card
 from keras_style.models.loading.presets import presets as shipped
 
@@ -73,7 +74,7 @@ def translate(
 
     generator = open_generator(model, direction)
     if targets[0].parent == output:
-        output.mkdir(exist_ok=True)
+        directories.make(output, "output")
     for first in range(0, len(sources), batch_size):
         some = slice(first, first + batch_size)
         translated = translate(generator, sources[some], batch_size, tile=tile)

@@ -13,6 +13,7 @@ import typer
 from keras_style import checks
 from keras_style.commands import files
 from keras_style.errors import AccessError, InputError, ServerUnavailableError, StyleError, UnknownModelError
+from keras_style.internal import directories
 
 if TYPE_CHECKING:
     from keras_style.serving.client import StyleClient
@@ -115,7 +116,7 @@ def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, 
             print(f"keras-style: {source}: {failed[str(source)]}", file=sys.stderr)
             continue
         if make:
-            target.parent.mkdir(exist_ok=True)
+            directories.make(target.parent, "output")
         answer.save(target, quality=quality)
         outputs.append(str(target))
         if not as_json:

@@ -418,7 +418,7 @@ class CycleGAN(keras.Model):
         """Write the generators as a preset that `from_preset` opens, and that can be put on the Hub as it is.
 
         Args:
-            directory: made if it does not exist, its parent must; it may not hold a preset.
+            directory: made if it does not exist, with its parents; it may not hold a preset.
             summary: a line about what it does.
             card: the model card, Markdown, written to `README.md`: data, license, training, scores.
 
