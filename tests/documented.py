@@ -143,6 +143,7 @@ class World:
         self.patch.setattr(texture, "synthesize_texture", keras_style.synthesize_texture)
         self._wrap(with_generator, "transfer", lambda call, content, model, size: call(content, model, min(size, SIDE)))
         self._wrap(keras_style.ImageOptimizer, "minimize", _with(steps=STEPS))
+        self._wrap(models.CycleGAN, "compile", _with(run_eagerly=True))  # one step is not worth a trace
         self._wrap(models.CycleGAN, "fit", _with(epochs=1, verbose=0))
         for named, make, smaller in (
             (networks.GENERATORS, models.ResNetGenerator, {"filters": 2, "blocks": 1}),

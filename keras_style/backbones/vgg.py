@@ -41,8 +41,9 @@ class Backbone:
 
     Example:
         >>> backbone = keras_style.backbones.get("vgg16_bsds500")
-        >>> backbone(images, ["block1_conv1"])["block1_conv1"].shape
-        TensorShape([1, 256, 256, 64])
+        >>> images = np.random.default_rng(0).random((1, 256, 256, 3), "float32")
+        >>> backbone(images, ["block2_conv1"])["block2_conv1"].shape
+        TensorShape([1, 128, 128, 128])
 
     Reference: Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
     """

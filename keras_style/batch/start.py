@@ -75,9 +75,9 @@ def run(
         StyleError: nothing can be made at all, for a reason it tells: no worker can open the model, the disk is full.
 
     Example:
-        >>> result = keras_style.batch.run("photos", "paintings", model="satellite_to_relief", workers=4)
+        >>> result = keras_style.batch.run("photographs", "reliefs", model="satellite_to_relief", workers=2)
         >>> [row.input for row in result.failed]
-        ['broken.jpg']
+        []
     """
     started = time.perf_counter()
     cluster.check_installed()

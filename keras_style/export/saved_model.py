@@ -78,9 +78,10 @@ def export_saved_model(
         ExportError: the exported graph answers otherwise than Keras.
 
     Example:
-        >>> keras_style.export_saved_model(gan.generator_a2b, "models/a2b")
-        PosixPath('models/a2b/1')
+        >>> keras_style.export_saved_model("satellite_to_relief", "models/relief")
+        PosixPath('models/relief/1')
         >>> keras_style.export_saved_model(keras_style.Stylizer(size=256, steps=100), "models/gatys")
+        PosixPath('models/gatys/1')
     """
     checks.choice("direction", direction, DIRECTIONS)
     fixed = checks.sides("size", size)

@@ -63,6 +63,8 @@ def stylizer_graph(stylizer: Stylizer) -> StylizerGraph:
             optimizer other than a plain Adam.
 
     Example:
+        >>> from keras_style.export.stylizer_graph import stylizer_graph
+        >>> content, style = (keras_style.images.load(file) for file in ("photo.jpg", "painting.png"))
         >>> graph = stylizer_graph(keras_style.Stylizer(method="gatys", size=256, steps=100))
         >>> picture = graph(content, style, graph.steps)
     """

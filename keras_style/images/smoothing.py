@@ -49,7 +49,10 @@ def smooth(
         InputError: the shapes differ, or an argument out of range.
 
     Example:
-        >>> picture = keras_style.images.smoothing.smooth(picture, photograph)
+        >>> from keras_style.images import smoothing
+        >>> photograph = keras_style.images.load("photo.jpg")
+        >>> painted = keras_style.transfer(photograph, "painting.png", size=max(photograph.shape)).array
+        >>> smoothed = smoothing.smooth(painted, photograph)
     """
     if picture.shape != photograph.shape:
         raise InputError(

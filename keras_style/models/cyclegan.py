@@ -67,7 +67,7 @@ class CycleGAN(keras.Model):
         >>> gan = keras_style.models.CycleGAN(generator="resnet_9", filters=64)
         >>> gan.compile()
         >>> gan.fit(keras_style.data.unpaired("trainA", "trainB"), epochs=200)
-        >>> painted = gan.translate(photographs, direction="a2b")
+        >>> painted = gan.translate("photo.jpg", direction="a2b")
 
     Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
     equations 1 to 3 and section 4; identity: section 5.2; order of updates: `models/cycle_gan_model.py` of
@@ -402,7 +402,7 @@ class CycleGAN(keras.Model):
 
         Example:
             >>> gan = keras_style.models.CycleGAN.from_preset("satellite_to_relief")
-            >>> gan.translate("satellite.png").shape
+            >>> relief = gan.translate("satellite.png")
         """
         description, files = preset_files.load(preset)
         names = [_file(direction) for direction in DIRECTIONS]

@@ -64,6 +64,9 @@ class Evaluation(keras.callbacks.Callback):
         MissingFileError, InputError: an argument is something else than expected.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> evaluation = keras_style.training.Evaluation("testA", "testB", "best", image_size=256)
         >>> history = gan.fit(data, epochs=200, callbacks=[evaluation]).history
         >>> history["kid_a2b"]

@@ -44,7 +44,10 @@ class Resume(keras.callbacks.Callback):
         CheckpointError: the state cannot be read or written, or is that of another training.
 
     Example:
-        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Resume("backup", every=1000)])
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
+        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Resume("run/backup", every=1000)])
     """
 
     def __init__(self, directory: str | Path, every: int | str = "epoch", data: Any = None) -> None:

@@ -107,8 +107,9 @@ def train(
         CheckpointError: the directory holds the training of another configuration.
 
     Example:
-        >>> result = keras_style.training.train("configs/cyclegan/horse2zebra.yaml", directory="runs/horses")
-        >>> result.gan.translate("horse.jpg")
+        >>> folders = {"train_a": "trainA", "train_b": "trainB", "test_a": "testA", "test_b": "testB"}
+        >>> result = keras_style.training.train({"data": folders}, directory="runs/horses")
+        >>> result.gan.translate("photo.jpg")
     """
     began = time.perf_counter()
     given = config.load(configuration, overrides)

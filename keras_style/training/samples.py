@@ -42,6 +42,9 @@ class Samples(keras.callbacks.Callback):
         MissingFileError, InputError: an argument is something else than expected.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Samples("samples", "testA", "testB")])
     """
 

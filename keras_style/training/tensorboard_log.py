@@ -28,6 +28,9 @@ class TensorBoardLog(keras.callbacks.Callback):
         directory: of the files; made if it does not exist, with its parents.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.TensorBoardLog("tensorboard")])
     """
 
