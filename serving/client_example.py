@@ -1,6 +1,6 @@
 """A program that uses a served model: one picture in twenty goes to the version on trial.
 
-    python serving/client_example.py photo.jpg painted.png --server localhost:8500 --model a2b
+    python serving/client_example.py photo.jpg painted.png --server localhost:8500 --model satellite_to_relief
 
 It takes a version by its label, so that whoever operates the server decides which one that is; and it goes on with the
 stable one where nothing is on trial.
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("photo")
     parser.add_argument("output")
     parser.add_argument("--server", default="localhost:8500")
-    parser.add_argument("--model", default="a2b")
+    parser.add_argument("--model", default="satellite_to_relief")
     parser.add_argument("--canary", type=float, default=0.05, help="share of the requests that try the new version")
     given = parser.parse_args()
     stable = StyleClient(given.server, given.model, label="stable")

@@ -1,7 +1,7 @@
 """Load a served model and say how it bears up.
 
-    python serving/load_test.py --model a2b --concurrency 8 --requests 500           # closed loop
-    python serving/load_test.py --model a2b --rate 20 --seconds 60 --output load.json  # open loop
+    python serving/load_test.py --model satellite_to_relief --concurrency 8 --requests 500           # closed loop
+    python serving/load_test.py --model satellite_to_relief --rate 20 --seconds 60 --output load.json  # open loop
 
 In a closed loop each of `--concurrency` users sends the next picture when the last one is back: it finds the largest
 throughput. In an open loop pictures come at random times, `--rate` a second on average, whether or not the server

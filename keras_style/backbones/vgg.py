@@ -38,6 +38,12 @@ class VGG(Backbone):
         filters: transformed filters in the graph that the network is to be part of (`prepared`); None: each is computed
             when it is first needed, outside of all graphs.
 
+    Example:
+        >>> backbone = keras_style.backbones.get("vgg16_bsds500")
+        >>> images = np.random.default_rng(0).random((1, 256, 256, 3), "float32")
+        >>> backbone(images, ["block2_conv1"])["block2_conv1"].shape
+        TensorShape([1, 128, 128, 128])
+
     Reference: Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
     """
 

@@ -6,14 +6,13 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_style import images
-from keras_style.errors import InputError, MissingFileError, StyleError
-from keras_style.internal import atomic_files
+from keras_style.errors import InputError, StyleError
+from keras_style.internal import atomic_files, directories
 
 # Stores where a file appears when all of it has arrived; anywhere else it is written beside and renamed.
 _WHOLE_BY_THEMSELVES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hf", "memory"}
@@ -72,22 +71,16 @@ class Folder:
             return images.load(file, name="picture")
 
     def make(self) -> None:
-        """Make the folder, where folders are made.
+        """Make the folder and its parents, where folders are made.
 
         Raises:
-            MissingFileError: its parent does not exist.
             InputError: it cannot be made.
         """
         if not self.is_local:
             if not self._protocols & _WHOLE_BY_THEMSELVES:
                 self.fs.makedirs(self.path, exist_ok=True)
             return
-        try:
-            Path(self.path).mkdir(exist_ok=True)
-        except FileNotFoundError:
-            raise MissingFileError(f"output: no such directory: {Path(self.path).parent}") from None
-        except OSError as error:
-            raise InputError(f"output: {self.path} cannot be made a directory ({error.strerror})") from None
+        directories.make(self.path, "output")
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, which nobody sees before it is whole; folders between it and this one are made."""

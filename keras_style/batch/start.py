@@ -49,7 +49,7 @@ def run(
         pictures: a folder; a pattern such as "photos/*.jpg" or "photos/**/*.png"; or a file. A path, or a URL that
             fsspec knows, such as s3://BUCKET/photos, if the package for it is installed. Folders and patterns give the
             files that have the suffix of a picture.
-        output: a folder, whose parent must exist; or such a URL.
+        output: a folder, which is made with its parents; or such a URL.
         model: a generator: a preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors); a directory
             with a SavedModel whose signature `serving_default` maps `image` to `image`; or, in Python, a
             `keras_style.Stylizer`.
@@ -76,9 +76,9 @@ def run(
         StyleError: no picture can be made, for the reason given: no worker can open the model, the disk is full.
 
     Example:
-        >>> result = keras_style.batch.run("photos", "paintings", model="satellite_to_relief", workers=4)
+        >>> result = keras_style.batch.run("photographs", "reliefs", model="satellite_to_relief", workers=2)
         >>> [row.input for row in result.failed]
-        ['broken.jpg']
+        []
     """
     started = time.perf_counter()
     cluster.check_installed()

@@ -15,6 +15,7 @@ from keras_style.commands import options
 from keras_style.commands.options import AsJson, Quality
 from keras_style.errors import AccessError, InputError, ServerUnavailableError, StyleError, UnknownModelError
 from keras_style.images import folders
+from keras_style.internal import directories
 
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # before gRPC is loaded: it would print a line of its own before ours
 from keras_style.serving.client import StyleClient
@@ -107,7 +108,7 @@ def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, 
             print(f"keras-style: {source}: {failed[str(source)]}", file=sys.stderr)
             continue
         if make:
-            target.parent.mkdir(exist_ok=True)
+            directories.make(target.parent, "output")
         answer.save(target, quality=quality)
         outputs.append(str(target))
         if not as_json:

@@ -89,6 +89,8 @@ def unpaired(
 
     Example:
         >>> data = keras_style.data.unpaired("trainA", "trainB", image_size=256, seed=0)
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
         >>> gan.fit(data, epochs=200)
 
     Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
@@ -170,7 +172,8 @@ class Unpaired(tf.data.Dataset):
         failure: the error of the image that could not be read, if one ended an iteration.
 
     Example:
-        >>> data.position = 3 * data.steps_per_epoch + 17  # the fourth epoch, from its 18th step on
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
+        >>> data.position = 3 * data.steps_per_epoch + 1  # the fourth epoch, from its second step on
         >>> batch_a, batch_b = next(iter(data))
     """
 

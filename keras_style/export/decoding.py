@@ -61,7 +61,7 @@ def _jpeg(data: Any, name: str, check: Check) -> Any:
     refusal = [f"{name}: a JPEG of ", scans, f" scans; expected at most {MAX_JPEG_SCANS}"]
     data = refuse_unless(scans <= MAX_JPEG_SCANS, refusal, data)
     pixels = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")  # as Pillow does
-    return upright(_unit(pixels), orientation(data))
+    return upright(to_float(pixels), orientation(data))
 
 
 def _png(data: Any, name: str, check: Check) -> Any:
@@ -74,12 +74,12 @@ def _png(data: Any, name: str, check: Check) -> Any:
     deep = (head[24] == 16) & (head[25] == _PNG_GRAY)
     image = tf.cond(
         deep,
-        lambda: tf.cast(tf.io.decode_png(data, channels=4, dtype=tf.uint16), tf.float32) / 65535,
-        lambda: _unit(tf.io.decode_png(data, channels=4)),
+        lambda: to_float(tf.io.decode_png(data, channels=4, dtype=tf.uint16), 65535),
+        lambda: to_float(tf.io.decode_png(data, channels=4)),
     )
     alpha = image[..., 3:]
     # The decoder fills a missing alpha with the largest number of the pixels' bits, which below 8 bits is not 255.
-    filler = tf.cast(tf.bitwise.left_shift(tf.constant(1, tf.int64), head[24]) - 1, tf.float32) / 255
+    filler = to_float(tf.bitwise.left_shift(tf.constant(1, tf.int64), head[24]) - 1)
     alpha = tf.where((head[24] < 8) & tf.reduce_all(alpha == filler), 1.0, alpha)
     return image[..., :3] * alpha + (1 - alpha)
 
@@ -101,11 +101,13 @@ def _bmp(data: Any, name: str, check: Check) -> Any:
         return tf.gather(blue_green_red[:, 2::-1], tf.cast(tf.io.decode_bmp(data)[..., 0], tf.int32))
 
     # The fourth byte of a pixel is rarely alpha; most writers leave it zero.
-    return _unit(tf.cond(bits == 8, from_palette, lambda: tf.io.decode_bmp(data)[..., :3]))
+    return to_float(tf.cond(bits == 8, from_palette, lambda: tf.io.decode_bmp(data)[..., :3]))
 
 
-def _unit(pixels: Any) -> Any:
-    return tf.cast(pixels, tf.float32) / 255
+def to_float(pixels: Any, largest: int = 255) -> Any:
+    """Whole numbers up to `largest` as float32 in [0, 1], to the bits that NumPy's division gives."""
+    # TensorFlow's graph optimizer turns the division into a product, which rounds otherwise in float32.
+    return tf.cast(tf.cast(pixels, tf.float64) / largest, tf.float32)
 
 
 def _head(data: Any) -> Any:

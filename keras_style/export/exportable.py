@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_style.checks import DIRECTIONS
+from keras_style.checks import DIRECTIONS, INITS
 from keras_style.errors import InputError, StyleError
 from keras_style.internal.digests import array_digest
 from keras_style.models.loading import presets
 from keras_style.optimize.schedule import schedule
+from keras_style.painting.methods import METHODS
 from keras_style.painting.stylizer import Stylizer, backbone_digest
 
 
@@ -81,6 +82,30 @@ def _of_stylizer(stylizer: Stylizer) -> dict[str, Any]:
         "steps": variant.steps,
         "weights": backbone_digest(variant.backbone),
     }
+
+
+def methods() -> list[str]:
+    """Names of the methods that can be exported as they are by default."""
+    return [name for name in METHODS if not _refusal(Stylizer(method=name))]
+
+
+def check_stylizer(stylizer: Stylizer) -> None:
+    """Make sure that a graph can do what a Stylizer does.
+
+    Raises:
+        InputError: it has an image to start from, or several styles.
+    """
+    if refusal := _refusal(stylizer):
+        raise InputError(refusal)
+
+
+def _refusal(stylizer: Stylizer) -> str | None:
+    init = stylizer.numbers.init
+    if not isinstance(init, str) or init not in INITS:
+        return f"init is an image, which an export cannot start from; expected one of {', '.join(INITS)}"
+    if stylizer.style_blend is not None and len(stylizer.style_blend) != 1:
+        return f"style_blend has {len(stylizer.style_blend)} weights; an export takes one style"
+    return None
 
 
 def least_steps(stylizer: Stylizer) -> int:

@@ -31,7 +31,8 @@ def export_litert(
         ExportError: the file does not run, or answers otherwise than Keras.
 
     Example:
-        >>> keras_style.export.export_litert(gan.generator_a2b, "a2b.tflite", size=(256, 384))
+        >>> keras_style.export.export_litert("satellite_to_relief", "relief.tflite", size=(256, 384))
+        PosixPath('relief.tflite')
     """
     sides = checks.sides("size", size) or (SIZE, SIZE)
     source = check_file(path, model, direction)

@@ -35,7 +35,8 @@ def export_onnx(
         ExportError: the file answers otherwise than Keras.
 
     Example:
-        >>> keras_style.export.export_onnx(gan.generator_a2b, "a2b.onnx")
+        >>> keras_style.export.export_onnx("satellite_to_relief", "relief.onnx")
+        PosixPath('relief.onnx')
     """
     sides = checks.sides("size", size)
     source = check_file(path, model, direction)

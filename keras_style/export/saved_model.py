@@ -53,7 +53,7 @@ def export_saved_model(
         model: a generator (a Keras model, images (B, H, W, 3) in [-1, 1] to the same), a `CycleGAN`, a
             `keras_style.Stylizer`, or whatever `keras_style.models.open_generator` takes: the name of a preset, the
             directory of a preset or of a run, a file.
-        directory: of the model, that is MODELS/NAME; its versions are in it. It is made; its parent must exist.
+        directory: of the model, that is MODELS/NAME; its versions are in it. It is made, with its parents.
         version: a number from 1 on that is not there yet; None means the largest there is, plus one.
         direction: "a2b" or "b2a", for a model that holds both.
         size: pixels, one number or (height, width): all tensors have this size, encoded images are resized to it, and
@@ -73,15 +73,16 @@ def export_saved_model(
         The directory of the new version.
 
     Raises:
-        MissingFileError: the model or the parent of the directory does not exist.
+        MissingFileError: the model does not exist.
         InputError: an argument is not as above, the version exists, or the disk refuses.
         WeightsError: weights are damaged.
         ExportError: the exported graph answers otherwise than Keras.
 
     Example:
-        >>> keras_style.export_saved_model(gan.generator_a2b, "models/a2b")
-        PosixPath('models/a2b/1')
+        >>> keras_style.export_saved_model("satellite_to_relief", "models/relief")
+        PosixPath('models/relief/1')
         >>> keras_style.export_saved_model(keras_style.Stylizer(size=256, steps=100), "models/gatys")
+        PosixPath('models/gatys/1')
     """
     checks.choice("direction", direction, DIRECTIONS)
     fixed = checks.sides("size", size)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_style.export.decoding import decode
+from keras_style.export.decoding import decode, to_float
 from keras_style.export.graph_checks import refuse_unless
 from keras_style.export.limits import Limits
 from keras_style.internal.tensorflow import tf
@@ -177,7 +177,7 @@ def _checked_tensor(images: Any, name: str, shape: tuple[int | None, ...], limit
 
 def _to_float(images: Any, name: str) -> Any:
     if images.dtype == tf.uint8:
-        return tf.cast(images, tf.float32) / 255
+        return to_float(images)
     least, most = tf.reduce_min(images), tf.reduce_max(images)
     refusal = [f"{name}: values from ", least, " to ", most, "; expected [0, 1]"]
     return refuse_unless((least >= 0) & (most <= 1), refusal, images)

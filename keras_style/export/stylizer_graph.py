@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_style.backbones.backbone import IMAGE, Backbone, Rescaled
-from keras_style.checks import INITS
 from keras_style.errors import InputError
+from keras_style.export.exportable import check_stylizer
 from keras_style.images import MIN_SIDE, color, smoothing
 from keras_style.images.resize_graph import fitted_size, resize, scaled_alike
 from keras_style.internal.tensorflow import keras, tf
@@ -64,14 +64,13 @@ def stylizer_graph(stylizer: Stylizer) -> StylizerGraph:
             optimizer other than a plain Adam.
 
     Example:
+        >>> from keras_style.export.stylizer_graph import stylizer_graph
+        >>> content, style = (keras_style.images.load(file) for file in ("photo.jpg", "painting.png"))
         >>> graph = stylizer_graph(keras_style.Stylizer(method="gatys", size=256, steps=100))
         >>> picture = graph(content, style, graph.steps)
     """
     variant = stylizer.numbers
-    if not isinstance(variant.init, str) or variant.init not in INITS:
-        raise InputError(f"init is an image, which an export cannot start from; expected one of {', '.join(INITS)}")
-    if stylizer.style_blend is not None and len(stylizer.style_blend) != 1:
-        raise InputError(f"style_blend has {len(stylizer.style_blend)} weights; an export takes one style")
+    check_stylizer(stylizer)
     schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes)  # refuses what fits no size
     backbone = load_backbone(variant)
     optimizer = ImageOptimizer(backbone, Objective(stylizer.blend.terms(), variant.balance), variant.optimizer)

@@ -66,8 +66,10 @@ def verify(
         ExportError: the graph does not run there, or answers otherwise.
 
     Example:
-        >>> print(keras_style.export.verify("models/a2b/1", gan.generator_a2b, ["photo.jpg"]))
-        1 pictures, largest difference: serving_default 0, serving_uint8 0.002, serving_bytes 0.002
+        >>> keras_style.export_saved_model("satellite_to_relief", "models/relief")
+        PosixPath('models/relief/1')
+        >>> print(keras_style.export.verify("models/relief/1", "satellite_to_relief", ["photo.jpg"]))
+        1 pictures, largest difference: serving_default ..., serving_uint8 0.002, serving_bytes 0.002
     """
     directory = Path(directory)
     if not (directory / "saved_model.pb").is_file():

@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.writing import check_writable
+from keras_style.internal import directories
 
 
 def is_picture(path: str) -> bool:
@@ -72,8 +73,9 @@ def targets(sources: Sequence[Path], output: Path, *, single: bool) -> list[Path
     if single and output.suffix and not output.is_dir():
         check_writable(output)
         return [output]
-    if not output.is_dir() and (output.exists() or output.suffix.lower() in PICTURES or not output.parent.is_dir()):
-        raise InputError(f"output is {output}; expected a directory for {len(sources)} pictures, whose parent exists")
+    if not output.is_dir() and (output.exists() or output.suffix.lower() in PICTURES):
+        raise InputError(f"output is {output}; expected a directory for {len(sources)} pictures")
+    directories.check(output, "output")
     names = [f"{source.stem}.png" for source in sources]
     check_distinct([str(source) for source in sources], names)
     return [output / name for name in names]

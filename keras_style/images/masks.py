@@ -63,6 +63,7 @@ def load(masks: Masks, height: int, width: int, name: str = "content_masks") -> 
             pixel, a region is empty, or two regions overlap.
 
     Example:
+        >>> from keras_style.images import masks
         >>> sky = np.arange(40)[:, None] < np.full(60, 15)
         >>> {region: float(weights.mean()) for region, weights in masks.load({"sky": sky}, 20, 30).items()}
         {'sky': 0.375, 'uncovered': 0.625}

@@ -46,8 +46,10 @@ def smooth(picture: tf.Tensor, photograph: tf.Tensor, radius: int | None = None,
         InputError: the shapes differ, or an argument out of range.
 
     Example:
-        >>> from keras_style.images.smoothing import smooth
-        >>> smoothed = smooth(picture, photograph).numpy()
+        >>> from keras_style.images import smoothing
+        >>> photograph = keras_style.images.load("photo.jpg")
+        >>> painted = keras_style.transfer(photograph, "painting.png", size=max(photograph.shape)).array
+        >>> smoothed = smoothing.smooth(painted, photograph).numpy()
     """
     if not tf.TensorShape(picture.shape).is_compatible_with(photograph.shape):
         raise InputError(

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from keras_style import checks
-from keras_style.errors import InputError, MissingFileError, StyleError
+from keras_style.errors import InputError, StyleError
+from keras_style.internal import directories
 
 LARGEST = 2**63 - 1
 LEFTOVER_SECONDS = 24 * 3600  # of a directory that another machine may still be writing
@@ -74,7 +75,7 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
     integer for a name, and the next call removes them. Several processes may publish at once.
 
     Args:
-        directory: MODELS/NAME, which is made; its parent must exist.
+        directory: MODELS/NAME, which is made with its parents.
         version: the new number; None means the largest there is, plus one.
         write: fills an empty directory, whose name will change.
 
@@ -82,13 +83,12 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
         The directory of the version.
 
     Raises:
-        MissingFileError: the parent of the directory does not exist.
         InputError: the version exists, or the directory cannot be written.
     """
     directory = Path(directory)
     check_new(directory, version)
+    made = directories.make(directory)
     try:
-        directory.mkdir(exist_ok=True)
         _remove_leftovers(directory)
         with _unfinished(directory) as (folder, unlock):
             write(folder)
@@ -99,20 +99,21 @@ def publish(directory: str | os.PathLike[str], version: int | None, write: Calla
         raise
     except OSError as error:
         raise InputError(f"{directory} cannot be written: {error.strerror or error}") from error
+    finally:
+        directories.remove_empty(made)  # where nothing was published
 
 
 def check_new(directory: Path, version: int | None) -> None:
     """Check that `publish` can make this version, before the long work that fills it.
 
     Raises:
-        MissingFileError, InputError: as `publish`.
+        InputError: as `publish`.
     """
     if version is not None and checks.whole("version", version, 1, LARGEST) in (
         versions(directory) if directory.is_dir() else ()
     ):
         raise _exists(directory, version)
-    if not directory.parent.is_dir():
-        raise MissingFileError(f"no such directory: {directory.parent}; expected one to make {directory.name} in")
+    directories.check(directory)
 
 
 def _exists(directory: Path, version: int) -> InputError:

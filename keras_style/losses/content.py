@@ -24,8 +24,9 @@ class ContentLoss(FeatureLoss):
         InputError: an unknown normalization, or features of different sizes.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.ContentLoss(normalization="paper")
-        >>> loss(content_features, image_features)
+        >>> loss(style, image)
 
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 1.
     """

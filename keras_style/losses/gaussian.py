@@ -90,8 +90,9 @@ class GaussianKLLoss(GaussianLoss):
         InputError: an epsilon below 1e-4.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.GaussianKLLoss()
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Kullback & Leibler, "On Information and Sufficiency", Annals of Mathematical Statistics 1951.
     """
@@ -125,8 +126,9 @@ class GaussianRenyiLoss(GaussianLoss):
         InputError: an alpha of 0, of 1 or outside, or an epsilon below 1e-4.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.GaussianRenyiLoss(alpha=0.5)
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: van Erven & Harremoës, "Rényi Divergence and Kullback-Leibler Divergence", IEEE Transactions on
     Information Theory 2014; the closed form is in Gil et al., "Rényi divergence measures for commonly used univariate

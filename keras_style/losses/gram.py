@@ -43,8 +43,9 @@ class GramLoss(FeatureLoss):
         InputError: an unknown normalization.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.GramLoss(normalization="paper")
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3-5.
     """

@@ -33,8 +33,9 @@ class HistogramLoss(FeatureLoss):
         InputError: bins are not a whole number from 2 to 65536.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.HistogramLoss(bins=256)
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Risser et al., "Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram
         Losses", 2017, §4.3.

@@ -29,8 +29,9 @@ class JensenShannonLoss(DistributionLoss):
         InputError: `bins` out of range.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.JensenShannonLoss()
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Lin, "Divergence Measures Based on the Shannon Entropy", IEEE Trans. Inf. Theory 37(1), 1991, eq. 4.1.
     """

@@ -49,9 +49,11 @@ class MattingLaplacianLoss(FeatureLoss):
             photograph smaller than a window.
 
     Example:
+        >>> photograph = keras_style.images.load("photo.jpg")
         >>> loss = keras_style.losses.MattingLaplacianLoss(photograph)
-        >>> loss(images, images)
-        >>> keras_style.Term(MattingLaplacianLoss(normalization="mean"), "image", weight=1e4, target="content")
+        >>> loss(photograph[None], photograph[None])
+        >>> mean = keras_style.losses.MattingLaplacianLoss(normalization="mean")
+        >>> keras_style.Term(mean, "image", weight=1e4, target="content")
 
     Reference: Luan et al., "Deep Photo Style Transfer", CVPR 2017, eq. 2; Levin et al., "A Closed-Form Solution to
     Natural Image Matting", PAMI 2008, eq. 12; without a matrix as in He et al., "Fast Matting Using Large Kernel

@@ -46,8 +46,9 @@ class MMDLoss(FeatureLoss):
         InputError: an argument is not what was expected.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.MMDLoss(kernel="gaussian")
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017; Gretton et al., "A Kernel Two-Sample Test",
         JMLR 2012, §6 (the linear-time estimate).

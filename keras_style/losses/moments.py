@@ -28,8 +28,9 @@ class MomentsLoss(FeatureLoss):
         InputError: an epsilon below 1e-12.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.MomentsLoss()
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Li et al., "Demystifying Neural Style Transfer", IJCAI 2017, "BN statistics matching".
     """

@@ -33,8 +33,9 @@ class SlicedWassersteinLoss(FeatureLoss):
         InputError: an argument is not what was expected.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.SlicedWassersteinLoss(projections=32)
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", 2015; Heitz et al., "A Sliced
         Wasserstein Loss for Neural Texture Synthesis", CVPR 2021.

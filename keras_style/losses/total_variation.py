@@ -25,6 +25,7 @@ class TotalVariationLoss(FeatureLoss):
         InputError: an exponent below 1, or images smaller than 2 x 2.
 
     Example:
+        >>> image = keras_style.images.load("photo.jpg")[None]
         >>> keras_style.losses.TotalVariationLoss()(image, image)
 
     Reference: Mahendran & Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, eq. 2.

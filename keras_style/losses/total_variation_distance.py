@@ -26,8 +26,9 @@ class TotalVariationDistanceLoss(DistributionLoss):
         InputError: `bins` out of range.
 
     Example:
+        >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
         >>> loss = keras_style.losses.TotalVariationDistanceLoss()
-        >>> loss(style_features, image_features)
+        >>> loss(style, image)
 
     Reference: Levin, Peres & Wilmer, "Markov Chains and Mixing Times", AMS 2009, proposition 4.2.
     """

@@ -66,7 +66,7 @@ class CycleGAN(keras.Model):
         >>> gan = keras_style.models.CycleGAN(generator="resnet_9", filters=64)
         >>> gan.compile()
         >>> gan.fit(keras_style.data.unpaired("trainA", "trainB"), epochs=200)
-        >>> painted = gan.translate(photographs, direction="a2b")
+        >>> painted = gan.translate("photo.jpg", direction="a2b")
 
     Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
     equations 1 to 3 and section 4; identity: section 5.2; order of updates: `models/cycle_gan_model.py` of
@@ -401,7 +401,7 @@ class CycleGAN(keras.Model):
 
         Example:
             >>> gan = keras_style.models.CycleGAN.from_preset("satellite_to_relief")
-            >>> gan.translate("satellite.png").shape
+            >>> relief = gan.translate("satellite.png")
         """
         description, files = preset_files.load(preset)
         names = [generator_name(direction) for direction in DIRECTIONS]
@@ -417,7 +417,7 @@ class CycleGAN(keras.Model):
         """Write the generators as a preset that `from_preset` opens, and that can be put on the Hub as it is.
 
         Args:
-            directory: made if it does not exist, its parent must; it may not hold a preset.
+            directory: made if it does not exist, with its parents; it may not hold a preset.
             summary: a line about what it does.
             card: the model card, Markdown, written to `README.md`: data, license, training, scores.
 

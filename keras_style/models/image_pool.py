@@ -34,8 +34,9 @@ class ImagePool(keras.layers.Layer):
             those of the stored ones.
 
     Example:
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
         >>> pool = keras_style.models.ImagePool(50, seed=0)
-        >>> scores = discriminator(pool(fake_images))
+        >>> scores = keras_style.models.PatchDiscriminator(seed=0)(pool(images))
 
     Reference: Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial Training", CVPR
     2017, section 2.3; the rule: `util/image_pool.py` of junyanz/pytorch-CycleGAN-and-pix2pix.

@@ -36,6 +36,7 @@ class PatchDiscriminator(ImageNetwork):
             runs, `tf.errors.InvalidArgumentError` then.
 
     Example:
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
         >>> scores = keras_style.models.PatchDiscriminator(seed=0)(images)
 
     Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, sections

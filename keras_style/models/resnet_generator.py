@@ -38,8 +38,9 @@ class ResNetGenerator(ImageNetwork):
             runs, `tf.errors.InvalidArgumentError` then.
 
     Example:
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
         >>> generator = keras_style.models.ResNetGenerator(blocks=6, seed=0)
-        >>> painted = generator(photographs)
+        >>> painted = generator(images)
 
     Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017,
     section 7.2; Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV 2016.

@@ -55,7 +55,9 @@ class Strips:
         InputError: the generator has layers of other kinds.
 
     Example:
-        >>> Strips(generator, rows=256)(picture)
+        >>> from keras_style.models.strips import Strips
+        >>> generator = keras_style.models.open_generator("satellite_to_relief")
+        >>> Strips(generator, rows=256)(keras_style.images.load("satellite.png"))
     """
 
     def __init__(self, generator: Any, rows: int) -> None:

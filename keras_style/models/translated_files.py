@@ -9,6 +9,7 @@ import numpy as np
 from keras_style import checks, images
 from keras_style.checks import DIRECTIONS
 from keras_style.images import folders
+from keras_style.internal import directories
 
 
 def translate_files(
@@ -27,7 +28,7 @@ def translate_files(
 
     Args:
         pictures: pictures, or folders of them.
-        output: the picture, or a directory for several, which is made if its parent exists.
+        output: the picture, or a directory for several, which is made with its parents.
         model: a preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors): anything that
             `keras_style.models.open_generator` opens.
         direction: "a2b" or "b2a", of a model that holds both.
@@ -55,7 +56,7 @@ def translate_files(
 
     generator = open_generator(model, direction)
     if targets[0].parent == place:
-        place.mkdir(exist_ok=True)
+        directories.make(place, "output")
     for first in range(0, len(sources), batch_size):
         some = slice(first, first + batch_size)
         translated = translate(generator, sources[some], batch_size, tile=tile)

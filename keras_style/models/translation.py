@@ -68,7 +68,8 @@ def translate(
             than it was asked in, or has layers that cannot be computed in strips, with a tile.
 
     Example:
-        >>> painted = keras_style.models.translate(generator, "photo.jpg")
+        >>> generator = keras_style.models.open_generator("satellite_to_relief")
+        >>> relief = keras_style.models.translate(generator, "satellite.png")
     """
     batch_size = checks.whole("batch_size", batch_size, 1, 10**6)
     jit_compile = checks.truth("jit_compile", jit_compile)

@@ -37,8 +37,9 @@ class UNetGenerator(ImageNetwork):
             runs, `tf.errors.InvalidArgumentError` then.
 
     Example:
-        >>> generator = keras_style.models.UNetGenerator(size=256, seed=0)
-        >>> painted = generator(photographs)
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (1, 128, 128, 3)).astype("float32")
+        >>> generator = keras_style.models.UNetGenerator(size=128, seed=0)
+        >>> painted = generator(images)
 
     Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, section
     6.1.1.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_style.errors import CheckpointError
-from keras_style.internal import saved_state
+from keras_style.internal import directories, saved_state
 
 FILE = "checkpoint.npz"
 
@@ -37,17 +37,14 @@ class Checkpoint:
     """One file in a directory of its own, replaced atomically.
 
     Args:
-        directory: made if it does not exist; its parent must.
+        directory: made if it does not exist, with its parents.
         arguments: what the picture depends on, as JSON values; a checkpoint with other ones is refused.
     """
 
     def __init__(self, directory: str | Path, arguments: Mapping[str, Any]):
         self.path = Path(directory) / FILE
         self.arguments = json.loads(json.dumps(arguments))
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"checkpoint: {directory} cannot be made a directory ({error.strerror})") from None
+        directories.make(directory, "checkpoint", CheckpointError)
 
     def load(self) -> State | None:
         """The saved state; None if nothing was saved yet.

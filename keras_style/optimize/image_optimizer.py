@@ -61,8 +61,12 @@ class ImageOptimizer:
             pairs, which it would always meet again.
 
     Example:
+        >>> photo, painting = (keras_style.images.load(file) for file in ("photo.jpg", "painting.png"))
+        >>> gram = keras_style.losses.GramLoss()
+        >>> objective = keras_style.Objective([keras_style.Term(gram, layer="block3_conv1", target="style")])
+        >>> backbone = keras_style.backbones.get("vgg16_bsds500")
         >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
-        >>> optimizer.minimize(content, content=content, style=style, steps=100).image
+        >>> picture = optimizer.minimize(photo, content=photo, style=painting, steps=100).image
 
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, §2.3.
     """

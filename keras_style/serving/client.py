@@ -86,11 +86,14 @@ class StyleClient(Endpoint):
             MissingFileError, InputError: `style` or another argument is not as above.
 
         Example:
-            >>> for path, answer in zip(paths, client.stylize_many(paths), strict=True):
-            ...     if isinstance(answer, keras_style.errors.StyleError):
-            ...         print(path, answer)
-            ...     else:
-            ...         answer.save(f"out/{path.stem}.png")
+            >>> from pathlib import Path
+            >>> paths = sorted(Path("photographs").iterdir())
+            >>> with keras_style.serving.StyleClient("localhost:8500", model="a2b") as client:
+            ...     for path, answer in zip(paths, client.stylize_many(paths), strict=True):
+            ...         if isinstance(answer, keras_style.errors.StyleError):
+            ...             print(path, answer)
+            ...         else:
+            ...             answer.save(f"{path.stem}.png")
         """
         style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
         return self._stream(contents, style, steps, concurrency, return_exceptions)

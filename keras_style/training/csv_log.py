@@ -21,6 +21,9 @@ class CSVLog(keras.callbacks.Callback):
         path: of the file; its directory must exist.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.CSVLog("log.csv")])
     """
 

@@ -28,8 +28,10 @@ class PooledFeatures:
         layer: its layer, after the ReLU.
 
     Example:
+        >>> from keras_style.training.distribution_metrics import PooledFeatures
         >>> features = PooledFeatures(keras_style.backbones.get("vgg16_bsds500"), "block4_conv3")
-        >>> kid(features(painted), features(paintings))
+        >>> one, other = np.random.default_rng(0).random((2, 4, 64, 64, 3), "float32")
+        >>> keras_style.training.kid(features(one), features(other))
     """
 
     def __init__(self, backbone: Backbone, layer: str) -> None:

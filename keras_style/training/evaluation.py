@@ -10,7 +10,7 @@ import numpy as np
 from keras_style import backbones, checks, images
 from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
-from keras_style.internal import atomic_files
+from keras_style.internal import atomic_files, directories
 from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file
 from keras_style.models.loading.generator_file import generator_name
@@ -53,7 +53,7 @@ class Evaluation(keras.callbacks.Callback):
         test_a: images of domain A, as `keras_style.data.unpaired` takes them, or a list of arrays; at least 2.
         test_b: images of domain B, likewise.
         directory: where the best generators are kept, as `generator_a2b.keras` and `generator_b2a.keras`, with their
-            epoch and KID in `best.json`; made if it does not exist, its parent must. None: they are not kept.
+            epoch and KID in `best.json`; made if it does not exist, with its parents. None: they are not kept.
         every: epochs between two evaluations; the last epoch is always evaluated.
         image_size: pixels; test images become squares of this side, as in the original's test. None: they keep their
             sizes. Not used for lists of arrays.
@@ -66,6 +66,9 @@ class Evaluation(keras.callbacks.Callback):
         MissingFileError, InputError: an argument is something else than expected.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> evaluation = keras_style.training.Evaluation("testA", "testB", "best", image_size=256)
         >>> history = gan.fit(data, epochs=200, callbacks=[evaluation]).history
         >>> history["kid_a2b"]
@@ -107,7 +110,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.directory:
-            self.directory.mkdir(exist_ok=True)
+            directories.make(self.directory)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs

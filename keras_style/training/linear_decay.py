@@ -25,6 +25,9 @@ class LinearDecay(keras.callbacks.Callback):
         InputError: an argument that is no whole number, `start` after the end, or a rate with a schedule of its own.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.LinearDecay(start=100)])
 
     Reference: Zhu et al., CycleGAN, ICCV 2017, section 7.1; `get_scheduler` in `models/networks.py` of

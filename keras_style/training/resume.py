@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.errors import CheckpointError, InputError
-from keras_style.internal import saved_state
+from keras_style.internal import directories, saved_state
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.training import optimizers
 
@@ -35,7 +35,7 @@ class Resume(keras.callbacks.Callback):
     It works with any Keras model that is built before `fit`.
 
     Args:
-        directory: holds the state, in one file; made if it does not exist, its parent must.
+        directory: holds the state, in one file; made if it does not exist, with its parents.
         every: "epoch", or a number of steps, after which the state is saved besides; only for data with a `position`.
         data: what `fit` is given. None: what the model says, as `CycleGAN` does.
 
@@ -44,7 +44,10 @@ class Resume(keras.callbacks.Callback):
         CheckpointError: the state cannot be read or written, or is that of another training.
 
     Example:
-        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Resume("backup", every=1000)])
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
+        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Resume("run/backup", every=1000)])
     """
 
     def __init__(self, directory: str | Path, every: int | str = "epoch", data: Any = None) -> None:
@@ -66,10 +69,7 @@ class Resume(keras.callbacks.Callback):
         for optimizer in optimizers.of(self.model).values():
             if not optimizer.built:
                 optimizer.build(self.model.trainable_variables)
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"{self.path.parent} cannot be made a directory ({error.strerror})") from None
+        directories.make(self.path.parent, "directory", CheckpointError)
         self.identity = _identity(self.model, self.data)
         self.epoch: int | None = None  # the one that comes next, or is under way; none has begun
         self.step = 0

@@ -11,8 +11,8 @@ import yaml
 
 from keras_style import checks
 from keras_style.checks import DIRECTIONS, Verbosity
-from keras_style.errors import CheckpointError, InputError, MissingFileError
-from keras_style.internal import atomic_files, saved_state
+from keras_style.errors import CheckpointError, InputError
+from keras_style.internal import atomic_files, directories, saved_state
 from keras_style.training import config
 
 if TYPE_CHECKING:
@@ -97,20 +97,21 @@ def train(
     Args:
         configuration: a YAML file (configs/cyclegan/ has some), or a mapping of the same form; see
             `keras_style.training.config`.
-        directory: directory of the run; made if it does not exist, but its parent must. None: `runs/NAME` in the
-            current directory, where NAME is that of the file.
+        directory: directory of the run; made with its parents if it does not exist. None: `runs/NAME` in the current
+            directory, where NAME is that of the file.
         overrides: other values, each "section.name=value"; they win over the configuration.
         verbose: 0: print nothing; 1: a progress bar, or a line per epoch where no bar can be shown; "auto": a bar if it
             can be shown.
 
     Raises:
-        MissingFileError: the configuration, a folder of images or the parent of the directory does not exist.
+        MissingFileError: the configuration or a folder of images does not exist.
         InputError: something in the configuration is not what was expected, or the directory holds something else.
         CheckpointError: the directory holds the training of another configuration.
 
     Example:
-        >>> result = keras_style.training.train("configs/cyclegan/horse2zebra.yaml", directory="runs/horses")
-        >>> result.gan.translate("horse.jpg")
+        >>> folders = {"train_a": "trainA", "train_b": "trainB", "test_a": "testA", "test_b": "testB"}
+        >>> result = keras_style.training.train({"data": folders}, directory="runs/horses")
+        >>> result.gan.translate("photo.jpg")
     """
     began = time.perf_counter()
     given = config.load(configuration, overrides)
@@ -134,7 +135,7 @@ def train(
     callbacks = assemble.callbacks(given, place, size)
     resume = callbacks[-1]
     assert isinstance(resume, Resume)
-    _claim(place, full, default=directory is None)
+    _claim(place, full)
     progress = TrainingProgress(resume, data.steps_per_epoch, verbose)
     interrupt = StopAtInterrupt(resume, data.steps_per_epoch)
     stopped = False
@@ -166,15 +167,12 @@ def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path 
             raise InputError("directory is None with a mapping as configuration; expected a path")
         return Path("runs", Path(configuration).stem)
     place = Path(directory)
-    if not place.absolute().parent.is_dir():
-        raise MissingFileError(f"directory: no such directory: {place.absolute().parent}")
+    directories.check(place)
     return place
 
 
 def _compare(place: Path, full: Mapping[str, Any]) -> None:
     """Raise unless the directory is new, empty, or that of this very training."""
-    if place.exists() and not place.is_dir():
-        raise InputError(f"directory: {place} is a file; expected a directory")
     try:
         before = _flat(yaml.safe_load((place / CONFIG).read_text("utf-8")))
     except FileNotFoundError:
@@ -196,9 +194,9 @@ def _compare(place: Path, full: Mapping[str, Any]) -> None:
         )
 
 
-def _claim(place: Path, full: Mapping[str, Any], default: bool) -> None:
+def _claim(place: Path, full: Mapping[str, Any]) -> None:
+    directories.make(place)
     try:
-        place.mkdir(parents=default, exist_ok=True)
         text = yaml.safe_dump(dict(full), sort_keys=False, allow_unicode=True)
         atomic_files.write_bytes(place / CONFIG, text.encode())
     except OSError as error:

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_style import checks, images
 from keras_style.errors import InputError
+from keras_style.internal import directories
 from keras_style.internal.tensorflow import keras
 from keras_style.training import held_out
 from keras_style.training.held_out import Pictures
@@ -27,7 +28,7 @@ class Samples(keras.callbacks.Callback):
     Files are called `epoch_0001.png` and `step_00000100.png`, epochs and steps being counted from 1.
 
     Args:
-        directory: of the grids; made if it does not exist, its parent must.
+        directory: of the grids; made if it does not exist, with its parents.
         images_a: images of domain A, as `keras_style.data.unpaired` takes them, or a list of arrays.
         images_b: images of domain B, likewise.
         count: rows; from a larger collection, images at equal distances.
@@ -41,6 +42,9 @@ class Samples(keras.callbacks.Callback):
         MissingFileError, InputError: an argument is something else than expected.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Samples("samples", "testA", "testB")])
     """
 
@@ -66,7 +70,7 @@ class Samples(keras.callbacks.Callback):
         self.b = held_out.read("images_b", images_b, image_size, count)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.directory.mkdir(exist_ok=True)
+        directories.make(self.directory)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.early = self.early if epoch == 0 else set()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_style import images
+from keras_style.internal import directories
 from keras_style.internal.tensorflow import keras, tf
 
 _v1 = tf.compat.v1
@@ -24,9 +25,12 @@ class TensorBoardLog(keras.callbacks.Callback):
     The horizontal axis is the epoch, counted from 1. Put it after the callbacks that add logs.
 
     Args:
-        directory: of the files; made if it does not exist, its parent must.
+        directory: of the files; made if it does not exist, with its parents.
 
     Example:
+        >>> gan = keras_style.models.CycleGAN()
+        >>> gan.compile()
+        >>> data = keras_style.data.unpaired("trainA", "trainB")
         >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.TensorBoardLog("tensorboard")])
     """
 
@@ -37,7 +41,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.writer is None:
-            self.directory.mkdir(exist_ok=True)
+            directories.make(self.directory)
             number = len(list(self.directory.glob("events.out.tfevents.*")))  # TensorBoard reads in the order of names
             path = self.directory / f"events.out.tfevents.{number:010d}.keras_style"
             self.writer = tf.io.TFRecordWriter(str(path))

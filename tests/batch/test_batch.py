@@ -185,11 +185,9 @@ def test_files_appear_whole(memory, tmp_path):
     assert local.names() == {"sub/a.png"} and local.read("sub/a.png") == b"whole" and local.read("b") is None
 
 
-def test_a_folder_is_made_but_not_its_parent(tmp_path):
-    Folder(*resolved("output", tmp_path / "new")).make()
-    assert (tmp_path / "new").is_dir()
-    with pytest.raises(MissingFileError, match=r"output: no such directory: .*/no"):
-        Folder(*resolved("output", tmp_path / "no" / "new")).make()
+def test_a_folder_is_made_with_its_parents(tmp_path):
+    Folder(*resolved("output", tmp_path / "some" / "new")).make()
+    assert (tmp_path / "some" / "new").is_dir()
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file cannot be made a directory"):
         Folder(*resolved("output", tmp_path / "file")).make()
@@ -468,7 +466,7 @@ def batch(capsys, *arguments):
         (["photos", "out", "--model", "MODEL", "--workers", "0"], "workers is 0"),
         (["photos", "out", "--model", "MODEL", "--threads", "0"], "threads is 0"),
         (["photos", "out", "--model", "MODEL", "--gpus", "-1"], "gpus is -1"),
-        (["photos", "no/out", "--model", "MODEL"], "output: no such directory"),
+        (["photos", "photos/b.PNG/out", "--model", "MODEL"], "b.PNG/out cannot be made a directory"),
         (["nowhere", "out", "--model", "MODEL"], "no such file or folder: nowhere"),
         (["photos", "photos/out", "-r", "--model", "MODEL"], "where the pictures are"),
     ],

@@ -81,7 +81,7 @@ def test_one_picture_to_a_directory_that_is_there(preset, photographs, tmp_path,
         (["missing.png", "-o", "out.png", "-m", "x"], "no such file or folder: missing.png"),
         ([".", "-o", "out", "-m", "x"], "holds no picture"),
         (["photographs", "-o", "out.png", "-m", "x"], "expected a directory for 3 pictures"),
-        (["photographs", "-o", "no/out", "-m", "x"], "whose parent exists"),
+        (["photographs", "-o", "photographs/one.png/out", "-m", "x"], "out cannot be made a directory"),
         (["photographs/one.png", "-o", "no/out.png", "-m", "x"], "no/out.png"),
         (
             ["photographs/one.png", "photographs", "-o", "out", "-m", "x"],

@@ -14,7 +14,7 @@ from PIL import Image
 
 from keras_style import images
 from keras_style.errors import InputError
-from keras_style.export.decoding import decode
+from keras_style.export.decoding import decode, to_float
 from keras_style.export.limits import Limits
 from keras_style.internal.tensorflow import tf
 
@@ -189,3 +189,12 @@ def check_refused_or_read(read, file: bytes) -> None:
         return
     assert image.shape[0] * image.shape[1] <= LIMITS.max_pixels
     assert image.min() >= 0 and image.max() <= 1
+
+
+@pytest.mark.parametrize(("largest", "dtype"), [(255, np.uint8), (65535, np.uint16)])
+def test_levels_become_the_floats_of_numpy_in_an_optimized_graph(largest, dtype):
+    """Where TensorFlow makes a product of the division, half of them are a bit off, and a long optimization another."""
+    levels = np.arange(largest + 1).astype(dtype)
+    signature = [tf.TensorSpec([None], dtype)]
+    divided = tf.function(lambda pixels: to_float(pixels, largest), input_signature=signature, autograph=False)(levels)
+    np.testing.assert_array_equal(divided, levels.astype(np.float32) / largest)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from running import listing
 
-from keras_style.errors import InputError, MissingFileError, WeightsError
+from keras_style.errors import InputError, WeightsError
 from keras_style.internal import version_folders
 from keras_style.internal.version_folders import publish
 
@@ -110,11 +110,10 @@ def test_what_is_no_version(tmp_path, version):
 
 
 def test_mistakes_leave_nothing(tmp_path):
-    with pytest.raises(MissingFileError, match="no such directory"):
-        publish(tmp_path / "no" / "model", None, write)
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file cannot be written"):
-        publish(tmp_path / "file", None, write)
+    for directory in ("file", "file/model"):
+        with pytest.raises(InputError, match=r"cannot be made a directory \(.*file is a file\)"):
+            publish(tmp_path / directory, None, write)
     assert listing(tmp_path) == ["file"]
 
     def fails(folder):
@@ -122,8 +121,12 @@ def test_mistakes_leave_nothing(tmp_path):
         raise WeightsError("broken")
 
     with pytest.raises(WeightsError):
-        publish(tmp_path / "model", None, fails)
-    assert listing(tmp_path / "model") == []
+        publish(tmp_path / "some" / "model", None, fails)
+    assert listing(tmp_path) == ["file"]
+
+
+def test_parents_are_made(tmp_path):
+    assert publish(tmp_path / "some" / "model", None, write) == tmp_path / "some" / "model" / "1"
 
 
 def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tmp_path):

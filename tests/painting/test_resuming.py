@@ -274,7 +274,7 @@ def test_a_damaged_checkpoint_is_refused(photograph, painting, checkpoint_file, 
 
 def test_a_directory_that_cannot_be_made_is_refused(photograph, painting, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    for directory in (tmp_path / "missing" / "run", tmp_path / "file"):
+    for directory in (tmp_path / "file" / "run", tmp_path / "file"):
         with pytest.raises(CheckpointError, match="cannot be made a directory"):
             transfer(photograph, painting, **FAST, checkpoint=directory)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_style.errors import InputError, MissingFileError
+from keras_style.errors import InputError
 
 FILE = Path(__file__).parents[2] / "examples" / "prepare_satellite_relief.py"
 FOLDERS = ("trainA", "trainB", "testA", "testB")
@@ -156,8 +156,10 @@ def test_an_interrupted_run_leaves_nothing(program, rasters, tmp_path):
 
 
 def test_mistakes(program, rasters, tmp_path, monkeypatch, capsys):
-    with pytest.raises(MissingFileError, match=r"no such directory: .*nowhere"):
-        program.prepare(tmp_path / "nowhere" / "set", rasters=rasters)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"set cannot be made a directory \(.*file is a file\)"):
+        program.prepare(tmp_path / "file" / "set", rasters=rasters)
+    (tmp_path / "file").unlink()
     with pytest.raises(InputError, match="size is 8; expected a whole number from 16"):
         program.prepare(tmp_path / "set", size=8, rasters=rasters)
     with pytest.raises(InputError, match="size is 240: no crop of trainA"):  # wider than a strip

@@ -253,6 +253,9 @@ def test_bad_arguments_are_refused(every, tmp_path):
         Resume(tmp_path, every=every)
 
 
-def test_a_missing_parent_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="cannot be made a directory"):
-        train(tmp_path / "missing" / "state")
+def test_missing_parents_are_made_and_a_file_is_refused(tmp_path):
+    train(tmp_path / "run" / "backup")
+    state = tmp_path / "run" / "backup" / "state.npz"
+    assert state.is_file()
+    with pytest.raises(CheckpointError, match=r"cannot be made a directory \(Not a directory\)"):
+        train(state / "backup")

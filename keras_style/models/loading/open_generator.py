@@ -29,8 +29,8 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
         InputError: it is none of these, or a file that cannot be opened.
 
     Example:
-        >>> generator = keras_style.models.open_generator("runs/horses", direction="b2a")
-        >>> keras_style.models.translate(generator, "zebra.jpg")
+        >>> generator = keras_style.models.open_generator("satellite_to_relief", direction="b2a")
+        >>> keras_style.models.translate(generator, "photo.jpg")
     """
     path = generator_file(source, direction)
     if path.name == SAVED_MODEL:

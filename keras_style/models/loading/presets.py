@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_style.errors import InputError, MissingFileError, WeightsError
-from keras_style.internal import atomic_files
+from keras_style.internal import atomic_files, directories
 from keras_style.internal.digests import byte_digest
 
 SHIPPED = Path(__file__).parents[2] / "preset_files"
@@ -25,6 +25,8 @@ def presets() -> dict[str, str]:
     """The presets that come with the package: {name: what it does}.
 
     Example:
+        >>> keras_style.presets()
+        {'satellite_to_relief': 'satellite pictures of coasts (a) to shaded relief (b) and back, ...'}
         >>> gan = keras_style.models.CycleGAN.from_preset("satellite_to_relief")
     """
     return {file.parent.name: _read(file)["summary"] for file in sorted(SHIPPED.glob(f"*/{DESCRIPTION}"))}
@@ -87,7 +89,7 @@ def card(preset: str | Path) -> str:
 
 
 def save(folder: str | Path, description: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
-    """Write a preset, its description last; its directory is made, the parent must exist.
+    """Write a preset, its description last; its directory is made, with its parents.
 
     Raises:
         InputError: the directory holds a preset already, or cannot be made.
@@ -95,8 +97,8 @@ def save(folder: str | Path, description: Mapping[str, Any], files: Mapping[str,
     folder = Path(folder)
     if (folder / DESCRIPTION).exists():
         raise InputError(f"{folder} holds a preset already; expected another directory")
+    directories.make(folder)
     try:
-        folder.mkdir(exist_ok=True)
         for name, data in files.items():
             atomic_files.write_bytes(folder / name, data)
         described = {**description, "sha256": {name: byte_digest(data) for name, data in files.items()}}
