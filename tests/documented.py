@@ -59,7 +59,7 @@ class Block:
 def blocks(path: Path) -> list[Block]:
     """The fenced blocks of a Markdown file, each with the number of its first line."""
     text = path.read_text(encoding="utf-8")
-    found = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.finditer(r"^ *```(\w*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     return [Block(each[1], each[2], text[: each.start(2)].count("\n") + 1) for each in found]
 
 

@@ -29,7 +29,9 @@ from keras_style.serving import AsyncStyleClient, models_config
 
 from tensorflow_serving.config import model_server_config_pb2  # isort: skip
 
-SERVING = Path(__file__).parents[2] / "serving"
+ROOT = Path(__file__).parents[2]
+SERVING = ROOT / "serving"
+MODELS = runpy.run_path(str(ROOT / "export" / "models.py"))
 CONFIG = SERVING / "config"
 MANIFESTS = SERVING / "kubernetes"
 COMPOSE = [SERVING / f"docker-compose{kind}.yml" for kind in ("", ".batching", ".tls")]
@@ -118,10 +120,12 @@ def flags(arguments):
 # Text that protocol buffers read
 
 
-def test_models_config(messages):
-    (model,) = model_config((CONFIG / "models.config").read_text()).model_config_list.config
-    assert (model.name, model.base_path, model.model_platform) == ("a2b", "/models/a2b", "tensorflow")
-    assert model.model_version_policy.latest.num_versions == 2
+def test_models_config_names_what_make_models_makes():
+    found = model_config((CONFIG / "models.config").read_text()).model_config_list.config
+    assert [model.name for model in found] == sorted(MODELS["zoo"]())
+    for model in found:
+        assert (model.base_path, model.model_platform) == (f"/models/{model.name}", "tensorflow")
+        assert model.model_version_policy.latest.num_versions == 2
 
 
 def test_monitoring_config(messages):
@@ -277,8 +281,6 @@ def test_compose_agrees_with_itself_and_with_prometheus():
     assert all(each.endswith(":ro") for each in server["volumes"] + prometheus["volumes"])
     assert {each.rsplit(":", 1)[1] for each in server["ports"]} == {"8500", "8501"}
     assert all(each.startswith("127.0.0.1:") for each in server["ports"] + prometheus["ports"])
-    (model,) = model_config((CONFIG / "models.config").read_text()).model_config_list.config
-    assert model.base_path.startswith("/models/")
     scraped = load(CONFIG / "prometheus.yml")
     assert scraped["scrape_configs"][0]["static_configs"][0]["targets"] == ["tensorflow-serving:8501"]
     for each in prometheus["volumes"]:
@@ -376,6 +378,7 @@ def test_the_pod(manifests):
     assert int(annotations["prometheus.io/port"]) == ports["rest"]
     assert f'path: "{annotations["prometheus.io/path"]}"' in files["monitoring.config"]
     (model,) = model_config(files["models.config"]).model_config_list.config
+    assert model.name in MODELS["zoo"]() and model.base_path == f"/models/{model.name}"
     assert container["startupProbe"]["httpGet"] == {"path": f"/v1/models/{model.name}", "port": "rest"}
     assert container["readinessProbe"]["httpGet"] == {"path": f"/v1/models/{model.name}/metadata", "port": "rest"}
     stop = container["lifecycle"]["preStop"]["exec"]["command"]
