@@ -26,10 +26,10 @@ from keras_style.training import evaluation as evaluation_module
 from keras_style.training.csv_log import CSVLog
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
 from keras_style.training.evaluation import METRICS, PAIRED, Evaluation
-from keras_style.training.stop_at_interrupt import StopAtInterrupt
 from keras_style.training.resume import Resume
 from keras_style.training.run import train
 from keras_style.training.samples import Samples
+from keras_style.training.stop_at_interrupt import StopAtInterrupt
 from keras_style.training.tensorboard_log import TensorBoardLog
 
 STEPS, EPOCHS = 4, 3
