@@ -123,8 +123,8 @@ def train(
     from keras_style.models.loading.generator_file import generator_name
     from keras_style.training import assemble
     from keras_style.training.evaluation import best
-    from keras_style.training.interrupt import StopAtInterrupt, Stopped
     from keras_style.training.resume import Resume
+    from keras_style.training.stop_at_interrupt import StopAtInterrupt, Stopped
     from keras_style.training.training_progress import TrainingProgress
 
     data = assemble.images(given)

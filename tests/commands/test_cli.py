@@ -1,7 +1,6 @@
 """The command `keras-style`: what it writes, prints and returns, and that it offers all that the functions do."""
 
 import functools
-import inspect
 import json
 import re
 import runpy
@@ -24,7 +23,6 @@ from keras_style.painting import methods, texture
 from keras_style.version import __version__
 
 INSTALLED = Path(sys.executable).with_name("keras-style")
-COMMANDS = {"transfer": transfer, "texture": synthesize_texture}
 
 
 @pytest.fixture
@@ -335,77 +333,6 @@ def test_bad_config_ends_in_one_line_without_work(calls, tmp_path, capsys):
     assert (status, out, calls) == (2, "", [])
     (line,) = err.splitlines()
     assert "config.yaml" in line and "unknown 'sise'" in line and "size" in line
-
-
-# Help
-
-
-@pytest.fixture(params=COMMANDS)
-def shown(request, monkeypatch, capsys) -> tuple[str, dict[str, str]]:
-    """A command, and `{option: its line}` in its help."""
-    monkeypatch.setenv("COLUMNS", "1000")
-    status, out, _ = command(capsys, request.param, "--help")
-    assert status == 0
-    lines = (re.search(r"--([a-z-]+)[, ].*", line) for line in out.splitlines())
-    return request.param, {
-        found[1].replace("-", "_"): " ".join(found[0].strip(" │").split()) for found in lines if found
-    }
-
-
-def test_every_parameter_is_an_option(shown):
-    name, lines = shown
-    parameters = inspect.signature(COMMANDS[name]).parameters.values()
-    options = {each.name for each in parameters if each.default is not each.empty}
-    assert set(lines) == options - {"style", "callbacks"} | {"output", "quality", "config", "json", "help"}
-
-
-def test_help_is_the_docstring_with_the_defaults(shown):
-    name, lines = shown
-    docstring = " ".join(inspect.getdoc(COMMANDS[name]).split())
-    told = {}
-    for option, parameter in inspect.signature(COMMANDS[name]).parameters.items():
-        if option in ("content", "style", "exemplar", "callbacks"):
-            continue
-        text, _, default = lines[option].partition(" [default: ")
-        words = {"None": "", "False": f"no-{option}"}
-        expected = words.get(str(parameter.default), str(parameter.default))
-        assert default.strip("()]") == expected, option
-        text = text.removesuffix(" Repeat the option for each style.")
-        told[option] = re.sub(r"^--\S+ (?:-\w |--no-\S+ )?\S+ ", "", text)
-    # Put together again, they are the docstring's Args from the first to the last.
-    last = list(told).index("checkpoint")
-    entries = [f"{option}: {text}" for option, text in told.items()]
-    for part in (entries[:last], entries[last:]):
-        assert " ".join(part).lower() in docstring.lower()
-
-
-def test_help_spells_out_what_text_can_say(shown):
-    name, lines = shown
-    assert lines["method"].startswith("--method NAME[=SHARE],... ")
-    if name == "texture":
-        assert lines["size"].startswith("--size SIDE|HEIGHT,WIDTH ")
-        assert lines["tileable"].startswith("--tileable --no-tileable ")
-    else:
-        assert lines["content_masks"].startswith("--content-masks,--content-mask [REGION=]FILE,... ")
-        assert lines["style_masks"].endswith("Repeat the option for each style.")
-        assert lines["smooth"].startswith("--smooth --no-smooth ") and "default" not in lines["smooth"]
-
-
-@pytest.mark.parametrize("option", ["size", "steps", "seed", "checkpoint_every"])
-def test_help_says_where_a_whole_number_goes(shown, option):
-    name, lines = shown
-    assert " INTEGER " in lines[option] or (name, option) == ("texture", "size")
-
-
-@pytest.mark.parametrize("arguments", [[], ["--help"]])
-def test_help_names_the_commands(arguments, capsys):
-    status, out, err = command(capsys, *arguments)
-    assert (status, err) == (0, "")
-    assert "transfer" in out and "texture" in out and "methods" in out
-
-
-def test_version(capsys):
-    assert command(capsys, "--version") == (0, f"keras-style {__version__}\n", "")
 
 
 def test_runs_as_a_module(capsys, monkeypatch):

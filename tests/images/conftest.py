@@ -1,8 +1,9 @@
-"""Two pictures, 8 bits."""
+"""Pictures and masks of 20 x 28 pixels."""
 
 import numpy as np
 import pytest
 from image_checks import HEIGHT, WIDTH
+from mask_checks import BLACK, RED, TEAL
 
 
 @pytest.fixture
@@ -16,3 +17,20 @@ def smooth():
     """8-bit gradients: they survive lossy formats."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     return np.stack([40 + 8 * y, 30 + 6 * x, 200 - 3 * y - 2 * x], axis=-1).astype(np.uint8)
+
+
+@pytest.fixture
+def left():
+    """A region of hard borders, 10 of 28 columns."""
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    inside[:, :10] = True
+    return inside
+
+
+@pytest.fixture
+def painted():
+    """Three flat colors, none of whose borders is symmetric."""
+    colors = np.full((HEIGHT, WIDTH, 3), BLACK, np.uint8)
+    colors[:7, :] = RED
+    colors[12:, 5:16] = TEAL
+    return colors

@@ -13,23 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from gans import kernels, pairs, pointwise, tiny, values
+from gans import pointwise, values
 from PIL import Image
 from running import listing
 
-from keras_style import images
 from keras_style.errors import CheckpointError, InputError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import cyclegan
 from keras_style.models.resnet_generator import ResNetGenerator
-from keras_style.training import evaluation as evaluation_module
 from keras_style.training.csv_log import CSVLog
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
-from keras_style.training.evaluation import METRICS, PAIRED, Evaluation
-from keras_style.training.interrupt import StopAtInterrupt
-from keras_style.training.resume import Resume
+from keras_style.training.evaluation import METRICS
 from keras_style.training.run import train
-from keras_style.training.samples import Samples
+from keras_style.training.stop_at_interrupt import StopAtInterrupt
 from keras_style.training.tensorboard_log import TensorBoardLog
 
 STEPS, EPOCHS = 4, 3
@@ -389,118 +385,6 @@ def test_in_another_thread_signals_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [usual]
-
-
-# Callbacks by themselves
-
-
-def scripted(monkeypatch, kids, kept):
-    """An evaluation that measures these mean KIDs one after the other, and notes the weights that are best."""
-    measurements = iter(kids)
-
-    def measure(self):
-        value = next(measurements)
-        return {"kid_a2b": value + 1, "fid_a2b": 0.0, "kid_b2a": value - 1, "fid_b2a": 0.0}
-
-    monkeypatch.setattr(Evaluation, "measure", measure)
-    monkeypatch.setattr(Evaluation, "_keep", lambda self, epoch, logs: kept.append(epoch + 1))
-
-
-def test_the_best_is_that_of_the_whole_training(monkeypatch, tmp_path):
-    kept = []
-    pictures = [np.zeros((16, 16, 3), np.uint8)] * 2
-    scripted(monkeypatch, [3.0, 1.0, 2.0, 1.0, 0.5], kept)
-    for epochs in (3, 5):  # the second goes on with the first
-        gan = tiny()
-        gan.compile()
-        evaluation = Evaluation(pictures, pictures, tmp_path / "best", every=1, layer="block1_conv1")
-        gan.fit(pairs(), epochs=epochs, callbacks=[evaluation, Resume(tmp_path / "backup")], verbose=0)
-    assert kept == [1, 2, 5]
-    assert evaluation_module.best(gan.history.history) == (4, 0.5)
-    assert evaluation_module.best({}) == (None, math.inf)
-    assert evaluation_module.best({"kid_a2b": [math.nan, 2.0], "kid_b2a": [math.nan, 4.0]}) == (1, 3.0)
-
-
-def test_best_generators_are_those_of_their_epoch(tmp_path):
-    gan = tiny()
-    gan.compile()
-    pictures = [np.full((16, 16, 3), level, np.uint8) for level in (0, 128)]
-    evaluation = Evaluation(pictures, pictures, tmp_path / "best", every=1, layer="block1_conv1")
-    seen = []
-    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(kernels(gan)[:2]))
-    gan.fit(pairs(), epochs=3, callbacks=[note, evaluation], verbose=0)
-    about = json.loads((tmp_path / "best" / "best.json").read_text())
-    for direction, kernel in zip(("a2b", "b2a"), seen[about["epoch"] - 1], strict=True):
-        saved = keras.saving.load_model(tmp_path / "best" / f"generator_{direction}.keras")
-        np.testing.assert_array_equal(values(saved.weights)[0][0, 0], kernel)
-
-
-def test_pairs_are_scored_pixel_by_pixel(tmp_path):
-    gan = tiny()
-    gan.compile()
-    random = np.random.default_rng(0)
-    a, b = random.integers(0, 256, (2, 3, 16, 20, 3), np.uint8)
-    evaluation = Evaluation(a, b, tmp_path / "best", every=2, layer="block1_conv1", paired=True)
-    history = gan.fit(pairs(), epochs=2, callbacks=[evaluation], verbose=0).history
-    assert set(PAIRED) < set(history) and math.isnan(history["mae_a2b"][0])
-    there, back = kernels(gan)[:2]
-    for name, kernel, given, truth in (("a2b", there, a, b), ("b2a", back, b, a)):
-        translated = ((given / 127.5 - 1) @ kernel / 2 + 0.5).clip(0, 1)
-        assert history[f"mae_{name}"][1] == pytest.approx(np.mean(np.abs(translated - truth / 255)), rel=1e-5)
-    assert set(PAIRED) < set(json.loads((tmp_path / "best" / "best.json").read_text()))
-
-
-@pytest.mark.parametrize(
-    ("b", "says"),
-    [
-        (np.zeros((3, 16, 16, 3), np.uint8), "test_a has 2 images and test_b 3; expected pairs"),
-        (np.zeros((2, 16, 20, 3), np.uint8), r"images 0 .*\(16, 16, 3\) and \(16, 20, 3\); expected pairs of one size"),
-    ],
-)
-def test_test_images_that_are_no_pairs_are_refused(b, says):
-    with pytest.raises(InputError, match=says):
-        Evaluation(np.zeros((2, 16, 16, 3), np.uint8), b, layer="block1_conv1", paired=True)
-
-
-def test_one_test_image_has_no_spread():
-    with pytest.raises(InputError, match="test_b: 1 image; expected at least 2"):
-        Evaluation(np.zeros((2, 16, 16, 3), np.uint8), np.zeros((1, 16, 16, 3), np.uint8), layer="block1_conv1")
-
-
-def test_grids_show_image_translation_and_the_way_back(tmp_path):
-    gan = tiny()
-    gan.compile()
-    random = np.random.default_rng(0)
-    a = [random.integers(0, 256, size, np.uint8) for size in ((16, 20, 3), (18, 16, 3), (16, 16, 3))]
-    b = [random.integers(0, 256, (17, 19, 3), np.uint8)]
-    samples = Samples(tmp_path / "samples", a, b, count=2, every=2, early=[2, 5])
-    gan.fit(pairs(), epochs=3, callbacks=[samples], verbose=0)
-    assert listing(tmp_path / "samples") == ["epoch_0002.png", "epoch_0003.png", "step_00000002.png"]
-
-    grid = images.load(tmp_path / "samples" / "epoch_0003.png")
-    there, back = kernels(gan)[:2]
-    height, width = 18, 20
-    assert grid.shape == (2 * height + 2, 6 * width + 4 * 2 + 6, 3)
-    for pictures, first, second, left in ((a[:2], there, back, 0), (b, back, there, 3 * width + 4 + 6)):
-        for row, picture in enumerate(pictures):
-            image = picture / 255
-            once = ((image * 2 - 1) @ first / 2 + 0.5).clip(0, 1)
-            twice = ((once * 2 - 1) @ second / 2 + 0.5).clip(0, 1)
-            for column, expected in enumerate((image, once, twice)):
-                y, x = row * (height + 2), left + column * (width + 2)
-                cell = grid[y : y + height, x : x + width]
-                np.testing.assert_allclose(
-                    cell[: picture.shape[0], : picture.shape[1]], expected, rtol=0, atol=0.51 / 255
-                )
-                assert (cell[picture.shape[0] :] == 1).all() and (cell[:, picture.shape[1] :] == 1).all()
-    assert (grid[height + 2 :, left:] == 1).all()  # there is no second image of B
-
-
-def test_a_table_without_resume_is_that_of_this_fit(tmp_path):
-    gan = tiny()
-    gan.compile()
-    gan.fit(pairs(), epochs=2, callbacks=[CSVLog(tmp_path / "log.csv")], verbose=0)
-    assert [float(row["cycle_a"]) for row in table(tmp_path)] == gan.history.history["cycle_a"]
 
 
 # The same in ten lines of Python
