@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from keras_style import api
-from keras_style.batch import start
+from keras_style import batch as batches
 from keras_style.commands import options
 from keras_style.commands.options import AsJson, Quiet
 from keras_style.errors import InputError
@@ -20,7 +20,7 @@ from keras_style.server.server import Server
 from keras_style.server.settings import Settings
 
 
-@options.of(start.run, Stylizer, without=["verbose"])
+@options.of(batches.run, Stylizer, without=["verbose"])
 def batch(
     pictures: Annotated[str, typer.Argument(metavar="INPUT", show_default=False)],
     output: Annotated[str, typer.Argument(metavar="OUTPUT", show_default=False)],
@@ -47,12 +47,12 @@ def batch(
         )
     if model is not None and method:
         raise InputError(f"--model with options for --style: {', '.join(method)}; expected none of them")
-    result = start.run(
+    result = batches.run(
         pictures,
         output,
         model=Stylizer(**method) if model is None else model,
         style=style or (),
-        **options.chosen(start.run, given),
+        **options.chosen(batches.run, given),
         verbose=0 if quiet else 1,
     )
     print(json.dumps(result.summary(), indent=2) if as_json else f"{result}; {result.report}")

@@ -74,7 +74,7 @@ def test_options_of_a_method_come_from_a_file_too(photos, painting_file, tmp_pat
     status, out, _ = batch(capsys, *arguments)
     assert (status, out) == (1, "out: 1 failed, 1.0 s; out/report.csv\n")
     places, options = given[0]
-    assert places == ("photos", "out") and options["style"] == [painting_file] and options["verbose"] == 0
+    assert places == ("photos", "out") and options["style"] == [str(painting_file)] and options["verbose"] == 0
     assert (options["model"].method, options["model"].size) == ("histogram", 32)
     (tmp_path / "c.yaml").write_text("content_masks: m.png\n")
     assert "unknown 'content_masks'" in batch(capsys, *arguments)[2]
