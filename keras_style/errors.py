@@ -78,4 +78,4 @@ class AccessError(ServingError, PermissionError):
 
 
 class ExportError(StyleError, RuntimeError):
-    """What was exported cannot run, or answers otherwise than what it was made from."""
+    """An exported model cannot run, or its answers differ from those of the model it was made from."""

@@ -1,4 +1,4 @@
-"""What a backbone is: a frozen network that turns images into feature maps, and a record of each of its layers."""
+"""Backbone: a frozen network that turns images into feature maps, and a record of each of its layers."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ class Layer:
 
     @property
     def level(self) -> int:
-        """How often the image was halved."""
+        """Number of times that the image was halved."""
         return round(math.log2(self.stride))
 
     @property
@@ -98,7 +98,7 @@ class Backbone:
             )
 
     def reach(self, names: Iterable[str]) -> int:
-        """How many pixels beyond its own, to each side, a position of any of the layers `names` sees at most.
+        """Largest number of pixels beyond its own, to each side, that a position of the layers `names` sees.
 
         Raises:
             InputError: one of them may see the whole image.

@@ -1,4 +1,4 @@
-"""What a position of a Keras layer sees of the image, read from the graph of the model."""
+"""Receptive fields of Keras layers, read from the graph of the model."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,14 +26,14 @@ _OPERATIONS = {
 
 @dataclass(frozen=True)
 class Field:
-    """What is seen along one side: position p sees the pixels from p * stride - before to p * stride + after."""
+    """Receptive field along one side: position p sees the pixels from p * stride - before to p * stride + after."""
 
     stride: int = 1
     before: int = 0
     after: int = 0
 
     def then(self, other: "Field") -> "Field":
-        """What is seen through this layer by the next one, whose field is in positions of this one."""
+        """Field of the next layer in pixels, given its field in positions of this layer."""
         return Field(
             self.stride * other.stride,
             self.before + self.stride * other.before,

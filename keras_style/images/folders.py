@@ -60,7 +60,7 @@ def named_pictures(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def targets(sources: Sequence[Path], output: Path, *, single: bool) -> list[Path]:
-    """Where each picture goes: the file itself, or a PNG of its name in a directory.
+    """Paths of the output pictures: the file itself, or a PNG of each name in a directory.
 
     Args:
         sources: the pictures that are read.

@@ -1,4 +1,4 @@
-"""Region masks in: a label image, or a mask a region -> the weight of every region at every pixel.
+"""Region masks: a label image, or one mask per region, becomes the weight of every region at every pixel.
 
 The weights of all regions add up to one at every pixel, whatever size they are brought to.
 """
@@ -211,7 +211,7 @@ def _labels(image: ImageLike, name: str) -> tuple[np.ndarray, dict[int, str], st
             _check_size(image, name)
             labels, regions = _colored(Image.fromarray(image), label)
         else:
-            raise InputError(f"{label}; expected {_LABEL_TEXT}, or one mask a region: {{name: mask}} or a list")
+            raise InputError(f"{label}; expected {_LABEL_TEXT}, or one mask per region: {{name: mask}} or a list")
     else:
         decoded, label = images.decoded(image, name, "an array")
         if decoded.mode in _COLORS:
@@ -253,7 +253,7 @@ def _colored(image: Image.Image, label: str) -> tuple[np.ndarray, dict[int, str]
         raise InputError(
             f"{label} has {len(regions)} colors; {len(thin)} of them, such as {thin[0]}, cover nowhere 2 x 2 pixels, "
             "as smoothing and JPEG compression leave them; expected flat colors: save it as PNG without them, or give "
-            "one mask a region: {name: mask} or a list"
+            "one mask per region: {name: mask} or a list"
         )
     return labels, regions
 
@@ -265,7 +265,7 @@ def _thick(labels: np.ndarray) -> set[int]:
     return set(np.unique(corner[filled]).tolist())
 
 
-# One mask a region
+# One mask per region
 
 
 def _weights(mask: ImageLike, height: int, width: int, name: str) -> np.ndarray:

@@ -53,7 +53,7 @@ def _along_columns(image: tf.Tensor, height: tf.Tensor) -> tf.Tensor:
 
 
 def lanczos(before: tf.Tensor, after: tf.Tensor) -> tf.SparseTensor:
-    """How much each of `before` samples counts in each of `after`: float64 (after, before), rows adding up to 1.
+    """Weights of `before` samples in each of `after` samples: float64 (after, before), whose rows add up to 1.
 
     The window is centered on the new sample, three lobes to each side, wider by the factor of a reduction, and cut off
     at the ends.

@@ -48,7 +48,7 @@ def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
 
 
 def _as_text(kind: Any) -> Any:
-    """What text can say of an annotation; None if nothing.
+    """Part of an annotation that text can express; None if there is none.
 
     A path is text, so a file stands for a picture; arrays, functions and other objects only Python can pass.
     """
@@ -70,7 +70,7 @@ def _as_text(kind: Any) -> Any:
 
 
 def alternatives(annotation: Any) -> dict[Any, Any]:
-    """What an annotation allows: `{type: what it contains}`, such as `{int: None, Sequence: int}`."""
+    """Types that an annotation allows, with the type of their items: `{int: None, Sequence: int}`."""
     return {get_origin(kind) or kind: get_args(kind)[-1] if get_args(kind) else None for kind in _members(annotation)}
 
 
@@ -134,7 +134,7 @@ def load(function: Callable[..., Any], path: str | Path) -> dict[str, Any]:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """What a YAML file holds, by its keys; empty if there is nothing in it.
+    """Read a YAML file as a mapping; an empty file gives an empty one.
 
     Raises:
         MissingFileError: there is no such file.

@@ -1,4 +1,4 @@
-"""What a training step does with data, losses and gradients, whatever the model."""
+"""Parts of a training step that do not depend on the model: pairs of images, distances, descent."""
 
 from typing import Any, TypeAlias
 

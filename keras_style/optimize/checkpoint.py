@@ -16,7 +16,7 @@ FILE = "checkpoint.npz"
 
 @dataclass(frozen=True)
 class State:
-    """Where a run over scales stands.
+    """State of a run over scales.
 
     Attributes:
         stage: index of the scale; the number of scales when all are done.

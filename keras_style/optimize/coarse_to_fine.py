@@ -16,7 +16,7 @@ from keras_style.optimize.targets import Targets
 
 @dataclass(frozen=True)
 class CoarseToFine:
-    """What to paint, from what, and over which scales.
+    """A run over scales: its objective, targets and starting point.
 
     Attributes:
         optimizer: minimizes at one scale.

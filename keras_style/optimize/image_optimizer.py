@@ -30,7 +30,7 @@ BETA_2 = 0.99
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where an optimization ended.
+    """Result of an optimization.
 
     Attributes:
         image: (H, W, 3) in [0, 1].

@@ -1,4 +1,4 @@
-"""What a callback gets to see after every step."""
+"""The iterate: the argument of callbacks after every step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

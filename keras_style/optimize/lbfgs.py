@@ -28,7 +28,7 @@ _SQUARES = (2, HISTORY - 1, HISTORY - 1)
 
 
 class _State(NamedTuple):
-    """Where an optimization stands: all that its next iterations depend on. Vectors are float64.
+    """State of an optimization: all that its next iterations depend on. Vectors are float64.
 
     Attributes:
         point: coordinates (n,), with the scaled value and gradient there.
@@ -54,7 +54,7 @@ class _State(NamedTuple):
 
 
 def _structure(vector: object, square: object, scalar: object) -> _State:
-    """A state of what stands for its parts."""
+    """A state whose vectors, squares and scalars are these values."""
     pairs = (vector,) * HISTORY
     return _State(Point(vector, scalar, vector), scalar, pairs, pairs, square, *[scalar] * 4)
 

@@ -199,7 +199,7 @@ def _predicted(
 
 
 def _cubic(one: End, other: End) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Where the cubic through two ends is least, in steps and as a part of the way from one to the other; its root."""
+    """Minimum of the cubic through two ends, as a step and as a fraction of the way between them; and its root."""
     theta = 3 * (one.value - other.value) / (other.step - one.step) + one.slope + other.slope
     size = tf.maximum(tf.abs(theta), tf.maximum(tf.abs(one.slope), tf.abs(other.slope)))
     root = size * tf.sqrt(tf.maximum((theta / size) ** 2 - (one.slope / size) * (other.slope / size), 0))

@@ -37,7 +37,7 @@ def stages(
     steps: tf.Tensor,
     passes: int,
 ) -> Stages:
-    """What `schedule` says, or its errors as an InvalidArgumentError.
+    """`schedule` as tensors; its errors become InvalidArgumentError.
 
     Args:
         content: (height, width) of the result.
@@ -73,7 +73,7 @@ def require(condition: tf.Tensor, message: str, *values: Any) -> tf.Operation:
 def _most_scales(
     content: Sequence[tf.Tensor], style: Sequence[tf.Tensor], size: int, steps: tf.Tensor, passes: int
 ) -> tf.Tensor:
-    """As many scales as keep the coarsest at `COARSEST` pixels or a little more, and every side at `MIN_SIDE`."""
+    """Number of scales that keeps the coarsest at `COARSEST` pixels or a little more, and every side at `MIN_SIDE`."""
     fit = tf.constant(1)
     for number in range(2, 2 + max(0, round(math.log2(size / COARSEST)))):
         coarsest = [_halved(side, tf.constant(number - 1)) for side in content]

@@ -44,7 +44,7 @@ class AsyncStyleClient(Endpoint):
         concurrency: int = 4,
         return_exceptions: bool = True,
     ) -> AsyncIterator[StyledPicture | StyleError]:
-        """As `StyleClient.stylize_many`, for `async for`; `contents` may also be an asynchronous iterable."""
+        """Send many pictures as `StyleClient.stylize_many` does; `contents` may also be an asynchronous iterable."""
         style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
         return self._stream(contents, style, steps, concurrency, return_exceptions)
 

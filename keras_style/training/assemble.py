@@ -128,11 +128,11 @@ def _default(function: Callable[..., Any], name: str, value: Any) -> Any:
 
 
 def _arguments(given: config.Config, section: str) -> dict[str, Any]:
-    """What was set of a section's function."""
+    """Arguments of a section's function that the configuration sets."""
     parameters = inspect.signature(FUNCTIONS[section]).parameters
     return _set(**{name: value for name, value in getattr(given, section) if name in parameters})
 
 
 def _set(**arguments: Any) -> dict[str, Any]:
-    """Those that were given; the others keep the defaults of the function."""
+    """The values that were given; the others keep the defaults of the function."""
     return {name: value for name, value in arguments.items() if value is not None}

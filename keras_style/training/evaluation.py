@@ -170,7 +170,7 @@ def _check_pairs(a: list[np.ndarray], b: list[np.ndarray]) -> None:
 
 
 def mean_kid(logs: dict[str, Any]) -> float:
-    """Over both directions."""
+    """Mean over both directions."""
     return (logs["kid_a2b"] + logs["kid_b2a"]) / 2
 
 

@@ -1,4 +1,4 @@
-"""Which file holds a generator; found without TensorFlow, before the long work."""
+"""Finds the file that holds a generator, without TensorFlow, before the long work."""
 
 import os
 from pathlib import Path

@@ -8,7 +8,7 @@ from keras_style.internal.tensorflow import keras
 
 
 def encoded(model: keras.Model) -> bytes:
-    """What `model.save("NAME.keras")` writes."""
+    """Bytes that `model.save("NAME.keras")` writes."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.keras")
         model.save(file)

@@ -1,4 +1,4 @@
-"""How much memory a picture takes, how much there is, and so how large the tiles may be.
+"""Estimate of the memory that a picture takes, and the largest tiles that fit into what there is.
 
 The estimates are of peak resident memory, in bytes, beside the processor. Their constants were fitted to peaks of runs
 at 512 to 2048 pixels, taken as `benchmarks/tiling.py --parts memory` takes them; nothing here imports TensorFlow, so
@@ -37,7 +37,7 @@ TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192)  # of which the largest that
 
 @dataclass(frozen=True)
 class Work:
-    """What a run computes at its largest scale.
+    """Work of a run at its largest scale.
 
     Attributes:
         height, width: of the picture with its margin, in pixels.
@@ -157,7 +157,7 @@ def _left_in_machine() -> list[float]:
 
 
 def _left_in_groups(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> list[float]:
-    """What each control group of this process, and those that it is in, may still take; both versions of them."""
+    """Bytes that each control group of this process and its parents may still take, in either version of them."""
     found = []
     for line in _lines(mine):
         _, controllers, path = line.split(":", 2)

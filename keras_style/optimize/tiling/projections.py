@@ -76,7 +76,7 @@ class Projected:
         return [tf.constant(self.network.bounds(tile, layer)) for layer in self.layers]
 
     def own(self, slopes: Sequence[np.ndarray], tile: Tile) -> list[tf.Tensor]:
-        """What is a tile's own of the derivatives."""
+        """The tile's own part of the derivatives."""
         return [
             tf.constant(self.network.own(tile, layer, slope)) for slope, layer in zip(slopes, self.layers, strict=True)
         ]

@@ -55,7 +55,7 @@ def _by_parts(term: Term) -> Term:
 
 
 def tiling(objective: Objective, backbone: Backbone, pixels: int) -> Tiling:
-    """How images are cut for an objective into windows of at most as many pixels as a square of side `pixels`."""
+    """Cut of images for an objective into windows of at most as many pixels as a square of side `pixels`."""
     layers = [term.layer for term in objective.terms]
     backbone.check_layers(layers)
     strides = [backbone.layer(name).stride for name in layers]
@@ -71,7 +71,7 @@ def tiled_losses_and_gradient(
     dtype: np.dtype,
     targets: Targets,
 ) -> LossesAndGradient:
-    """What `losses_and_gradient` gives for `Objective.bind`, in the memory of one tile, to be called eagerly.
+    """`losses_and_gradient` of a bound objective in the memory of one tile, to be called eagerly.
 
     Up to rounding, but for what `HistogramByParts` says of masks and of several styles, and `SlicedWassersteinByParts`
     of equal positions.
@@ -280,7 +280,7 @@ class _Pointwise:
 
 
 def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
-    """From finished sums to values by name and, of each, what a tile needs to know of the whole.
+    """Function from finished sums to values by name and to what a tile needs to know of each sum.
 
     That is the derivative by each sum; of a histogram, whose value and gradient add up, the histogram itself.
     """
@@ -311,7 +311,7 @@ def _pull(
     projected: Projected,
     window: Sequence[int],
 ) -> Callable[..., Any]:
-    """From a window and what is known of the whole to its own values by name, and the gradient by its pixels."""
+    """Function from a window and what is known of the whole to its own values by name and its pixels' gradient."""
     places = [tf.TensorSpec([4], tf.int32) for _ in fixed]
     targets = [network.kinds[each.term.layer] for each in fixed]
 

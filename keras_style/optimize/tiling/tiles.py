@@ -1,4 +1,4 @@
-"""Where tiles lie: windows that the network sees one at a time, and what each of them answers for."""
+"""Tiles: windows that the network sees one at a time, their overlap, and the part that each of them owns."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Span:
         return self.stop - self.start
 
     def at_layer(self, stride: int, count: int, margin: int = 0) -> tuple[int, int, int]:
-        """Where the window starts in a layer, and from where to where it owns positions there.
+        """Start of the window in a layer, and the positions that it owns there.
 
         A position belongs to the window that its first pixel belongs to. The last window owns all that are left.
 
@@ -52,13 +52,13 @@ class Tile:
     columns: Span
 
     def seen(self, images: Array) -> Array:
-        """What the network sees of images (B, H, W, ...)."""
+        """The window of images (B, H, W, ...) that the network sees."""
         return images[:, self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]  # type: ignore[index]
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How images are cut.
+    """Cut of images into windows.
 
     Windows of one image have one size, so that one graph computes them all. They start at multiples of
     `stride`, and their length differs from the image's by such a multiple: strides meet the same pixels as in the whole

@@ -1,4 +1,4 @@
-"""What a paper fixes: its losses, and named sets of every number that it leaves to the reader."""
+"""Methods and variants: the losses that a paper fixes, and named sets of the numbers that it leaves to the reader."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What changes in a method's numbers when there is no content: texture synthesis."""
+"""Variants for texture synthesis: a method's numbers without a content."""
 
 from collections.abc import Mapping
 from dataclasses import replace
