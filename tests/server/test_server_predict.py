@@ -8,7 +8,7 @@ import threading
 import grpc
 import numpy as np
 import pytest
-from served import Client, picture, refusal, request
+from served import Client, picture, publish, refusal, request, serve
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 from keras_style.internal.tensorflow import tf
@@ -202,6 +202,13 @@ def test_answers_are_typed_fields(client):
     assert proto.dtype == tf.float32.as_datatype_enum and [d.size for d in proto.tensor_shape.dim] == [1, 4, 5, 3]
 
 
+def test_answers_are_bytes_if_asked_for(saved, tmp_path):
+    publish(saved / "times_2", tmp_path / "m" / "1")
+    with serve(tmp_path, tensor_content=True) as server, Client(server.address) as client:
+        proto = client.prediction.Predict(request("m", {"x": np.float32([1, 2])}), 60).outputs["y"]
+        assert proto.tensor_content == np.float32([2, 4]).tobytes() and not proto.float_val
+
+
 def test_encoded_images(client):
     pictures = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), np.uint8)
     encoded = [tf.io.encode_png(pictures[0]).numpy(), tf.io.encode_png(pictures[1][:3]).numpy()]
@@ -243,6 +250,19 @@ def test_a_tensor_that_a_few_bytes_make_huge_is_refused(client):
     for size in (2**19, 2**19, 2):
         bomb.tensor_shape.dim.add(size=size)
     assert refusal(client.predict, "many", {"image": bomb}) == (INVALID, "tensor parsing error: image")
+
+
+def test_a_tensor_may_take_as_much_as_a_message_and_no_more(client):
+    """8 MiB here."""
+    style = np.float32([1])
+    content = type(NO_TENSOR)(dtype=tf.float32.as_datatype_enum, float_val=[0.5])
+    size = content.tensor_shape.dim.add(size=2**21)
+    given = {"content": content, "style": style}
+    answer = client.predict("many", given, signature="stylized", outputs=("difference",))
+    assert answer["difference"].shape == (2**21,)
+    size.size += 1
+    refused = refusal(client.predict, "many", given, signature="stylized", outputs=("difference",))
+    assert refused == (INVALID, "tensor parsing error: content")
 
 
 def test_a_message_beyond_the_limit_is_refused(client):

@@ -122,7 +122,8 @@ def warmup(path: Path, *requests, **logs):
             file.write(message or log.SerializeToString())
 
 
-def test_recorded_requests_come_first(saved, tmp_path, caplog):
+def test_recorded_requests_come_first(saved, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(loader, "_MOST_RECORDS", 2)  # as many as there are
     publish(saved / "times_1", tmp_path / "m" / "1")
     warmup(tmp_path / "m" / "1", *2 * [served.request("m", {"x": np.float32([1])})])
     with caplog.at_level(logging.INFO, "keras_style.serving"), serve(tmp_path, rest_port=0) as server:

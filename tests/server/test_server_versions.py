@@ -94,7 +94,7 @@ def test_a_request_that_runs_is_answered_by_the_version_it_began_with(saved, tmp
         (lambda version: os.truncate(next((version / "variables").glob("*data*")), 1), None),
     ],
 )
-def test_a_broken_version_ends_with_its_error_and_the_old_one_stays(saved, tmp_path, damage, code):
+def test_a_broken_version_ends_with_its_error_and_the_old_one_stays(saved, tmp_path, caplog, damage, code):
     publish(saved / "times_1", tmp_path / "m" / "1")
     shutil.copytree(saved / "times_2", tmp_path / "broken")
     damage(tmp_path / "broken")
@@ -112,6 +112,8 @@ def test_a_broken_version_ends_with_its_error_and_the_old_one_stays(saved, tmp_p
         )
         assert status.error_code not in (0, None) and status.error_message
         assert code is None or status.error_code == code
+        failed = [each for each in caplog.records if each.getMessage().startswith("m version 2 cannot be loaded: ")]
+        assert len(failed) == 2  # it is tried again once
         assert times(client) == 1
         publish(saved / "times_3", tmp_path / "m" / "3")  # the next one mends it
         wait_for(lambda: client.states("m") == {3: AVAILABLE, 2: END, 1: END})

@@ -72,6 +72,12 @@ def test_a_picture_that_fails_does_not_end_the_stream(use, photo, tmp_path, pixe
     assert answers[4].data == png(255 - pixels)
 
 
+def test_the_deadline_is_that_of_each_picture(use, server, pixels):
+    server.script.extend([later(0), later(2)])
+    first, second = use(lambda client: client.stylize_many([pixels] * 2, concurrency=1), deadline=0.5)
+    assert isinstance(first, StyledPicture) and isinstance(second, errors.DeadlineError)
+
+
 def test_unless_asked(use, server, photo):
     server.script.append(later(0))
     with pytest.raises(errors.RefusedError):

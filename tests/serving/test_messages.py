@@ -40,7 +40,7 @@ def real(name):
 
 
 def described(field):
-    """What decides how a field is written; an enumeration is written as an int32."""
+    """The properties that decide how a field is written; an enumeration is written as an int32."""
     kind = FieldDescriptor.TYPE_INT32 if field.type == FieldDescriptor.TYPE_ENUM else field.type
     of = field.message_type
     if of is not None and of.GetOptions().map_entry:
