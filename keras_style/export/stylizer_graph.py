@@ -96,7 +96,7 @@ def _numbers_of_adam(optimizer: keras.Optimizer) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Painter:
-    """What `Stylizer` and `CoarseToFine` do in Python, in tensors, in the same order.
+    """The computation of `Stylizer` and `CoarseToFine` on tensors, in the same order.
 
     Attributes:
         stylizer: whose numbers are taken.
@@ -142,7 +142,7 @@ class _Painter:
         return content, style
 
     def _networks(self, target: tf.Tensor, aim: tf.Tensor) -> tuple[Backbone, Features]:
-        """What the image goes through, and what content and style go through."""
+        """The network for the image, and that for content and style."""
         layers = [term.layer for term in self.optimizer.objective.terms]
         backbone = self.optimizer.backbone.prepared(layers)
         features = _once(backbone, layers)

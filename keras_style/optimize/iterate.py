@@ -1,4 +1,4 @@
-"""What a callback gets to see after every step."""
+"""The state of an optimization that a callback sees after each step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

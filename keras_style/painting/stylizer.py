@@ -316,7 +316,10 @@ def checked(name: str, value: Any) -> Any:
         case "optimizer" if isinstance(value, type) or not hasattr(value, "apply"):
             return checks.choice("optimizer (if not a Keras optimizer)", value, OPTIMIZERS)
         case "backbone" if not isinstance(value, str | Backbone):
-            return checks.choice("backbone (if not a Backbone)", value, tuple(weights.SOURCES))
+            raise InputError(
+                f"backbone is {value!r}; expected one of {', '.join(weights.SOURCES)}, or a Backbone, which "
+                "keras_style.backbones.from_keras makes of a Keras model"
+            )
     return value
 
 
@@ -409,7 +412,7 @@ def _smallest_tile(backbone: str | Backbone, names: Collection[str]) -> float:
 
 
 def _style_name(number: int) -> str:
-    """How errors call a style."""
+    """The name of a style in errors."""
     return f"style {number}" if number > 1 else "style"
 
 

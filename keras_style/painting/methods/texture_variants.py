@@ -1,4 +1,4 @@
-"""What changes in a method's numbers when there is no content: texture synthesis."""
+"""The numbers of a method that differ for texture synthesis, where there is no content."""
 
 from collections.abc import Mapping
 from dataclasses import replace
