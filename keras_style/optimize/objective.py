@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -167,14 +168,9 @@ class Objective:
                 )
                 continue
             for region, weights in regions.items():
-                within, *of_styles = (
-                    _at_layer(backbone, term.layer, each, region, name)
-                    for name, each in [
-                        ("content", weights),
-                        *(("style", each[region]) for each in targets.style_regions),
-                    ]
-                )
-                places.append((term, within, [*of_styles]))
+                at_layer = partial(_at_layer, backbone, term.layer, region)
+                of_styles = [at_layer("style", each[region]) for each in targets.style_regions]
+                places.append((term, at_layer("content", weights), [*of_styles]))
 
         taken: dict[str, list[list[Statistics]]] = {}  # per target and image, the statistics of each place in turn
         for target, images in sources.items():
@@ -259,7 +255,7 @@ def without_edge_at(backbone: Backbone, layer: str, shape: Sequence[int], edge: 
     return without_edge(backbone.shape(layer, shape[1], shape[2]), edge) if edge else None
 
 
-def _at_layer(backbone: Backbone, name: str, weights: np.ndarray, region: str, of: str) -> np.ndarray:
+def _at_layer(backbone: Backbone, name: str, region: str, of: str, weights: np.ndarray) -> np.ndarray:
     layer, (height, width) = backbone.layer(name), weights.shape
     carried = masks.at_layer(weights, layer.stride, backbone.shape(name, height, width), layer.offset)[None]
     if not carried.any():
