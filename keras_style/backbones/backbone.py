@@ -1,4 +1,4 @@
-"""Backbone: a frozen network that turns images into feature maps, and a record of each of its layers."""
+"""The interface of backbones, frozen networks that turn images into feature maps, and the records of their layers."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ class Layer:
 
     @property
     def level(self) -> int:
-        """Number of times that the image was halved."""
+        """The number of times that the image was halved."""
         return round(math.log2(self.stride))
 
     @property
@@ -86,6 +86,7 @@ class Backbone:
 
     def layer(self, name: str) -> Layer:
         """The record of the layer called `name`."""
+        self.check_layers([name])
         return next(layer for layer in (PIXELS, *self.layers) if layer.name == name)
 
     def check_layers(self, names: Iterable[str]) -> None:
@@ -171,7 +172,9 @@ class Rescaled(Backbone):
     def __init__(self, backbone: Backbone, scales: Mapping[str, Any]):
         self.backbone, self.scales = backbone, scales
         self.name, self.layers = backbone.name, backbone.layers
-        self.shape = backbone.shape  # type: ignore[method-assign]
+
+    def shape(self, name: str, height: int, width: int) -> tuple[int, int]:
+        return self.backbone.shape(name, height, width)
 
     def __call__(self, images: "tf.Tensor", layers: Iterable[str]) -> dict[str, "tf.Tensor"]:
         return self.scaled(self.backbone(images, layers))

@@ -26,14 +26,14 @@ _OPERATIONS = {
 
 @dataclass(frozen=True)
 class Field:
-    """Receptive field along one side: position p sees the pixels from p * stride - before to p * stride + after."""
+    """A receptive field along one side: position p sees the pixels p * stride - before to p * stride + after."""
 
     stride: int = 1
     before: int = 0
     after: int = 0
 
     def then(self, other: "Field") -> "Field":
-        """Field of the next layer in pixels, given its field in positions of this layer."""
+        """The field of a next layer, `other`, which is given in positions of this one."""
         return Field(
             self.stride * other.stride,
             self.before + self.stride * other.before,
@@ -100,7 +100,7 @@ def _merged(name: str, inputs: list[Fields | str]) -> Fields | str:
 
 
 def _own(layer: Any, index: int, inputs: int) -> Fields | str:
-    """The fields of a layer by itself, in positions of its inputs; the name of one whose very class is not known."""
+    """The fields of a single layer in positions of its inputs, or its name if exactly its class is not known."""
     kind = type(layer)
     if getattr(layer, "data_format", "channels_last") != "channels_last" or not _is_pointwise(layer):
         return layer.name

@@ -95,7 +95,7 @@ def _numbers_of_adam(optimizer: keras.Optimizer) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Painter:
-    """The run of `Stylizer` and `CoarseToFine` as tensors, in the same order as in Python.
+    """The computation of `Stylizer` and `CoarseToFine` on tensors, in the same order.
 
     Attributes:
         stylizer: whose numbers are taken.
@@ -141,7 +141,7 @@ class _Painter:
         return content, style
 
     def _networks(self, target: tf.Tensor, aim: tf.Tensor) -> tuple[Backbone, Features]:
-        """The network for the image, and the one for content and style."""
+        """The network for the image, and that for content and style."""
         layers = [term.layer for term in self.optimizer.objective.terms]
         backbone = self.optimizer.backbone.prepared(layers)
         features = _once(backbone, layers)

@@ -16,7 +16,7 @@ from keras_style.optimize.targets import Targets
 
 @dataclass(frozen=True)
 class CoarseToFine:
-    """A run over scales: its objective, targets and starting point.
+    """An optimization over scales: its targets, its stages and where it starts.
 
     Attributes:
         optimizer: minimizes at one scale.

@@ -1,4 +1,4 @@
-"""The iterate: the argument of callbacks after every step."""
+"""The state of an optimization that a callback sees after each step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,8 @@
-"""The objective: losses on layers, each with a weight and a target, added up."""
+"""The objective: a weighted sum of losses on layers, each with its target."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from keras_style.optimize.targets import Targets
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]
-Wanted = tuple[FeatureLoss, str, np.ndarray | None]  # a loss, its layer, and how much each position there counts
+Wanted = tuple[FeatureLoss, str, np.ndarray | None]  # a loss, its layer, and the weight of each position
 StatisticsOf = Callable[[np.ndarray | tf.Tensor, Sequence[Wanted]], list[Statistics]]
 
 TARGETS = ("content", "style", None)
@@ -28,13 +29,13 @@ class Term:
 
     Attributes:
         loss: what measures the distance.
-        layer: "blockN_convM", or "image" for the pixels.
+        layer: name of a layer of the backbone, or "image" for the pixels.
         weight: factor, not negative.
         target: "content" or "style": whose features the image's are compared with; None: the loss needs none.
-        relative: divide by the loss's magnitude of the target, which makes the term free of units: independent of the
-            network's activation scale.
+        relative: divide by the loss's magnitude of the target, which makes the term independent of the network's
+            activation scale.
         name: under which the term is reported, added to others of that name; by default the target or the loss's name.
-        from_pass: the pass of the optimization from which on it takes part, counted from 1.
+        from_pass: the first pass of the optimization that the term takes part in, counted from 1.
     """
 
     loss: FeatureLoss
@@ -155,7 +156,7 @@ class Objective:
                 raise InputError(f"the objective compares with the {target} image; none was given")
         blend = checks.shares("blend", targets.blend, len(style)) if style else []
 
-        # Of every term and region: its mask in the image, and in each target.
+        # Per term and region: its mask in the image, and in each target.
         places: list[tuple[Term, np.ndarray | None, list[np.ndarray | None]]] = []
         for term in self.terms:
             if term.target != "style":
@@ -167,16 +168,11 @@ class Objective:
                 )
                 continue
             for region, weights in regions.items():
-                within, *of_styles = (
-                    _at_layer(backbone, term.layer, each, region, name)
-                    for name, each in [
-                        ("content", weights),
-                        *(("style", each[region]) for each in targets.style_regions),
-                    ]
-                )
-                places.append((term, within, [*of_styles]))
+                at_layer = partial(_at_layer, backbone, term.layer, region)
+                of_styles = [at_layer("style", each[region]) for each in targets.style_regions]
+                places.append((term, at_layer("content", weights), [*of_styles]))
 
-        taken: dict[str, list[list[Statistics]]] = {}  # of each target's images, those of each place in turn
+        taken: dict[str, list[list[Statistics]]] = {}  # per target and image, the statistics of each place in turn
         for target, images in sources.items():
             own = [(term, in_target) for term, _, in_target in places if term.target == target]
             taken[target] = [
@@ -197,7 +193,7 @@ class Objective:
 
 
 def of_whole(see: Features) -> StatisticsOf:
-    """Statistics of an image that goes through a network at once."""
+    """Statistics of an image that passes through a network as a whole."""
 
     def statistics(image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
         maps = see(tf.convert_to_tensor(image), {layer for _, layer, _ in wanted})
@@ -259,7 +255,7 @@ def without_edge_at(backbone: Backbone, layer: str, shape: Sequence[int], edge: 
     return without_edge(backbone.shape(layer, shape[1], shape[2]), edge) if edge else None
 
 
-def _at_layer(backbone: Backbone, name: str, weights: np.ndarray, region: str, of: str) -> np.ndarray:
+def _at_layer(backbone: Backbone, name: str, region: str, of: str, weights: np.ndarray) -> np.ndarray:
     layer, (height, width) = backbone.layer(name), weights.shape
     carried = masks.at_layer(weights, layer.stride, backbone.shape(name, height, width), layer.offset)[None]
     if not carried.any():

@@ -14,6 +14,7 @@ from keras_style import checks, images
 from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone
 from keras_style.checks import BALANCES, OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Layers
+from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.internal.declared import checks_of, parameter
 
@@ -42,7 +43,10 @@ def _optimizer(name: str, value: Any) -> Any:
 def _backbone(name: str, value: Any) -> Any:
     if isinstance(value, str | Backbone):
         return value
-    return checks.choice(f"{name} (if not a Backbone)", value, tuple(weights.SOURCES))
+    raise InputError(
+        f"{name} is {value!r}; expected one of {', '.join(weights.SOURCES)}, or a Backbone, which "
+        "keras_style.backbones.from_keras makes of a Keras model"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -294,8 +294,8 @@ def build_optimizer(
     from keras_style.optimize.tiling import tiled_losses
 
     variant = blend.variant
-    terms = blend.terms()
-    if tile is not None and (term := tiled_losses.obstacle(terms)):
+    objective = Objective(blend.terms(), variant.balance)
+    if tile is not None and (term := tiled_losses.obstacle(objective.terms)):
         raise InputError(
             f"tile with {type(term.loss).__name__} on {term.layer}, which needs all positions at once; expected "
             f"tile=None, or a method that can be tiled: {', '.join(tileable_methods())}"
@@ -303,7 +303,7 @@ def build_optimizer(
     backbone = load_backbone(variant)
     if variant.normalized_backbone:
         backbone = backbone.normalized(targets)
-    return ImageOptimizer(backbone, Objective(terms, variant.balance), variant.optimizer, wrap, tile)
+    return ImageOptimizer(backbone, objective, variant.optimizer, wrap, tile)
 
 
 def tileable_methods() -> list[str]:

@@ -1,4 +1,4 @@
-"""Estimate of the memory that a picture takes, and the largest tiles that fit into what there is.
+"""Estimates of the memory that a picture takes, the memory available, and the tile size that fits.
 
 The estimates are of peak resident memory, in bytes, beside the processor. Their constants were fitted to peaks of runs
 at 512 to 2048 pixels, taken as `benchmarks/tiling.py --parts memory` takes them; nothing here imports TensorFlow, so
@@ -14,14 +14,14 @@ from keras_style.backbones.backbone import PIXELS, Layer
 from keras_style.errors import InputError
 
 _RUNTIME = 1.05e9  # TensorFlow once it is loaded and has traced graphs, and the network's transformed filters
-_GRAPH = 0.2e9  # a graph; more than was seen, of tiles, which need two
+_GRAPH = 0.2e9  # per traced graph, an upper bound; tiling traces two
 _PIXEL = 12.0  # an RGB pixel in float32
 _PICTURES = (
     8  # of the picture's size: the photograph as read and as extended, the start, the gradient, copies on the way
 )
 # Memory of a step in units of all activations: the forward pass, and the largest gradients and tiles beside it.
 _STEP = 2.5
-_FORWARD = 1.0  # the same for the statistics of a style
+_FORWARD = 1.0  # the forward pass alone, for the statistics of a style
 _BINNED = 16  # bytes for each value whose histogram is matched: its bin, its place in it, its aim, on the way to these
 _BINNED_STYLE = 12  # of a style's value, which is kept with its bin and its place unless there are tiles
 _PROJECTION = 4  # bytes for each coordinate along a direction, of the picture and of the styles
@@ -37,7 +37,7 @@ TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192)  # of which the largest that
 
 @dataclass(frozen=True)
 class Work:
-    """Work of a run at its largest scale.
+    """The computation of a run at its largest scale.
 
     Attributes:
         height, width: of the picture with its margin, in pixels.
@@ -157,7 +157,7 @@ def _left_in_machine() -> list[float]:
 
 
 def _left_in_groups(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> list[float]:
-    """Bytes that each control group of this process and its parents may still take, in either version of them."""
+    """Bytes left in each control group of this process and in their parents, for both versions of control groups."""
     found = []
     for line in _lines(mine):
         _, controllers, path = line.split(":", 2)

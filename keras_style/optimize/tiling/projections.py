@@ -1,4 +1,4 @@
-"""Style terms that need all positions at once, but few numbers of each: of an image that is seen tile by tile."""
+"""Style terms of an image seen tile by tile whose losses need all positions at once, but few numbers per position."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -76,7 +76,7 @@ class Projected:
         return [tf.constant(self.network.bounds(tile, layer)) for layer in self.layers]
 
     def own(self, slopes: Sequence[np.ndarray], tile: Tile) -> list[tf.Tensor]:
-        """The tile's own part of the derivatives."""
+        """The part of each derivative that a tile owns."""
         return [
             tf.constant(self.network.own(tile, layer, slope)) for slope, layer in zip(slopes, self.layers, strict=True)
         ]

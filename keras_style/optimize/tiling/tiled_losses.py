@@ -4,7 +4,7 @@ A style loss compares statistics that are sums over positions. A first pass adds
 of the loss by each sum is then known, and a second pass carries it back to the pixels of each tile:
 d loss / d image = sum over tiles of (d sums of the tile / d pixels)' (d loss / d sums).
 Where windows overlap, their gradients add up. Histograms are counted within a range, which takes a pass more before.
-The sliced Wasserstein distance adds nothing up, but needs little of each position (`projected.py`).
+The sliced Wasserstein distance adds nothing up, but needs little of each position (`projections.py`).
 """
 
 import math
@@ -55,7 +55,7 @@ def _by_parts(term: Term) -> Term:
 
 
 def tiling(objective: Objective, backbone: Backbone, pixels: int) -> Tiling:
-    """Cut of images for an objective into windows of at most as many pixels as a square of side `pixels`."""
+    """The tiling for an objective, with windows of at most `pixels` x `pixels` pixels."""
     layers = [term.layer for term in objective.terms]
     backbone.check_layers(layers)
     strides = [backbone.layer(name).stride for name in layers]
@@ -71,18 +71,18 @@ def tiled_losses_and_gradient(
     dtype: np.dtype,
     targets: Targets,
 ) -> LossesAndGradient:
-    """`losses_and_gradient` of a bound objective in the memory of one tile, to be called eagerly.
+    """Compute what `losses_and_gradient` gives for `Objective.bind` in the memory of one tile; called eagerly.
 
-    Up to rounding, but for what `HistogramByParts` says of masks and of several styles, and `SlicedWassersteinByParts`
-    of equal positions.
+    The results are equal up to rounding, except where `HistogramByParts` (masks, several styles) and
+    `SlicedWassersteinByParts` (equal positions) say otherwise.
 
     The statistics of the targets are taken tile by tile too. The content's features are kept, at the layers that are
     compared, which is a small part of what a step over the whole image keeps. Losses on the pixels themselves that do
     not add up, such as the matting Laplacian, are computed on the whole image.
 
     Args:
-        objective: for which `check` found nothing.
-        pixels: the network sees as many at a time as a square of this side has.
+        objective: one that `check` accepts.
+        pixels: the network sees at most `pixels` x `pixels` pixels at a time.
         shape: (B, H, W, 3) of the images.
         dtype: float32 or float64.
         backbone, targets: as for `Objective.bind`.
@@ -167,7 +167,7 @@ class _Sums:
         wanted: losses whose statistics or histograms add up, each with its layer and its mask of that layer.
 
     Attributes:
-        kinds: what the statistics are, as `tf.TensorSpec`.
+        kinds: `tf.TensorSpec` of the statistics.
     """
 
     def __init__(self, network: TiledNetwork, wanted: Sequence[Wanted]):
@@ -184,7 +184,7 @@ class _Sums:
         self._whole, self.kinds = traced(self._of_whole, [parts, extents])
 
     def __call__(self, images: tf.Tensor) -> list[Statistics]:
-        """The statistics of images (B, H, W, 3), of each that is wanted."""
+        """The wanted statistics of images (B, H, W, 3)."""
         if not self.wanted:
             return []
         counted = any(loss.adds_up == "histogram" for loss, _, _ in self.wanted)
@@ -237,7 +237,7 @@ class _Sums:
 
 @dataclass(frozen=True, eq=False)
 class _Pointwise:
-    """A term whose distance adds up, with the features that it compares with.
+    """A term whose distance adds up over positions, with the features that it compares with.
 
     Attributes:
         features: (B, H', W', C) of the whole target.
@@ -280,9 +280,9 @@ class _Pointwise:
 
 
 def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
-    """Function from finished sums to values by name and to what a tile needs to know of each sum.
+    """A function from finished sums to values by name and to what each tile needs to know of the whole.
 
-    That is the derivative by each sum; of a histogram, whose value and gradient add up, the histogram itself.
+    A tile needs the derivative with respect to each sum, or the histogram itself, whose value and gradient add up.
     """
     counted = [each.term.loss.adds_up == "histogram" for each in of_sums]
 
@@ -311,7 +311,7 @@ def _pull(
     projected: Projected,
     window: Sequence[int],
 ) -> Callable[..., Any]:
-    """Function from a window and what is known of the whole to its own values by name and its pixels' gradient."""
+    """A function from a window and what is known of the whole to the window's values by name and its pixel gradient."""
     places = [tf.TensorSpec([4], tf.int32) for _ in fixed]
     targets = [network.kinds[each.term.layer] for each in fixed]
 

@@ -35,12 +35,12 @@ class TiledNetwork:
     def placed(
         self, images: tf.Tensor, layers: Sequence[str], part: Callable[..., Sequence[tf.Tensor]]
     ) -> list[np.ndarray]:
-        """Layers after `part`, a function of single positions, put together from the tiles: each (B, H', W', any).
+        """The outputs of `part`, position by position, assembled from the tiles: each (B, H', W', any).
 
         Args:
             images: (B, H, W, 3).
             layers: one for each answer of `part`.
-            part: from the feature maps of a window and its own positions in each of `layers` to what belongs there.
+            part: a function of the feature maps of a window and its own positions in each of `layers`.
         """
         batch, height, width, _ = images.shape
         whole: list[np.ndarray] = []
@@ -55,7 +55,7 @@ class TiledNetwork:
         return whole
 
     def own(self, tile: Tile, layer: str, whole: np.ndarray, margin: int = 0) -> np.ndarray:
-        """The tile's own part of a layer (B, H', W', ...) of the whole image; see `Span.at_layer` for `margin`."""
+        """The part of a layer (B, H', W', ...) that a tile owns, as a view; see `Span.at_layer` for `margin`."""
         (_, top, bottom), (_, left, right) = self._place(tile, layer, margin)
         return whole[:, top:bottom, left:right]
 

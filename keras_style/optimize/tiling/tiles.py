@@ -1,4 +1,4 @@
-"""Tiles: windows that the network sees one at a time, their overlap, and the part that each of them owns."""
+"""The geometry of tiles: windows that the network sees one at a time, and the positions that each of them owns."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,18 +52,18 @@ class Tile:
     columns: Span
 
     def seen(self, images: Array) -> Array:
-        """The window of images (B, H, W, ...) that the network sees."""
+        """The pixels of images (B, H, W, ...) that the network sees."""
         return images[:, self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]  # type: ignore[index]
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Cut of images into windows.
+    """The cutting of images into windows.
 
-    Windows of one image have one size, so that one graph computes them all. They start at multiples of
-    `stride`, and their length differs from the image's by such a multiple: strides meet the same pixels as in the whole
-    image, and padding that depends on the size is alike. Only what lies `reach` or more inside of an edge that is not
-    the image's is a window's own: there, the zeros with which convolutions pad are not seen.
+    All windows of an image have one size, so that one graph computes them. They start at multiples of `stride`, and
+    their length differs from the image's by a multiple of it: layers with strides see the same pixels as in the whole
+    image, and padding that depends on the size is the same. A window owns only what lies at least `reach` inside of
+    its artificial edges: the zeros with which convolutions pad there are not seen.
 
     Attributes:
         pixels: windows have at most as many pixels as a square of this side.
@@ -91,6 +91,7 @@ class Tiling:
 
     @property
     def smallest(self) -> int:
+        """The smallest `pixels` for this reach and stride."""
         return smallest_window(self.reach, self.stride)
 
     def __call__(self, height: int, width: int) -> Iterator[Tile]:

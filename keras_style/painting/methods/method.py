@@ -1,4 +1,4 @@
-"""Methods and variants: the losses that a paper fixes, and named sets of the numbers that it leaves to the reader."""
+"""A method: the losses of a paper, and named sets of all numbers that it leaves open."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,8 +32,8 @@ class Variant:
         layer_weights: from a list of style layers, as a user gives it, to their weights.
         histogram_layers: layers of a method's histogram loss, beside the Gram losses on the style layers.
         normalized_backbone: rescale the network so that the mean activation of each layer is one.
-        passes: how often the picture is gone through: once over all scales, and from then on at full size. The
-            photorealism term joins in the last pass.
+        passes: number of passes: the first goes over all scales, the others stay at full size. The photorealism term
+            joins in the last one.
         bleed: pixels of margin at every scale, painted like the rest and trimmed, since zero padding leaves a frame.
     """
 

@@ -1,4 +1,4 @@
-"""Variants for texture synthesis: a method's numbers without a content."""
+"""The numbers of a method that differ for texture synthesis, where there is no content."""
 
 from collections.abc import Mapping
 from dataclasses import replace
