@@ -95,7 +95,7 @@ def _numbers_of_adam(optimizer: keras.Optimizer) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Painter:
-    """What `Stylizer` and `CoarseToFine` do in Python, in tensors, in the same order.
+    """The computation of `Stylizer` and `CoarseToFine` in tensors, in the same order.
 
     Attributes:
         stylizer: whose numbers are taken.

@@ -1,4 +1,4 @@
-"""`schedule` inside a graph: the scales of a content whose size is known only when the graph runs."""
+"""`schedule` inside a graph, for a content whose size is known only when the graph runs."""
 
 import math
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def stages(
     steps: tf.Tensor,
     passes: int,
 ) -> Stages:
-    """What `schedule` says, or its errors as an InvalidArgumentError.
+    """The stages of `schedule`; its errors become an InvalidArgumentError.
 
     Args:
         content: (height, width) of the result.
@@ -45,7 +45,7 @@ def stages(
         size: the long side of the result.
         scales: as `schedule` has accepted them for a square of that size.
         steps: scalar, in all.
-        passes: how often the picture is gone through.
+        passes: times that the picture is gone through.
     """
     if isinstance(scales, Sequence):
         number = tf.constant(len(scales))
@@ -73,7 +73,7 @@ def require(condition: tf.Tensor, message: str, *values: Any) -> tf.Operation:
 def _most_scales(
     content: Sequence[tf.Tensor], style: Sequence[tf.Tensor], size: int, steps: tf.Tensor, passes: int
 ) -> tf.Tensor:
-    """As many scales as keep the coarsest at `COARSEST` pixels or a little more, and every side at `MIN_SIDE`."""
+    """The most scales that keep the coarsest at `COARSEST` pixels or a little more, and every side at `MIN_SIDE`."""
     fit = tf.constant(1)
     for number in range(2, 2 + max(0, round(math.log2(size / COARSEST)))):
         coarsest = [_halved(side, tf.constant(number - 1)) for side in content]
