@@ -11,7 +11,7 @@ LOBES = 3  # of Lanczos's window, as in Pillow
 def fitted_size(
     height: tf.Tensor | int, width: tf.Tensor | int, long_side: tf.Tensor | int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """`images.fitted_size`: (height, width) scaled so that the longer is `long_side`, int32 as all of them are."""
+    """`images.fitted_size`: (height, width) scaled so that the longer is `long_side`; all int32."""
     sides = tf.cast(tf.stack([height, width]), tf.int64)
     longest = tf.reduce_max(sides)
     scaled = (2 * sides * tf.cast(long_side, tf.int64) + longest) // (2 * longest)
@@ -19,7 +19,7 @@ def fitted_size(
 
 
 def scaled_alike(height: tf.Tensor, width: tf.Tensor, long_side: tf.Tensor, last: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """`schedule.scaled_alike`: the size of an image beside a picture of long side `last`, where that has less."""
+    """`schedule.scaled_alike`: the size of an image that belongs to a picture of long side `last`, at a scale."""
     longest = tf.cast(tf.maximum(height, width), tf.float64) * tf.cast(long_side, tf.float64)
     return fitted_size(height, width, tf.maximum(1, tf.cast(tf.round(longest / last), tf.int32)))
 

@@ -23,7 +23,7 @@ def descend(
         optimizer: a Keras optimizer; it is copied, so its own state stays as it is.
         evaluate: the losses of images (B, H, W, 3) and step, and their gradient; called eagerly.
         image: (B, H, W, 3), where to start.
-        steps: how many steps.
+        steps: number of steps.
         on_iterate: called after each step; returns True to stop.
         resume: steps already done and the optimizer's state after them (`Iterate.state`), with `image` as it was then.
 
@@ -64,7 +64,7 @@ def adam_graph(
         numbers: "learning_rate", "beta_1", "beta_2" and "epsilon".
         evaluate: what `losses_and_gradient` made.
         image: (B, H, W, 3), where to start, of any size.
-        steps: scalar, how many steps.
+        steps: scalar, number of steps.
 
     Returns:
         The last image, of the shape and dtype of `image`.

@@ -37,8 +37,8 @@ class _State(NamedTuple):
         changes: changes of the gradient along these.
         products: (2, HISTORY - 1, HISTORY - 1): of moves by changes, whose upper triangle counts, and of changes by
             changes; without the newest of either.
-        count: how many pairs there are.
-        iterations, evaluations: how many steps and gradients were taken.
+        count: number of pairs so far.
+        iterations, evaluations: numbers of steps and gradients taken.
         done: whether it ends here.
     """
 
@@ -108,7 +108,7 @@ def lbfgs(
     Args:
         evaluate: the losses of images (B, H, W, 3) and step, and their gradient; called eagerly.
         image: (B, H, W, 3), where to start.
-        steps: how many iterations.
+        steps: number of iterations.
         on_iterate: called after each iteration; returns True to stop.
         units: of the coordinates.
         resume: steps already done and the state after them (`Iterate.read_state`); `image` then only gives its shape
@@ -172,7 +172,7 @@ def lbfgs_graph(
     Args:
         evaluate: what `losses_and_gradient` made.
         image: (B, H, W, 3), where to start, of any size.
-        steps: scalar, how many iterations.
+        steps: scalar, number of iterations.
         units: of the coordinates.
 
     Returns:

@@ -13,7 +13,7 @@ COARSEST = 128  # long side, in pixels: below it VGG's deepest layers have next 
 
 @dataclass(frozen=True)
 class Stage:
-    """One scale: the size of the picture there, how many steps are taken, and in which pass, counted from 1."""
+    """One scale: the size of the picture there, the number of steps, and the pass, counted from 1."""
 
     height: int
     width: int
@@ -37,10 +37,10 @@ def schedule(
 
     Args:
         height, width: of the result, in pixels.
-        scales: how many, each twice as large as the one before; or their long sides; None: as many as keep the
+        scales: their number, each twice as large as the one before; or their long sides; None: as many as keep the
             coarsest at `COARSEST` pixels or a little more, and every side at `MIN_SIDE` or more.
-        steps: in all; shared equally, what remains goes to the coarsest.
-        passes: how often the picture is gone through.
+        steps: in all; shared equally, the remainder going to the coarsest.
+        passes: times that the picture is gone through.
         beside: `{name: (height, width)}` at the last scale of the images that are scaled with the picture.
 
     Raises:
@@ -89,7 +89,7 @@ def schedule(
 
 
 def scaled_alike(height: int, width: int, long_side: int, last: int) -> tuple[int, int]:
-    """(height, width) of an image that goes with a picture of long side `last`, where the picture has `long_side`."""
+    """(height, width) of an image that belongs to a picture of long side `last`, at the scale of `long_side`."""
     return fitted_size(height, width, max(1, round(max(height, width) * long_side / last)))
 
 

@@ -1,4 +1,4 @@
-"""`schedule` inside a graph: the scales of a content whose size is known only when the graph runs."""
+"""`schedule` inside a graph, for a content whose size is known only when the graph runs."""
 
 import math
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def stages(
         size: the long side of the result.
         scales: as `schedule` has accepted them for a square of that size.
         steps: scalar, in all.
-        passes: how often the picture is gone through.
+        passes: times that the picture is gone through.
     """
     if isinstance(scales, Sequence):
         number = tf.constant(len(scales))
