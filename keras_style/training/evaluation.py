@@ -69,7 +69,7 @@ class Evaluation(keras.callbacks.Callback):
         >>> gan = keras_style.models.CycleGAN()
         >>> gan.compile()
         >>> data = keras_style.data.unpaired("trainA", "trainB")
-        >>> evaluation = keras_style.training.Evaluation("testA", "testB", "best", image_size=256)
+        >>> evaluation = keras_style.training.Evaluation("testA", "testB", "run/best", image_size=256)
         >>> history = gan.fit(data, epochs=200, callbacks=[evaluation]).history
         >>> history["kid_a2b"]
 

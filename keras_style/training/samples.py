@@ -45,7 +45,7 @@ class Samples(keras.callbacks.Callback):
         >>> gan = keras_style.models.CycleGAN()
         >>> gan.compile()
         >>> data = keras_style.data.unpaired("trainA", "trainB")
-        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Samples("samples", "testA", "testB")])
+        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.Samples("run/samples", "testA", "testB")])
     """
 
     def __init__(

@@ -31,7 +31,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         >>> gan = keras_style.models.CycleGAN()
         >>> gan.compile()
         >>> data = keras_style.data.unpaired("trainA", "trainB")
-        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.TensorBoardLog("tensorboard")])
+        >>> gan.fit(data, epochs=200, callbacks=[keras_style.training.TensorBoardLog("run/tensorboard")])
     """
 
     def __init__(self, directory: str | Path) -> None:

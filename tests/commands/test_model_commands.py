@@ -45,14 +45,14 @@ def test_one_picture(gan, preset, photographs, tmp_path, capsys):
 
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_folders_and_files_go_to_a_directory(gan, preset, photographs, tmp_path, capsys, batch_size):
-    arguments = [photographs, "--output", tmp_path / "out", "-m", preset, "--batch-size", batch_size, "--json"]
+    arguments = [photographs, "--output", tmp_path / "some" / "out", "-m", preset, "--batch-size", batch_size, "--json"]
     status, out, _ = command(capsys, "translate", *arguments)
     names = ["one.png", "three.png", "two.png"]
     assert status == 0
-    assert json.loads(out)["outputs"] == [str(tmp_path / "out" / name) for name in names]
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == names
+    assert json.loads(out)["outputs"] == [str(tmp_path / "some" / "out" / name) for name in names]
+    assert sorted(file.name for file in (tmp_path / "some" / "out").iterdir()) == names
     expected = translate(gan.generator_a2b, photographs / "three.webp")
-    assert np.abs(images.load(tmp_path / "out" / "three.png") - expected).max() <= 0.5 / 255 + 1e-5
+    assert np.abs(images.load(tmp_path / "some" / "out" / "three.png") - expected).max() <= 0.5 / 255 + 1e-5
 
 
 def test_a_tile_is_handed_on(preset, photographs, tmp_path, capsys, monkeypatch):

@@ -57,17 +57,17 @@ def test_one_picture(server, photographs, tmp_path, capsys):
 def test_a_folder_goes_to_a_directory(server, photographs, tmp_path, capsys):
     (photographs / "broken.png").write_bytes(b"junk")
     options = ["--version", 3, "--signature", "serving_uint8", "--concurrency", 2, "--json"]
-    status, out, err = predict(capsys, server, photographs, "-o", tmp_path / "out", *options)
+    status, out, err = predict(capsys, server, photographs, "-o", tmp_path / "some" / "out", *options)
     assert status == 1
     summary = json.loads(out)
-    assert summary["outputs"] == [str(tmp_path / "out" / name) for name in ("one.png", "three.png", "two.png")]
+    assert summary["outputs"] == [str(tmp_path / "some" / "out" / name) for name in ("one.png", "three.png", "two.png")]
     assert list(summary["failed"]) == [str(photographs / "broken.png")]
     assert err.startswith(f"keras-style: {photographs / 'broken.png'}: contents[0]: ")
     assert err.count("\n") == 1
     assert {request.model_spec.version.value for request in predicted(server)} == {3}
     for name in ("one.png", "two.jpg", "three.webp"):
         expected = 1 - images.load(photographs / name)
-        answer = images.load(tmp_path / "out" / f"{name.partition('.')[0]}.png")
+        answer = images.load(tmp_path / "some" / "out" / f"{name.partition('.')[0]}.png")
         np.testing.assert_allclose(answer, expected, atol=1e-6)
 
 
