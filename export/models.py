@@ -4,6 +4,7 @@
 
 makes models/NAME/1 of each, compared with Keras in a process that has neither Keras nor keras_style. A model that is
 there already is kept; with --new, one that is there but differs from what would be made now gets the next number.
+Compared are the weights, the method with its size and steps, and the version of keras_style.
 """
 
 import json

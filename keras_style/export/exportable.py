@@ -78,7 +78,7 @@ def _of_stylizer(stylizer: Stylizer) -> dict[str, Any]:
     return {
         "method": method,
         "variant": stylizer.variant,
-        "size": stylizer.size,
+        "long_side": stylizer.size,  # "size" is that to which an export resizes
         "steps": variant.steps,
         "weights": backbone_digest(variant.backbone),
     }

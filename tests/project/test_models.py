@@ -57,6 +57,7 @@ def test_what_is_there_is_kept_and_served(program, tmp_path, capsys):
     assert (status, out) == (0, "".join(f"{models / name / '1'}: up to date\n" for name in names))
 
     described = models / "gatys" / "1" / "keras_style.json"
+    assert json.loads(described.read_text())["long_side"] == 32
     described.write_text(json.dumps({**json.loads(described.read_text()), "steps": 7}))
     _, out, _ = run(program, capsys, models, "gatys")
     assert out == f"{models / 'gatys' / '1'}: kept, though steps would be another; --new adds a version\n"
