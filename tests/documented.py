@@ -121,7 +121,8 @@ class World:
 
         def stylizer(call: Any, self: Any) -> None:
             smaller = {"size": min(self.size, SIDE), "steps": STEPS, "scales": 1}
-            smaller |= {name: getattr(self, name) or FAST[name] for name in ("content_layers", "style_layers")}
+            if self.backbone is None or isinstance(self.backbone, str):  # others have layers of their own
+                smaller |= {name: getattr(self, name) or FAST[name] for name in ("content_layers", "style_layers")}
             for name, value in smaller.items():
                 object.__setattr__(self, name, value)
             call(self)

@@ -62,6 +62,7 @@ class Backbone:
         >>> backbone = keras_style.backbones.get("vgg16_bsds500")
         >>> backbone.layers[2]
         Layer(name='block2_conv1', channels=128, stride=2, reach=4, offset=0, obstacle='')
+        >>> images = np.random.default_rng(0).random((1, 256, 256, 3), "float32")
         >>> backbone(images, ["block1_conv1"])["block1_conv1"].shape
         TensorShape([1, 256, 256, 64])
     """

@@ -49,6 +49,7 @@ def from_keras(
         InputError: the model has no such input or layer, or a layer gives no such feature maps.
 
     Example:
+        >>> import keras
         >>> network = keras.applications.MobileNetV2(input_shape=(None, None, 3), include_top=False, weights=None)
         >>> backbone = keras_style.backbones.from_keras(
         ...     network,

@@ -95,8 +95,8 @@ def model(function: Callable[..., Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, parameter in options(function).items():
         kind = parameter.annotation
-        # Otherwise 1, "on" and "f" are truth values too.
-        default = ... if parameter.default is parameter.empty else parameter.default
+        # Otherwise 1, "on" and "f" are truth values too. The function itself refuses a call without what it requires.
+        default = None if parameter.default is parameter.empty else parameter.default
         fields[name] = (Annotated[kind, Strict()] if bool in alternatives(kind) else kind, default)
     return create_model(f"{function.__name__}_options", __config__=ConfigDict(extra="forbid"), **fields)
 

@@ -151,7 +151,7 @@ def test_what_ends_a_batch_leaves_the_report(here, photos, model, tmp_path, caps
     here.append((1, StyleError("the workers are gone")))
     status, out, err = batch(capsys, photos, tmp_path / "out", "-r", "--model", model)
     assert (status, out, err) == (2, "", "keras-style: the workers are gone\n")
-    read = csv.DictReader((tmp_path / "out" / report.FILE).open(encoding="utf-8"))
+    read = csv.DictReader((tmp_path / "out" / report.FILE).read_text(encoding="utf-8").splitlines())
     assert [row["status"] for row in read] == ["done", "waiting"]
 
 
@@ -225,7 +225,9 @@ def test_killed_in_the_middle_it_goes_on(ray, model, generator, tmp_path, capsys
     for name, before in finished.items():
         now = (output / name).stat()
         assert (now.st_ino, now.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), name
-    rows = {row["input"]: row for row in csv.DictReader((output / report.FILE).open(encoding="utf-8"))}
+    rows = {
+        row["input"]: row for row in csv.DictReader((output / report.FILE).read_text(encoding="utf-8").splitlines())
+    }
     assert list(rows) == sorted([*good, *bad])
     for name in good:
         made = os.path.splitext(name)[0] + ".png"

@@ -297,7 +297,7 @@ class TestVerification:
         monkeypatch.setattr("keras_style.export.verification.verify", fails)
         with pytest.raises(ExportError):
             keras_style.export_saved_model(generator, tmp_path / "model", verify=True, warmup=False)
-        assert list((tmp_path / "model").iterdir()) == []
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -129,7 +129,8 @@ import sys
 import keras_style, keras_style.commands.main
 from keras_style.errors import BackendError
 content, style, output = sys.argv[1:]
-for use in (lambda: keras_style.transfer(content, style), lambda: keras_style.Backbone, lambda: keras_style.losses):
+uses = lambda: keras_style.transfer(content, style), lambda: keras_style.ImageOptimizer, lambda: keras_style.losses
+for use in uses:
     try:
         use()
     except BackendError as error:

@@ -91,8 +91,8 @@ def test_the_card_is_kept_and_shown(gan, saved, tmp_path, capsys):
 def test_a_preset_is_not_written_over(gan, saved):
     with pytest.raises(InputError, match="holds a preset already"):
         gan.save_to_preset(saved)
-    with pytest.raises(InputError, match="cannot be written"):
-        gan.save_to_preset(saved / "no" / "parent")
+    with pytest.raises(InputError, match="cannot be made a directory"):
+        gan.save_to_preset(saved / presets.DESCRIPTION / "inside")
 
 
 def test_damaged_missing_and_foreign_files(saved, tmp_path):

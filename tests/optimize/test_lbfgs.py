@@ -11,6 +11,7 @@ from keras_style.optimize.gradient import losses_and_gradient
 from keras_style.optimize.lbfgs import lbfgs, lbfgs_graph, on_grid
 from keras_style.optimize.line_search import Point, search
 from keras_style.optimize.objective import Objective, Term
+from keras_style.optimize.targets import Targets
 
 GRAIN = 2.1 / 2**16  # a pixel that was rounded the other way, and a little more
 SIGNATURE = [tf.TensorSpec((1, None, None, 3), tf.float64), tf.TensorSpec([], tf.int32)]
@@ -106,7 +107,7 @@ def test_a_real_objective_descends_as_by_scipy(backbone, photograph, painting):
         image[None].astype(np.float64)
         for image in (photograph, painting, np.random.default_rng(0).random(photograph.shape))
     )
-    losses = Objective(terms).bind(backbone, content, [style])
+    losses = Objective(terms).bind(backbone, Targets(content, [style]))
 
     def function(images):
         return tf.add_n(list(losses(images, 1).values()))

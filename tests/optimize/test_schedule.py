@@ -98,7 +98,7 @@ def test_long_sides_that_do_not_lead_to_the_picture_are_refused(scales):
 @pytest.mark.parametrize("scales", ["2", 2.0, True, [128.0, 512.0], [None, 512], {"128": 512}])
 def test_scales_that_are_no_whole_numbers_are_refused(scales):
     with pytest.raises(InputError, match=r"scales.*expected a whole number"):
-        checks.scales(scales)
+        checks.scales("scales", scales)
 
 
 def test_scale_that_is_too_small_is_named_with_a_way_out():
