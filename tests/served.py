@@ -185,7 +185,8 @@ def get(server: Server, path: str) -> tuple[int, str, str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{server.rest_port}{path}", timeout=30) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.headers["Content-Type"], error.read().decode()
+        with error:  # it holds the connection
+            return error.code, error.headers["Content-Type"], error.read().decode()
 
 
 def metrics(server: Server) -> dict[str, float]:

@@ -155,7 +155,8 @@ def test_predictions_are_not_offered(server):
     asked = urllib.request.Request(f"http://127.0.0.1:{server.rest_port}/v1/models/many:predict", b"{}")
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(asked, timeout=30)
-    assert refused.value.code == 501
+    with refused.value as error:  # it holds the connection
+        assert error.code == 501
 
 
 def test_a_rest_port_that_is_taken_is_an_error(saved, tmp_path):
