@@ -1,6 +1,6 @@
 # make demo                a stylized picture, from a fresh clone
 # make test                lint, types, tests
-# make test-integration    tests that start processes again and again: killed and resumed runs, several workers, Ray
+# make test-integration    processes and whole programs: killed and resumed runs, several workers, Ray, the examples of the docs
 # make test-slow           evidence that takes minutes
 # make models              presets and methods for a server, in models/
 # Another interpreter: make test PYTHON=python3.13 (each gets its own environment)

@@ -42,7 +42,7 @@ class Session:
     )
     checkpoint_every: int = parameter(
         CHECKPOINT_EVERY,
-        "steps between two saves; the end of each scale is saved, too. A state of L-BFGS takes 480 bytes per pixel, "
+        "steps between two saves; the end of each scale is saved, too. A state of L-BFGS takes 540 bytes per pixel, "
         "one of Adam 36.",
         partial(checks.whole, low=1, high=10**9),
     )

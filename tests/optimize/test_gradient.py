@@ -1,6 +1,7 @@
 """The gradient as one graph: the same bits every time, whatever the graph's size."""
 
 import numpy as np
+import pytest
 
 from keras_style import Objective, Term, backbones, losses
 from keras_style.internal.tensorflow import tf
@@ -8,6 +9,7 @@ from keras_style.optimize.gradient import losses_and_gradient
 from keras_style.optimize.targets import Targets
 
 
+@pytest.mark.integration
 def test_a_large_graph_gives_the_same_bits_again_and_again():
     random = np.random.default_rng(0)
     image = random.random((1, 768, 768, 3), np.float32)  # large enough for TensorFlow to save memory by reordering sums

@@ -12,6 +12,8 @@ from documented import World, blocks
 import keras_style
 from keras_style.painting.methods import METHODS
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "CONTRIBUTING.md"
 BLOCKS = [textwrap.dedent(each.text) for each in blocks(PAGE) if each.language == "python"]

@@ -12,9 +12,10 @@ from oracles import torch_networks
 import keras_style
 from keras_style.models.loading import from_torch
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = docstring_examples(ROOT / "keras_style")
-HEAVY = ("batch.run", "verify(")  # a cluster, another process
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,7 @@ def legacy(tmp_path_factory) -> Path:
 
 
 def case(name: str):
-    heavy = any(word in EXAMPLES[name] for word in HEAVY)
-    return pytest.param(name, id=name, marks=[pytest.mark.integration] if heavy else [])
+    return pytest.param(name, id=name)
 
 
 @pytest.mark.parametrize("name", [case(each) for each in EXAMPLES])

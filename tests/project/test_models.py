@@ -14,6 +14,8 @@ from keras_style.export import exportable
 from keras_style.painting.methods import METHODS
 from keras_style.serving import StyleClient, models_config
 
+pytestmark = pytest.mark.integration
+
 PROGRAM = Path(__file__).parents[2] / "export" / "models.py"
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from documented import Block, World, blocks
 
+pytestmark = pytest.mark.integration
+
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = blocks(README)
 WRITTEN = {each.text.split(maxsplit=2)[1]: each for each in BLOCKS if each.language == "yaml"}  # "# NAME" comes first
