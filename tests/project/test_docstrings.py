@@ -37,11 +37,7 @@ def legacy(tmp_path_factory) -> Path:
     return folder
 
 
-def case(name: str):
-    return pytest.param(name, id=name)
-
-
-@pytest.mark.parametrize("name", [case(each) for each in EXAMPLES])
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_example_runs(name: str, exported: Path, legacy: Path, tmp_path: Path, monkeypatch) -> None:
     world = World(tmp_path, monkeypatch)
     text = EXAMPLES[name]

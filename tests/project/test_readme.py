@@ -12,12 +12,7 @@ BLOCKS = blocks(README)
 WRITTEN = {each.text.split(maxsplit=2)[1]: each for each in BLOCKS if each.language == "yaml"}  # "# NAME" comes first
 
 
-def case(block: Block):
-    heavy = "keras-style batch" in block.text or "--verify" in block.text  # a cluster, another process
-    return pytest.param(block, id=str(block), marks=[pytest.mark.integration] if heavy else [])
-
-
-@pytest.mark.parametrize("block", [case(each) for each in BLOCKS if each.language != "yaml"])
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language != "yaml"], ids=str)
 def test_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path, monkeypatch)
     for name, each in WRITTEN.items():
