@@ -21,8 +21,9 @@ demo: $(VENV)/.installed
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
+# One process: two clusters of Ray cannot start at once.
 test-integration: $(VENV)/.tested
-	$(BIN)/pytest -n 2 --dist loadfile -m "integration and not slow"
+	$(BIN)/pytest -m "integration and not slow"
 
 test-slow: $(VENV)/.tested
 	$(BIN)/pytest -m slow
