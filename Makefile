@@ -21,7 +21,7 @@ demo: $(VENV)/.installed
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
-# One process: two clusters of Ray cannot start at once.
+# One process, since several of these tests start processes for themselves.
 test-integration: $(VENV)/.tested
 	$(BIN)/pytest -m "integration and not slow"
 

@@ -37,7 +37,12 @@ def legacy(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+def case(name: str):
+    """A cluster of Ray starts once in a process, and the tests of `batch` start one."""
+    return pytest.param(name, id=name, marks=[pytest.mark.slow] if "batch.run" in EXAMPLES[name] else [])
+
+
+@pytest.mark.parametrize("name", [case(each) for each in EXAMPLES])
 def test_example_runs(name: str, exported: Path, legacy: Path, tmp_path: Path, monkeypatch) -> None:
     world = World(tmp_path, monkeypatch)
     text = EXAMPLES[name]

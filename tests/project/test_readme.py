@@ -12,7 +12,12 @@ BLOCKS = blocks(README)
 WRITTEN = {each.text.split(maxsplit=2)[1]: each for each in BLOCKS if each.language == "yaml"}  # "# NAME" comes first
 
 
-@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language != "yaml"], ids=str)
+def case(block: Block):
+    """A cluster of Ray starts once in a process, and the tests of `batch` start one."""
+    return pytest.param(block, id=str(block), marks=[pytest.mark.slow] if "keras-style batch" in block.text else [])
+
+
+@pytest.mark.parametrize("block", [case(each) for each in BLOCKS if each.language != "yaml"])
 def test_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path, monkeypatch)
     for name, each in WRITTEN.items():
