@@ -392,7 +392,7 @@ def test_what_does_not_fit_and_cannot_be_tiled_is_refused(monkeypatch, pictures)
 
 @pytest.mark.integration
 def test_an_export_gives_the_picture_of_python(small, pictures, tmp_path):
-    """Of a normalized network, whose features are scaled when the graph runs."""
+    """The network is normalized: its features are scaled when the graph runs."""
     stylizer = Stylizer(backbone=small, variant="paper", optimizer="adam", size=24, steps=2)
     version = keras_style.export_saved_model(stylizer, tmp_path / "small", warmup=False)
     loaded = tf.saved_model.load(version)

@@ -17,7 +17,7 @@ def encoded(array, format="PNG"):
 
 
 class Count:
-    """What counts attempts, in one process."""
+    """Counters of attempts, in one process."""
 
     def __init__(self, already=0):
         self.already, self.begun = already, []
