@@ -1,7 +1,7 @@
 """The interface of backbones, frozen networks that turn images into feature maps, and the records of their layers."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +136,19 @@ class Backbone:
         """The same network in the graph that it is to be part of, which then has its weights once."""
         return self
 
+    def key(self) -> Hashable:
+        """What a graph of this network depends on beside its `tensors`."""
+        return self
+
+    @property
+    def tensors(self) -> Any:
+        """Numbers that differ from picture to picture, which a graph takes as inputs: tensors in any nesting."""
+        return ()
+
+    def with_tensors(self, tensors: Any) -> "Backbone":
+        """The same network with other `tensors`."""
+        return self
+
     def normalized(self, images: Iterable[np.ndarray]) -> "Backbone":
         """The same network rescaled so that the mean activation of every layer over `images` is one.
 
@@ -180,9 +193,27 @@ class Rescaled(Backbone):
     def __call__(self, images: "tf.Tensor", layers: Iterable[str]) -> dict[str, "tf.Tensor"]:
         return self.scaled(self.backbone(images, layers))
 
+    def key(self) -> Hashable:
+        return Rescaled, self.backbone.key(), tuple(self.scales)
+
+    @property
+    def tensors(self) -> Any:
+        from keras_style.internal.tensorflow import tf
+
+        return self.backbone.tensors, {name: tf.cast(scale, tf.float64) for name, scale in self.scales.items()}
+
+    def with_tensors(self, tensors: Any) -> "Rescaled":
+        of_backbone, scales = tensors
+        return Rescaled(self.backbone.with_tensors(of_backbone), scales)
+
     def scaled(self, features: Mapping[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
         """Features of the backbone, multiplied."""
-        return {name: maps * self.scales.get(name, 1.0) for name, maps in features.items()}
+        from keras_style.internal.tensorflow import tf
+
+        return {
+            name: maps * tf.cast(self.scales[name], maps.dtype) if name in self.scales else maps
+            for name, maps in features.items()
+        }
 
 
 def up_to_deepest(layers: Sequence[Layer], names: Iterable[str]) -> Sequence[Layer]:

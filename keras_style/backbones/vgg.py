@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from keras_style import checks
 from keras_style.backbones import weights, winograd
 from keras_style.backbones.backbone import IMAGE, Backbone, Layer, up_to_deepest
 from keras_style.checks import POOLINGS, PRECISIONS
+from keras_style.internal.digests import array_digest
 from keras_style.internal.tensorflow import tf
 
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # BGR, 0-255: the mean that the VGG weights were trained with
@@ -52,6 +53,7 @@ class VGG(Backbone):
     pooling: str = "max"
     precision: str = "float32"
     filters: Mapping[str, winograd.Filters] | None = field(default=None, repr=False)
+    _made: dict[tuple[str, tf.DType], tf.Tensor] = field(default_factory=dict, init=False, repr=False)
     _computed: dict[tuple[str, tf.DType], winograd.Filters] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +67,13 @@ class VGG(Backbone):
     @property
     def arrays(self) -> Iterable[np.ndarray]:
         return (array for pair in self.kernels.values() for array in pair)
+
+    def key(self) -> Hashable:
+        return VGG, tuple(self.kernels), self._digest, self.pooling, self.precision
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        return array_digest(*self.arrays)
 
     def with_pooling(self, pooling: str) -> "VGG":
         return replace(self, pooling=pooling)
@@ -102,30 +111,28 @@ class VGG(Backbone):
         # Without AVX-512, oneDNN computes a constant's convolution in a graph by another algorithm than eagerly, and a
         # thread goes on with the one that it saw first: a step would not see the features that were taken of its
         # targets, nor the same ones in every run. Any other tensor has one algorithm; a step takes a twentieth longer.
-        return tf.nn.conv2d(x, tf.identity(tf.constant(self.kernels[layer][0], x.dtype)), 1, "SAME")
+        return tf.nn.conv2d(x, tf.identity(self._kernel(layer, x.dtype)), 1, "SAME")
 
     def _by_winograd(self, layer: str) -> bool:
         """Not on a GPU, where cuDNN chooses such algorithms by itself, and not in bfloat16, which is too coarse."""
         enough = np.prod(self.kernels[layer][0].shape[2:]) >= _ENOUGH_CHANNELS
         return bool(enough) and self.precision == "float32" and not tf.config.list_logical_devices("GPU")
 
+    def _kernel(self, layer: str, dtype: tf.DType) -> tf.Tensor:
+        if self.filters is not None:
+            return tf.constant(self.kernels[layer][0], dtype)
+        if (layer, dtype) not in self._made:
+            with tf.init_scope():
+                self._made[layer, dtype] = tf.constant(self.kernels[layer][0], dtype)
+        return self._made[layer, dtype]
+
     def _filters(self, layer: str, dtype: tf.DType) -> winograd.Filters:
         if self.filters is not None:
             return self.filters[layer]
         if (layer, dtype) not in self._computed:
-            self._computed[layer, dtype] = winograd.prepare_once(self.kernels[layer][0], dtype)
+            with tf.init_scope():
+                self._computed[layer, dtype] = winograd.prepare(self.kernels[layer][0], dtype)
         return self._computed[layer, dtype]
-
-    def normalized(self, images: Iterable[np.ndarray]) -> "VGG":
-        # A network of ReLUs keeps its function when a layer is scaled and the next one takes the scale back.
-        means = self.mean_activations(images)
-        kernels = {}
-        before = 1.0
-        for name, (kernel, bias) in self.kernels.items():
-            scale = 1.0 / means[name] if means[name] > 0 else 1.0
-            kernels[name] = ((kernel * (scale / before)).astype(np.float32), (bias * scale).astype(np.float32))
-            before = scale
-        return replace(self, kernels=kernels, filters=None)
 
 
 _POOL: Mapping[str, Any] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}
@@ -148,4 +155,10 @@ def get(
         WeightsError: the weights cannot be had, are damaged or of another network.
     """
     name, _, given = name.partition("=")
-    return VGG(name, weights.load(name, file or given or None), pooling, precision)
+    file = file or given or None
+    return VGG(name, weights.load(name, file), pooling, precision) if file else _published(name, pooling, precision)
+
+
+@functools.lru_cache(maxsize=2)
+def _published(name: str, pooling: str, precision: str) -> VGG:
+    return VGG(name, weights.load(name), pooling, precision)

@@ -18,6 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_style.internal.tensorflow import tf
+from keras_style.internal.with_gradient import with_gradient
+
+Gradient = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
 
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # and infinity; of those tried, with the least rounding
 _TAPS = 3
@@ -61,8 +64,7 @@ def prepare(kernel: np.ndarray, dtype: tf.DType) -> Filters:
 def prepare_once(kernel: np.ndarray, dtype: tf.DType) -> Filters:
     """`prepare`, outside of all graphs; of the last `_KEPT` kernels what was computed before.
 
-    TensorFlow keeps every graph with a gradient of its own for as long as the process lives, and with it what the graph
-    captured: networks of the same weights must share it.
+    Networks of the same weights share it, and so do the graphs that they are part of.
     """
     with tf.init_scope():
         return _prepare_once(kernel.tobytes(), kernel.dtype.str, kernel.shape, dtype)
@@ -87,59 +89,69 @@ def convolve(images: tf.Tensor, filters: Filters) -> tf.Tensor:
         filters: the kernel, prepared.
     """
 
-    @tf.custom_gradient
-    def frozen(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        def pull(slope: tf.Tensor) -> tf.Tensor:
-            return _if_it_pays(
-                slope,
-                lambda: _convolve(slope, filters.at_points, turned=True),
-                lambda: tf.nn.conv2d_transpose(slope, filters.kernel, tf.shape(x), 1, "SAME"),
-            )
+    def so() -> tf.Tensor:
+        return _frozen(images, filters.at_points, *_places(images))
 
-        made = _if_it_pays(
-            x, lambda: _convolve(x, filters.at_points), lambda: tf.nn.conv2d(x, filters.kernel, 1, "SAME")
-        )
-        return made, pull
+    def directly() -> tf.Tensor:
+        return tf.nn.conv2d(images, filters.kernel, 1, "SAME")
 
-    return frozen(images)
-
-
-def _if_it_pays(x: tf.Tensor, so: Callable[[], tf.Tensor], directly: Callable[[], tf.Tensor]) -> tf.Tensor:
-    known = pays(x)
+    known = pays(images)
     if known is None:
-        return tf.cond(tf.reduce_prod(tf.shape(x)[:3]) >= _MANY, so, directly)
-    return so() if known else directly()
+        made = tf.cond(tf.reduce_prod(tf.shape(images)[:3]) >= _MANY, so, directly)
+    else:
+        made = so() if known else directly()
+    return tf.ensure_shape(made, [*images.shape[:3], filters.kernel.shape[-1]])
 
 
-def _convolve(x: tf.Tensor, kernel: tf.Tensor, turned: bool = False) -> tf.Tensor:
+def _places(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the inputs of the tiles are in the padded images, (6, 6, B, down, across), and each output in the tiles'.
+
+    In a graph that is traced for one size they are constants.
+    """
+    known = images.shape.is_fully_defined()
+    batch, height, width, _ = images.shape if known else tf.unstack(tf.shape(images))
+    count = functools.partial(np.arange, dtype=np.int32) if known else tf.range
+    down, across = -(-height // _OUTPUTS), -(-width // _OUTPUTS)
+    rows, columns = down * _OUTPUTS + 2, across * _OUTPUTS + 2
+    row = (_OUTPUTS * count(down))[:, None] + count(_INPUTS)[:, None, None, None, None]
+    column = _OUTPUTS * count(across) + count(_INPUTS)[:, None, None, None]
+    inputs = (count(batch)[:, None, None] * rows + row) * columns + column
+
+    row, column = count(height)[:, None], count(width)
+    tile = (count(batch)[:, None, None] * down + row // _OUTPUTS) * across + column // _OUTPUTS
+    outputs = (row % _OUTPUTS * _OUTPUTS + column % _OUTPUTS) * (batch * down * across) + tile
+    return tf.convert_to_tensor(inputs), tf.convert_to_tensor(outputs)
+
+
+@with_gradient
+def _frozen(
+    images: tf.Tensor, at_points: tf.Tensor, inputs: tf.Tensor, outputs: tf.Tensor
+) -> tuple[tf.Tensor, Gradient]:
+    def pull(slope: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        return _convolve(slope, at_points, inputs, outputs, turned=True), None, None, None
+
+    return _convolve(images, at_points, inputs, outputs), pull
+
+
+def _convolve(
+    x: tf.Tensor, kernel: tf.Tensor, inputs: tf.Tensor, outputs: tf.Tensor, turned: bool = False
+) -> tf.Tensor:
     """`turned`: by the kernel turned by 180 degrees, from its outputs to its inputs, as a gradient goes.
 
     To turn the kernel is to turn each tile before and after.
     """
     tile, result = (_TILE[:, ::-1], _RESULT[::-1]) if turned else (_TILE, _RESULT)
-    channels, filters = x.shape[-1], kernel.shape[1 if turned else 2]
-    # Numbers as far as they are known: of a graph that is traced for one size, places are constants.
-    known = x.shape.is_fully_defined()
-    batch, height, width, _ = x.shape if known else tf.unstack(tf.shape(x))
-    count = functools.partial(np.arange, dtype=np.int32) if known else tf.range
-    down, across = -(-height // _OUTPUTS), -(-width // _OUTPUTS)
+    channels, filters = tf.shape(x)[-1], tf.shape(kernel)[1 if turned else 2]
+    _, _, batch, down, across = tf.unstack(tf.shape(inputs))
     tiles = batch * down * across
 
-    padding = [[1, down * _OUTPUTS + 1 - height], [1, across * _OUTPUTS + 1 - width]]
-    padded = tf.pad(x, [[0, 0], *padding, [0, 0]])
-    rows, columns = down * _OUTPUTS + 2, across * _OUTPUTS + 2
-    row = (_OUTPUTS * count(down))[:, None] + count(_INPUTS)[:, None, None, None, None]
-    column = _OUTPUTS * count(across) + count(_INPUTS)[:, None, None, None]
-    place = (count(batch)[:, None, None] * rows + row) * columns + column
-    seen = tf.gather(tf.reshape(padded, [-1, channels]), place)
+    sides = tf.stack([down, across]) * _OUTPUTS + 1 - tf.shape(x)[1:3]
+    padded = tf.pad(x, [[0, 0], [1, sides[0]], [1, sides[1]], [0, 0]])
+    seen = tf.gather(tf.reshape(padded, [-1, channels]), inputs)
     at_points = tf.reshape(_both_ways(tile, seen, tiles * channels), [_INPUTS**2, tiles, channels])
     products = tf.matmul(at_points, kernel, transpose_b=turned)
     made = tf.reshape(_both_ways(result, products, tiles * filters), [-1, filters])
-
-    row, column = count(height)[:, None], count(width)
-    tile_of = (count(batch)[:, None, None] * down + row // _OUTPUTS) * across + column // _OUTPUTS
-    place = (row % _OUTPUTS * _OUTPUTS + column % _OUTPUTS) * tiles + tile_of
-    return tf.ensure_shape(tf.gather(made, place), [*x.shape[:3], filters])
+    return tf.gather(made, outputs)
 
 
 def _both_ways(matrix: np.ndarray, values: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

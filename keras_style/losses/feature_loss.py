@@ -1,6 +1,7 @@
 """Base class of the losses: statistics of features, and a distance between two of them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Hashable, Sequence
 from typing import Self
 
 from keras_style.internal.tensorflow import keras, tf
@@ -66,6 +67,11 @@ class FeatureLoss(keras.losses.Loss):
             whole: the same of the whole.
         """
         raise NotImplementedError
+
+    def key(self) -> Hashable:
+        """What a graph of this loss depends on: its settings, or, of a class that is not ours, the loss itself."""
+        ours = type(self).__module__.partition(".")[0] == __name__.partition(".")[0]
+        return (type(self), json.dumps(self.get_config(), sort_keys=True)) if ours else self
 
     def by_parts(self) -> "FeatureLoss":
         """This loss in the form that sees features part by part; itself unless that takes another computation."""

@@ -6,6 +6,7 @@ from typing import Any
 from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.internal.with_gradient import with_gradient
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, products, vectors, weights
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
@@ -146,7 +147,7 @@ class GaussianRenyiLoss(GaussianLoss):
             )
 
     def divergence(self, image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-        return _renyi(self.alpha, image, style, ridge, shift)
+        return _renyi(tf.constant(self.alpha, image.dtype), image, style, ridge, shift)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha}
@@ -155,7 +156,7 @@ class GaussianRenyiLoss(GaussianLoss):
 # The gradients are written out: through tf.linalg.cholesky a step takes twice as long at N = 512.
 
 
-@tf.custom_gradient
+@with_gradient
 def _kullback_leibler(
     image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor
 ) -> tuple[tf.Tensor, Gradient]:
@@ -179,29 +180,29 @@ def _kullback_leibler(
     return value, gradient
 
 
-def _renyi(alpha: float, image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-    @tf.custom_gradient
-    def renyi(image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
-        root, style_root = _cholesky(image, ridge), _cholesky(style, ridge)
-        mixed_root = _cholesky((1 - alpha) * image + alpha * style, ridge)
-        pull = tf.linalg.cholesky_solve(mixed_root, shift[..., None])[..., 0]
-        volume = _log_det(mixed_root) - (1 - alpha) * _log_det(root) - alpha * _log_det(style_root)
-        value = alpha / 2 * _dot(pull, shift) + volume / (2 * (1 - alpha))
+@with_gradient
+def _renyi(
+    alpha: tf.Tensor, image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor
+) -> tuple[tf.Tensor, Gradient]:
+    root, style_root = _cholesky(image, ridge), _cholesky(style, ridge)
+    mixed_root = _cholesky((1 - alpha) * image + alpha * style, ridge)
+    pull = tf.linalg.cholesky_solve(mixed_root, shift[..., None])[..., 0]
+    volume = _log_det(mixed_root) - (1 - alpha) * _log_det(root) - alpha * _log_det(style_root)
+    value = alpha / 2 * _dot(pull, shift) + volume / (2 * (1 - alpha))
 
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            mixed, outer = _inverse(mixed_root), alpha / 2 * _outer(pull)
-            of_image = (mixed - _inverse(root)) / 2 - (1 - alpha) * outer
-            factor = alpha / (2 * (1 - alpha))
-            # Only the trace is needed unless the style itself is trained; then a graph leaves the inverse below out.
-            of_style = factor * (mixed - _inverse(style_root)) - alpha * outer
-            trace = factor * (tf.linalg.trace(mixed) - _trace_of_inverse(style_root)) - alpha * tf.linalg.trace(outer)
-            of_ridge = tf.linalg.trace(of_image) + trace
-            each = upstream[:, None, None]
-            return each * of_image, each * of_style, upstream * of_ridge, alpha * upstream[:, None] * pull
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        mixed, outer = _inverse(mixed_root), alpha / 2 * _outer(pull)
+        of_image = (mixed - _inverse(root)) / 2 - (1 - alpha) * outer
+        factor = alpha / (2 * (1 - alpha))
+        # Only the trace is needed unless the style itself is trained; then a graph leaves the inverse below out.
+        of_style = factor * (mixed - _inverse(style_root)) - alpha * outer
+        trace = factor * (tf.linalg.trace(mixed) - _trace_of_inverse(style_root)) - alpha * tf.linalg.trace(outer)
+        of_ridge = tf.linalg.trace(of_image) + trace
+        each = upstream[:, None, None]
+        slopes = each * of_image, each * of_style, upstream * of_ridge, alpha * upstream[:, None] * pull
+        return None, *slopes
 
-        return value, gradient
-
-    return renyi(image, style, ridge, shift)
+    return value, gradient
 
 
 def _fit(statistics: Statistics) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -217,7 +218,7 @@ def _cholesky(covariance: tf.Tensor, ridge: tf.Tensor) -> tf.Tensor:
 
 
 def _diagonal(ridge: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    return ridge[:, None, None] * tf.eye(like.shape[-1], dtype=like.dtype)
+    return ridge[:, None, None] * tf.eye(tf.shape(like)[-1], dtype=like.dtype)
 
 
 def _log_det(root: tf.Tensor) -> tf.Tensor:
@@ -233,7 +234,7 @@ def _trace_of_inverse(root: tf.Tensor) -> tf.Tensor:
 
 
 def _identity(like: tf.Tensor) -> tf.Tensor:
-    return tf.eye(like.shape[-1], batch_shape=[tf.shape(like)[0]], dtype=like.dtype)
+    return tf.eye(tf.shape(like)[-1], batch_shape=[tf.shape(like)[0]], dtype=like.dtype)
 
 
 def _outer(vector: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """The matting Laplacian: how far an image is, window by window, from an affine map of a photograph's colors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property, wraps
 from typing import Any, Self
 
@@ -93,18 +93,18 @@ class MattingLaplacianLoss(FeatureLoss):
             shape = laplacian["photograph"].shape
             raise InputError(f"the photograph of the matting Laplacian has shape {shape}, the image {image.shape}")
 
-        @tf.custom_gradient
-        def quadratic(image: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            frozen = tf.stop_gradient(image)  # nothing inside is recorded
-            product = _product(laplacian["photograph"], laplacian["windows"], frozen, self.radius)
-            value = tf.reduce_sum(tf.cast(image, tf.float64) * product, axis=[1, 2, 3])
-            if self.normalization == "mean":
-                pixels = tf.cast(laplacian[COUNT], tf.float64)
-                value, product = value / pixels, product / pixels[:, None, None, None]
-            slope = tf.cast(2 * product, image.dtype)  # L is symmetric
-            return tf.cast(value, image.dtype), lambda upstream: upstream[:, None, None, None] * slope
+        frozen = tf.stop_gradient(image)  # nothing of the product is recorded
+        product = _product(laplacian["photograph"], laplacian["windows"], frozen, self.radius)
+        value = tf.reduce_sum(tf.cast(frozen, tf.float64) * product, axis=[1, 2, 3])
+        if self.normalization == "mean":
+            pixels = tf.cast(laplacian[COUNT], tf.float64)
+            value, product = value / pixels, product / pixels[:, None, None, None]
+        slope = tf.cast(2 * product, image.dtype)  # L is symmetric
+        rising = tf.reduce_sum(slope * image, axis=[1, 2, 3])
+        return tf.cast(value, image.dtype) + (rising - tf.stop_gradient(rising))  # the value, and the slope
 
-        return quadratic(image)
+    def key(self) -> Hashable:
+        return super().key() if self.image is None else self  # a photograph as text takes longer than a trace
 
     def magnitude(self, target: Statistics) -> tf.Tensor:
         """Ones: pixels have the same unit on every network, and the photograph itself costs next to nothing."""

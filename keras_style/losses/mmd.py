@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from keras_style import checks
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.internal.with_gradient import with_gradient
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
 from keras_style.losses.sampling import mixture, samples
 
@@ -163,7 +164,7 @@ def _order(number: tf.Tensor, seed: list[Any]) -> tf.Tensor:
     return tf.argsort(tf.random.stateless_uniform([number], seed, dtype=tf.float64), stable=True)
 
 
-@tf.custom_gradient
+@with_gradient
 def _shuffled(values: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None]]]:
     """Permute the positions of values (B, M, C); the gradient is permuted back, without scatter-adds."""
 

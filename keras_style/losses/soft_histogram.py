@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.internal.tensorflow import tf
+from keras_style.internal.with_gradient import with_gradient
 from keras_style.losses.feature_loss import WEIGHTS, FeatureLoss, Statistics, vectors, weights
 
 VECTORS = "vectors"
@@ -108,6 +109,13 @@ def soft_histogram(values: tf.Tensor, weights: tf.Tensor, low: tf.Tensor, step: 
         step: from one center to the next (B, C), in float64; 0: all values are at the first.
         bins: number of centers.
     """
+    return _interpolated(values, weights, low, step, tf.constant(bins))
+
+
+@with_gradient
+def _interpolated(
+    values: tf.Tensor, weights: tf.Tensor, low: tf.Tensor, step: tf.Tensor, bins: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
     between = bins - 1
     scale = tf.math.reciprocal_no_nan(step)
     shape = tf.shape(values)
@@ -115,30 +123,27 @@ def soft_histogram(values: tf.Tensor, weights: tf.Tensor, low: tf.Tensor, step: 
     unit = _unit(shape[1], bins)
     units = tf.floor(tf.cast(weights, tf.float64) * unit)[:, :, None]
 
-    @tf.custom_gradient
-    def interpolated(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        at = (tf.cast(values, tf.float64) - low[:, None]) * scale[:, None]
-        # NaN gets some bin here, and becomes NaN again below.
-        bin_of = tf.raw_ops.ClipByValue(t=tf.cast(at, tf.int32), clip_value_min=0, clip_value_max=between - 1) + first
+    at = (tf.cast(values, tf.float64) - low[:, None]) * scale[:, None]
+    # NaN gets some bin here, and becomes NaN again below.
+    bin_of = tf.raw_ops.ClipByValue(t=tf.cast(at, tf.int32), clip_value_min=0, clip_value_max=between - 1) + first
 
-        def summed(amounts: tf.Tensor) -> tf.Tensor:
-            sums = tf.raw_ops.Bincount(arr=bin_of, size=shape[0] * shape[2] * between, weights=amounts)
-            return tf.reshape(sums, [shape[0], shape[2], between])
+    def summed(amounts: tf.Tensor) -> tf.Tensor:
+        sums = tf.raw_ops.Bincount(arr=bin_of, size=shape[0] * shape[2] * between, weights=amounts)
+        return tf.reshape(sums, [shape[0], shape[2], between])
 
-        mass = summed(tf.broadcast_to(tf.cast(units, tf.int64), shape))
-        moment = summed(tf.cast(at * units, tf.int64))
-        to_next = moment - mass * tf.range(between, dtype=tf.int64)
-        total = tf.cast(tf.reduce_sum(mass, axis=2, keepdims=True), tf.float64)
-        sums = tf.pad(mass - to_next, [[0, 0], [0, 0], [0, 1]]) + tf.pad(to_next, [[0, 0], [0, 0], [1, 0]])
-        histogram = tf.cast(sums, tf.float64) / total + (0 * step)[:, :, None]
+    mass = summed(tf.broadcast_to(tf.cast(units, tf.int64), shape))
+    moment = summed(tf.cast(at * units, tf.int64))
+    to_next = moment - mass * tf.range(tf.cast(between, tf.int64))
+    total = tf.cast(tf.reduce_sum(mass, axis=2, keepdims=True), tf.float64)
+    sums = tf.pad(mass - to_next, [[0, 0], [0, 0], [0, 1]]) + tf.pad(to_next, [[0, 0], [0, 0], [1, 0]])
+    histogram = tf.cast(sums, tf.float64) / total + (0 * step)[:, :, None]
 
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            slopes = (upstream[:, :, 1:] - upstream[:, :, :-1]) * (unit / total * scale[:, :, None])
-            return tf.gather(tf.reshape(tf.cast(slopes, values.dtype), [-1]), bin_of) * weights[:, :, None]
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        slopes = (upstream[:, :, 1:] - upstream[:, :, :-1]) * (unit / total * scale[:, :, None])
+        of_values = tf.gather(tf.reshape(tf.cast(slopes, values.dtype), [-1]), bin_of) * weights[:, :, None]
+        return of_values, None, None, None, None
 
-        return histogram, gradient
-
-    return interpolated(values)
+    return histogram, gradient
 
 
 def histogram_of_sums(target: Statistics, low: tf.Tensor, step: tf.Tensor, bins: int) -> tf.Tensor:
@@ -195,9 +200,9 @@ def _represented(values: tf.Tensor, weights: tf.Tensor) -> Statistics:
     }
 
 
-def _unit(positions: tf.Tensor, bins: int) -> tf.Tensor:
+def _unit(positions: tf.Tensor, bins: int | tf.Tensor) -> tf.Tensor:
     """The power of two that represents a weight of 1, such that positions x bins of them stay below 2^62."""
-    bits = tf.floor(62 - tf.math.log(tf.cast(positions, tf.float64) * bins) / np.log(2))
+    bits = tf.floor(62 - tf.math.log(tf.cast(positions, tf.float64) * tf.cast(bins, tf.float64)) / np.log(2))
     return tf.pow(tf.constant(2, tf.float64), tf.minimum(bits, tf.constant(_MOST_BITS, tf.float64)))
 
 

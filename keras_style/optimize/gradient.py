@@ -5,39 +5,71 @@ from typing import Any
 
 import numpy as np
 
+from keras_style.internal.recent import Recent
 from keras_style.internal.tensorflow import tf
-from keras_style.optimize.objective import Losses
+from keras_style.optimize.objective import BoundObjective
 
 # Of a function that no graph optimizer is to touch. Inlined, it would be optimized with its caller; and a session, as
 # TF Serving has one, optimizes all functions of its graph but those of tf.data, which has optimizers of its own.
 AS_WRITTEN = {"_noinline": True, "_tf_data_function": True}
 
+# Graphs kept, ours: of the scales of a dozen sizes. One takes some megabytes.
+_GRAPHS: Recent[Callable[..., Any]] = Recent(48)
+
+Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
+
+
+def objective_and_gradient(objective: BoundObjective, shape: tuple[int, ...], dtype: np.dtype) -> LossesAndGradient:
+    """`losses_and_gradient` of an objective; objectives that differ in nothing but their targets share a graph.
+
+    Args:
+        objective: of images (B, H, W, 3).
+        shape: (B, H, W, 3).
+        dtype: float32 or float64.
+    """
+    tensors = objective.tensors
+    kinds = tf.nest.map_structure(tf.TensorSpec.from_tensor, tensors)
+    pattern = objective.with_tensors(kinds)  # which holds no targets
+
+    def losses(images: tf.Tensor, step: tf.Tensor, tensors: Any) -> dict[str, tf.Tensor]:
+        return pattern.with_tensors(tensors)(images, step)
+
+    key = objective.key(), shape, str(dtype), repr(kinds)
+    graph = _GRAPHS.get(key, lambda: _graph(losses, shape, dtype, kinds))
+    return lambda images, step: graph(images, tf.cast(step, tf.int64), tensors)
 
 
 def losses_and_gradient(losses: Losses, shape: tuple[int | None, ...], dtype: np.dtype) -> LossesAndGradient:
     """`losses` of images and step, with the gradient of their sum.
 
     Args:
-        losses: the objective of images (B, H, W, 3).
+        losses: from images (B, H, W, 3) and step to losses by name.
         shape: (B, H, W, 3); None where it is known only when the graph runs.
         dtype: float32 or float64.
     """
-
-    def both(images: tf.Tensor, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            values = losses(images, step)
-            total = tf.add_n(list(values.values()))
-        return values, tape.gradient(total, images)
-
-    graph = as_written(both, [tf.TensorSpec(shape, dtype), tf.TensorSpec([], tf.int64)])
+    graph = _graph(lambda images, step, tensors: losses(images, step), shape, dtype, ())
 
     def evaluate(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        values, gradient = graph(images, tf.cast(step, tf.int64))
+        values, gradient = graph(images, tf.cast(step, tf.int64), ())
         return values, tf.ensure_shape(gradient, shape)
 
     return evaluate
+
+
+def _graph(
+    losses: Callable[..., dict[str, tf.Tensor]], shape: tuple[int | None, ...], dtype: np.dtype, kinds: Any
+) -> Callable[..., tuple[dict[str, tf.Tensor], tf.Tensor]]:
+    """The values of `losses` and their gradient as a graph of images, step and tensors of these `kinds`."""
+
+    def both(images: tf.Tensor, step: tf.Tensor, tensors: Any) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            values = losses(images, step, tensors)
+            total = tf.add_n(list(values.values()))
+        return values, tape.gradient(total, images)
+
+    return as_written(both, [tf.TensorSpec(shape, dtype), tf.TensorSpec([], tf.int64), kinds])
 
 
 def as_written(function: Callable[..., Any], signature: Sequence[Any]) -> Callable[..., Any]:
@@ -66,4 +98,11 @@ def as_written(function: Callable[..., Any], signature: Sequence[Any]) -> Callab
         )
         return tf.nest.pack_sequence_as(graph.structured_outputs, outputs)
 
-    return call
+    # Called eagerly, the operation would stay in TensorFlow's cache of kernels, with the graph, for ever; a function
+    # takes its kernels with it.
+    outer = tf.function(call, autograph=False, input_signature=signature)
+
+    def either(*arguments: Any) -> Any:
+        return outer(*arguments) if tf.executing_eagerly() else call(*arguments)
+
+    return either

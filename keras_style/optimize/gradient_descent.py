@@ -1,9 +1,11 @@
 """Gradient descent on pixels: by any Keras optimizer from Python, by Adam inside a graph."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from keras_style.internal.recent import Recent
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
@@ -31,26 +33,60 @@ def descend(
         The last image.
     """
     done, state = resume or (0, ())
-    variable = tf.Variable(image)
-    optimizer = type(optimizer).from_config(optimizer.get_config())
-    optimizer.build([variable])
-    for slot, value in zip(optimizer.variables, state, strict=bool(state)):
-        slot.assign(value)
-
-    @tf.function(autograph=False)
-    def move(gradient: tf.Tensor) -> None:
-        optimizer.apply([gradient], [variable])
-        variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
-
+    config = optimizer.get_config()
+    key = type(optimizer), json.dumps(config, sort_keys=True, default=repr), image.shape, image.dtype.str
+    mover = _MOVERS.take(key, lambda: _Mover(type(optimizer).from_config(config), image))
+    mover.start(image, state)
     for number in range(done + 1, steps + 1):
-        losses, gradient = evaluate(tf.convert_to_tensor(variable), tf.constant(number, tf.int64))
-        move(gradient)
+        losses, gradient = evaluate(tf.convert_to_tensor(mover.image), tf.constant(number, tf.int64))
+        mover.move(gradient)
         del gradient  # as large as the image
         values = {name: float(value) for name, value in losses.items()}
-        iterate = Iterate(number, steps, values, variable.numpy, lambda: [slot.numpy() for slot in optimizer.variables])
-        if on_iterate(iterate):
+        if on_iterate(Iterate(number, steps, values, mover.image.numpy, mover.read_state)):
             break
-    return variable.numpy()
+    end: np.ndarray = mover.image.numpy()
+    if image.nbytes <= _KEPT_BYTES:
+        _MOVERS.give(key, mover)
+    return end
+
+
+class _Mover:
+    """A picture with a Keras optimizer, for one run at a time.
+
+    Attributes:
+        image: the variable.
+        move: takes a step, given the gradient.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, image: np.ndarray):
+        self.image = tf.Variable(image)
+        self._optimizer = optimizer
+        optimizer.build([self.image])
+        self._at_first = self.read_state()
+        # The function must not hold what holds it: Python would free the circle later, with all its graphs.
+        variable = self.image
+
+        @tf.function(autograph=False)
+        def move(gradient: tf.Tensor) -> None:
+            optimizer.apply([gradient], [variable])
+            variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
+
+        self.move = move
+
+    def start(self, image: np.ndarray, state: Sequence[np.ndarray]) -> None:
+        """Go to an image, with the state of the optimizer there; none: as before the first step."""
+        self.image.assign(image)
+        for slot, value in zip(self._optimizer.variables, state or self._at_first, strict=True):
+            slot.assign(value)
+
+    def read_state(self) -> list[np.ndarray]:
+        return [slot.numpy() for slot in self._optimizer.variables]
+
+
+# Kept, ours: for the scales of a few sizes. One takes as much memory as four images; a step of a larger image takes
+# longer than to make it.
+_MOVERS: Recent[_Mover] = Recent(8)
+_KEPT_BYTES = 2**22
 
 
 def adam_graph(

@@ -11,13 +11,13 @@ from keras_style.backbones.backbone import Backbone
 from keras_style.checks import OPTIMIZERS
 from keras_style.errors import DivergenceError, InputError
 from keras_style.images.masks import Regions
-from keras_style.internal.tensorflow import keras, tf
+from keras_style.internal.tensorflow import keras
 from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
-from keras_style.optimize.gradient import LossesAndGradient, losses_and_gradient
+from keras_style.optimize.gradient import LossesAndGradient, objective_and_gradient
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.lbfgs import lbfgs
-from keras_style.optimize.objective import Losses, Objective
+from keras_style.optimize.objective import Objective
 from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling import tiled_losses
 from keras_style.optimize.tiling.tiled_losses import tiled_losses_and_gradient
@@ -195,25 +195,11 @@ class ImageOptimizer:
         sides = [side for image in (shape, *(style.shape for style in targets.style)) for side in image[1:3]]
         if self.tile is not None and max(sides) > self.tile:
             return tiled_losses_and_gradient(self.objective, self.backbone, self.tile, shape, dtype, targets)
-        losses = self.objective.bind(self.backbone, targets)
-        if self.wrap:
-            losses = _continued(losses, self.wrap)
-        return losses_and_gradient(losses, shape, dtype)
+        losses = replace(self.objective.bind(self.backbone, targets), margin=self.wrap)
+        return objective_and_gradient(losses, shape, dtype)
 
 
 def _check_finite(iterate: Iterate) -> None:
     if not np.isfinite(iterate.loss):
         values = ", ".join(f"{name} {value:g}" for name, value in iterate.losses.items())
         raise DivergenceError(f"the loss is not finite at step {iterate.step}: {values}; try a smaller step size")
-
-
-def _continued(losses: Losses, wrap: int) -> Losses:
-    """The losses of images continued by `wrap` pixels over their edges."""
-
-    def of_continued(images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
-        for axis in (1, 2):
-            side = images.shape[axis]
-            images = tf.gather(images, [index % side for index in range(-wrap, side + wrap)], axis=axis)
-        return losses(images, step)
-
-    return of_continued

@@ -1,8 +1,9 @@
 """The objective: a weighted sum of losses on layers, each with its target."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,10 +13,10 @@ from keras_style.checks import BALANCES
 from keras_style.errors import InputError
 from keras_style.images import masks
 from keras_style.internal.tensorflow import tf
+from keras_style.internal.with_gradient import with_gradient
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.optimize.targets import Targets
 
-Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]
 Wanted = tuple[FeatureLoss, str, np.ndarray | None]  # a loss, its layer, and the weight of each position
 StatisticsOf = Callable[[np.ndarray | tf.Tensor, Sequence[Wanted]], list[Statistics]]
@@ -108,7 +109,7 @@ class Objective:
         backbone: Backbone,
         targets: Targets,
         target_features: Features | None = None,
-    ) -> Losses:
+    ) -> "BoundObjective":
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
 
         With regions, a style term is the sum over them of the term between the region in the image and the region of
@@ -126,21 +127,8 @@ class Objective:
         Raises:
             InputError: a target that a term needs is missing, a layer is unknown, or has nothing left of a region.
         """
-        layers = [term.layer for term in self.terms]
-        backbone.check_layers(layers)
-        summands = self.summands(backbone, of_whole(target_features or backbone), targets)
-
-        def losses(images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
-            maps = backbone(images, layers)
-            values: dict[str, list[tf.Tensor]] = {}
-            for summand in summands:
-                current = maps[summand.term.layer]
-                if self.balance == "gradient":
-                    current = _pulled_by(summand.pull, current)
-                values.setdefault(summand.term.name, []).append(summand.value(current, step))
-            return {name: tf.add_n(each) for name, each in values.items()}
-
-        return losses
+        backbone.check_layers(term.layer for term in self.terms)
+        return BoundObjective(backbone, self.summands(backbone, of_whole(target_features or backbone), targets), self.balance)
 
     def summands(self, backbone: Backbone, statistics: StatisticsOf, targets: Targets) -> list["Summand"]:
         """The terms, each with what it compares with; arguments and errors as for `bind`.
@@ -183,12 +171,11 @@ class Objective:
         summands = []
         for term, inside, _ in places:
             if term.target is None:
-                summands.append(Summand(term, None, term.weight))
+                summands.append(Summand(term, {"weight": _scalar(term.weight), "pull": _scalar(term.weight)}))
                 continue
             of_each = [found.pop(0) for found in taken[term.target]]
             aim = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, blend)
-            share = 1.0 if inside is None else float(inside.mean())
-            summands.append(Summand.towards(term, aim, inside, share, edge if term.target == "style" else 0))
+            summands.append(Summand.towards(term, aim, inside, edge if term.target == "style" else 0))
         return summands
 
 
@@ -207,37 +194,102 @@ class Summand:
     """A term with what it compares with, within one region of the image.
 
     Attributes:
-        aim: statistics of the target.
-        weight: scalar or (B,), by which the distance is multiplied.
-        mask: (1, H, W), the region; None: everywhere.
-        share: of the image that the region takes.
+        tensors: what differs from target to target:
+            "aim": statistics of the target, if the term has one;
+            "weight": scalar or (B,), by which the distance is multiplied;
+            "pull": scalar, the term's weight in this region, which a balance goes by;
+            "mask": (1, H, W), the region, if it is not everywhere.
         edge: positions along the border that do not count; without a mask.
     """
 
     term: Term
-    aim: Statistics | None
-    weight: tf.Tensor | float
-    mask: np.ndarray | None = None
-    share: float = 1.0
+    tensors: Mapping[str, Any]
     edge: int = 0
 
     @classmethod
-    def towards(
-        cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, share: float = 1.0, edge: int = 0
-    ) -> "Summand":
-        weight: tf.Tensor | float = term.weight * share
+    def towards(cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, edge: int = 0) -> "Summand":
+        share = 1.0 if mask is None else float(mask.mean())
+        pull = weight = _scalar(term.weight * share)
         if term.relative:
-            weight = weight / _positive(term.loss.magnitude(aim))
-        return cls(term, aim, weight, mask, share, edge)
+            magnitude = _positive(term.loss.magnitude(aim))
+            weight = tf.cast(weight, magnitude.dtype) / magnitude
+        region = {} if mask is None else {"mask": tf.constant(mask, tf.float32)}
+        return cls(term, {"aim": aim, "weight": weight, "pull": pull, **region}, edge)
+
+    def key(self) -> Hashable:
+        """What a graph of it depends on beside its tensors."""
+        return self.term.loss.key(), self.term.layer, self.term.name, self.edge
 
     @property
-    def pull(self) -> float:
-        return self.term.weight * self.share
+    def aim(self) -> Statistics | None:
+        """Statistics of the target."""
+        return self.tensors.get("aim")
 
     def value(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         loss = self.term.loss.redrawn(step)
-        mask = without_edge(features.shape[1:3], self.edge) if self.mask is None else self.mask
-        return tf.reduce_mean(self.weight * loss.distance(self.aim, loss.statistics(features, mask)))
+        current = loss.statistics(features, self.mask(features.shape[1:3]))
+        return self.weighted(loss.distance(self.aim, current))
+
+    def mask(self, shape: Sequence[int]) -> tf.Tensor | np.ndarray | None:
+        """The weights (1, H', W') of a layer's H' x W' positions; None: all count."""
+        return self.tensors["mask"] if "mask" in self.tensors else without_edge(shape, self.edge)
+
+    def weighted(self, distance: tf.Tensor) -> tf.Tensor:
+        """The summand's value, from its distance (B,)."""
+        return tf.reduce_mean(tf.cast(self.tensors["weight"], distance.dtype) * distance)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundObjective:
+    """An objective with the targets of its terms: a function of the image alone.
+
+    Attributes:
+        margin: pixels by which images are continued over their edges, as if they were repeated.
+    """
+
+    backbone: Backbone
+    summands: Sequence[Summand]
+    balance: str | None
+    margin: int = 0
+
+    def __call__(self, images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
+        """The losses by name of images (B, H, W, 3) and step: each a scalar, their sum the objective."""
+        if self.margin:
+            images = _continued(images, self.margin)
+        maps = self.backbone(images, [summand.term.layer for summand in self.summands])
+        values: dict[str, list[tf.Tensor]] = {}
+        for summand in self.summands:
+            current = maps[summand.term.layer]
+            if self.balance == "gradient":
+                current = _pulled_by(tf.cast(summand.tensors["pull"], current.dtype), current)
+            values.setdefault(summand.term.name, []).append(summand.value(current, step))
+        return {name: tf.add_n(each) for name, each in values.items()}
+
+    def key(self) -> Hashable:
+        """What a graph of it depends on beside its tensors."""
+        return self.backbone.key(), tuple(summand.key() for summand in self.summands), self.balance, self.margin
+
+    @property
+    def tensors(self) -> Any:
+        """All that differs from target to target, in any nesting."""
+        return self.backbone.tensors, [summand.tensors for summand in self.summands]
+
+    def with_tensors(self, tensors: Any) -> Self:
+        """The same with other `tensors`."""
+        of_backbone, of_each = tensors
+        summands = [replace(summand, tensors=own) for summand, own in zip(self.summands, of_each, strict=True)]
+        return replace(self, backbone=self.backbone.with_tensors(of_backbone), summands=summands)
+
+
+def _scalar(number: float) -> tf.Tensor:
+    return tf.constant(number, tf.float64)
+
+
+def _continued(images: tf.Tensor, margin: int) -> tf.Tensor:
+    for axis in (1, 2):
+        side = images.shape[axis]
+        images = tf.gather(images, [index % side for index in range(-margin, side + margin)], axis=axis)
+    return images
 
 
 def without_edge(shape: Sequence[int], edge: int) -> np.ndarray | None:
@@ -265,20 +317,19 @@ def _at_layer(backbone: Backbone, name: str, region: str, of: str, weights: np.n
     return carried
 
 
-def _pulled_by(pull: float, features: tf.Tensor) -> tf.Tensor:
+@with_gradient
+def _pulled_by(
+    pull: tf.Tensor, features: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
     """`features`, with the gradient that comes back rescaled to the length `pull` / RMS of the features, per sample."""
 
-    @tf.custom_gradient
-    def identity(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        def rescale(gradient: tf.Tensor) -> tf.Tensor:
-            axes = [1, 2, 3]
-            length = tf.sqrt(tf.reduce_sum(tf.square(gradient), axes, keepdims=True))
-            rms = tf.sqrt(tf.reduce_mean(tf.square(x), axes, keepdims=True))
-            return tf.math.divide_no_nan(pull * gradient, length * rms)
+    def rescale(gradient: tf.Tensor) -> tuple[None, tf.Tensor]:
+        axes = [1, 2, 3]
+        length = tf.sqrt(tf.reduce_sum(tf.square(gradient), axes, keepdims=True))
+        rms = tf.sqrt(tf.reduce_mean(tf.square(features), axes, keepdims=True))
+        return None, tf.math.divide_no_nan(pull * gradient, length * rms)
 
-        return tf.identity(x), rescale
-
-    return identity(features)
+    return tf.identity(features), rescale
 
 
 def _positive(magnitude: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import Statistics
-from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge
+from keras_style.optimize.objective import Objective, Summand, Term, Wanted
 from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.tiled_network import TiledNetwork, traced, within
 from keras_style.optimize.tiling.tiles import Tile
@@ -106,9 +106,9 @@ class Projected:
             tape.watch(projections)
             for each in self._summands:
                 if each.term is term:
-                    mask = each.mask if each.mask is not None else without_edge(whole.shape[1:3], each.edge)
+                    mask = each.mask(whole.shape[1:3])
                     target = term.loss.along(direction, each.aim)
                     distance = term.loss.distance(target, term.loss.statistics(projections, mask))
-                    parts.append(tf.reduce_mean(each.weight * distance) / whole.shape[-1])
+                    parts.append(each.weighted(distance) / whole.shape[-1])
             value = tf.add_n(parts)
         return value, tape.gradient(value, projections)

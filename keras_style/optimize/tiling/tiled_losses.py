@@ -18,8 +18,8 @@ from keras_style.backbones.backbone import IMAGE, Backbone
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
-from keras_style.optimize.gradient import LossesAndGradient, as_written, losses_and_gradient
-from keras_style.optimize.objective import Objective, Summand, Term, Wanted, without_edge_at
+from keras_style.optimize.gradient import LossesAndGradient, as_written, objective_and_gradient
+from keras_style.optimize.objective import Objective, Summand, Term, Wanted
 from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.projections import Projected
 from keras_style.optimize.tiling.tiled_network import TiledNetwork, traced, within
@@ -99,8 +99,7 @@ def tiled_losses_and_gradient(
     summed = [term for term in terms if term.loss.adds_up in ("statistics", "histogram")]
     whole = None
     if at_once:
-        bound = Objective(at_once).bind(backbone, targets)
-        whole = losses_and_gradient(bound, shape, dtype)
+        whole = objective_and_gradient(Objective(at_once).bind(backbone, targets), shape, dtype)
         if len(at_once) == len(terms):
             return whole
 
@@ -119,7 +118,10 @@ def tiled_losses_and_gradient(
         fixed = [_Pointwise.towards(term, kept[term.layer], network, shape) for term in pointwise]
     sums = _Sums(
         network,
-        [(each.term.loss, each.term.layer, _mask(each, shape, backbone)) for each in of_sums],
+        [
+            (each.term.loss, each.term.layer, each.mask(backbone.shape(each.term.layer, *shape[1:3])))
+            for each in of_sums
+        ],
     )
     finish = _finish(of_sums)
     projected = Projected(sliced, network, targets)
@@ -292,7 +294,7 @@ def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
             tape.watch(finished)
             for each, statistics, by_tiles in zip(of_sums, finished, counted, strict=True):
                 if not by_tiles:
-                    value = tf.reduce_mean(each.weight * each.term.loss.distance(each.aim, statistics))
+                    value = each.weighted(each.term.loss.distance(each.aim, statistics))
                     values.setdefault(each.term.name, []).append(value)
             total = {name: tf.add_n(parts) for name, parts in values.items()}
         ends = list(total.values())
@@ -333,7 +335,7 @@ def _pull(
             maps = network.backbone(window, network.kinds)
             for each, of_whole, (loss, own, mask) in zip(of_sums, known, sums.of_own(maps, bounds, masks), strict=True):
                 if loss.adds_up == "histogram":
-                    value = tf.reduce_mean(each.weight * loss.distance_of_part(each.aim, of_whole, own, mask))
+                    value = each.weighted(loss.distance_of_part(each.aim, of_whole, own, mask))
                     values.setdefault(each.term.name, []).append(value)
                 else:
                     ends += tf.nest.flatten(loss.statistics(own, mask))
@@ -352,9 +354,3 @@ def _pull(
     return as_written(
         both, [window_kind, *sums.signature, sums.kinds, places, targets, *projected.signature, projected.kinds]
     )
-
-
-def _mask(summand: Summand, shape: Sequence[int], backbone: Backbone) -> np.ndarray | None:
-    if summand.mask is not None:
-        return summand.mask
-    return without_edge_at(backbone, summand.term.layer, shape, summand.edge)

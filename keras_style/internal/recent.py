@@ -1,0 +1,52 @@
+"""What was made lately, kept for the next call that needs the same."""
+
+import gc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Value]):
+    """The last `size` values by key; the one that was not needed for longest goes first.
+
+    Args:
+        size: how many values are kept.
+    """
+
+    def __init__(self, size: int):
+        self.size = size
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of `key`, for as many callers at a time as there are; `make` makes it."""
+        value = self.take(key, make)
+        self.give(key, value)
+        return value
+
+    def take(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of `key` for this caller alone, until it is given back; `make` makes it."""
+        with self._lock:
+            if key in self._values:
+                return self._values.pop(key)
+        return make()
+
+    def give(self, key: Hashable, value: Value) -> None:
+        """Keep the value of `key`."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            full = len(self._values) > self.size
+            if full:
+                self._values.popitem(last=False)
+        if full:
+            gc.collect()  # a graph of TensorFlow is part of a circle, which Python may leave for minutes
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        with self._lock:
+            self._values.clear()
+        gc.collect()
