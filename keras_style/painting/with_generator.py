@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from keras_style import images
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
+from keras_style.internal.recent import Recent
 from keras_style.painting.parameters import CHECKS
 from keras_style.painting.result import TransferResult
 
 if TYPE_CHECKING:
     import keras
+
+_OPENED: Recent[Any] = Recent(2)  # generators kept for the next picture
 
 # What a generator has a use for. It takes no steps: callbacks are accepted, and never called.
 ARGUMENTS = ("content", "model", "size", "callbacks", "verbose")
@@ -32,13 +35,22 @@ def transfer(content: ImageLike, model: "str | Path | keras.Model", size: int) -
     CHECKS["size"]("size", size)
     picture = images.load(content, name="content")
     picture = images.resize(picture, *images.fitted_size(picture.shape[0], picture.shape[1], size))
-    from keras_style.models.loading.open_generator import open_generator
     from keras_style.models.translation import translate
 
-    generator = open_generator(model) if isinstance(model, str | Path) else model
+    generator = _opened(model) if isinstance(model, str | Path) else model
     array = translate(generator, picture)
     settings = {"model": str(model) if isinstance(model, str | Path) else generator.name, "size": size}
     return TransferResult(array, {"loss": []}, settings, time.perf_counter() - began)
+
+
+def _opened(source: str | Path) -> Any:
+    """The generator of a file, opened anew when the file is another than before."""
+    from keras_style.models.loading.generator_file import generator_file
+    from keras_style.models.loading.open_generator import open_generator
+
+    path = generator_file(source, "a2b")
+    state = path.stat()
+    return _OPENED.get((path.resolve(), state.st_mtime_ns, state.st_size), lambda: open_generator(source))
 
 
 def check_arguments(given: dict[str, Any], defaults: dict[str, Any]) -> None:
