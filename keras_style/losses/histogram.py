@@ -88,6 +88,9 @@ class HistogramByParts(FeatureLoss):
         super().__init__(name=name, **kwargs)
         self.bins = bins
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "bins": self.bins}
+
     def extent(self, features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """Largest -x and largest x of each filter, (2, B, 1, C); the maximum over the parts is that of the whole."""
         rows, counts = vectors(features), weights(features, mask)[:, :, None] > 0

@@ -1,7 +1,7 @@
 """Sliced Wasserstein loss: feature distributions compared along random directions."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
 from keras_style import checks
@@ -119,6 +119,9 @@ class SlicedWassersteinByParts(FeatureLoss):
     def __init__(self, loss: SlicedWassersteinLoss) -> None:
         super().__init__(name=loss.name)
         self.loss = loss
+
+    def key(self) -> Hashable:
+        return type(self), self.loss.key()
 
     def redrawn(self, step: tf.Tensor | int) -> Self:
         return type(self)(self.loss.redrawn(step))

@@ -110,7 +110,7 @@ def _function(generator: Any, jit_compile: bool) -> Callable:
 
     # Batches of any number, as in an export: one that is known to be 1 is normalized by another operation, 1e-4 away.
     signature = None if jit_compile else [tf.TensorSpec((None, None, None, 3), tf.float32)]
-    gc.collect()  # the graphs of generators that are gone, which are parts of circles: Python may leave them for minutes
+    gc.collect()  # graphs of generators that are gone, which are parts of circles: Python may leave them for minutes
     traced[jit_compile] = weights, tf.function(run, input_signature=signature, jit_compile=jit_compile)
     return traced[jit_compile][1]
 

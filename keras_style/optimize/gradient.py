@@ -14,7 +14,7 @@ from keras_style.optimize.objective import BoundObjective
 AS_WRITTEN = {"_noinline": True, "_tf_data_function": True}
 
 # Graphs kept, ours: of the scales of a dozen sizes. One takes some megabytes.
-_GRAPHS: Recent[Callable[..., Any]] = Recent(48)
+GRAPHS: Recent[Any] = Recent(48)
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
@@ -36,7 +36,7 @@ def objective_and_gradient(objective: BoundObjective, shape: tuple[int, ...], dt
         return pattern.with_tensors(tensors)(images, step)
 
     key = objective.key(), shape, str(dtype), repr(kinds)
-    graph = _GRAPHS.get(key, lambda: _graph(losses, shape, dtype, kinds))
+    graph = GRAPHS.get(key, lambda: _graph(losses, shape, dtype, kinds))
     return lambda images, step: graph(images, tf.cast(step, tf.int64), tensors)
 
 

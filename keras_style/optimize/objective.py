@@ -128,7 +128,9 @@ class Objective:
             InputError: a target that a term needs is missing, a layer is unknown, or has nothing left of a region.
         """
         backbone.check_layers(term.layer for term in self.terms)
-        return BoundObjective(backbone, self.summands(backbone, of_whole(target_features or backbone), targets), self.balance)
+        return BoundObjective(
+            backbone, self.summands(backbone, of_whole(target_features or backbone), targets), self.balance
+        )
 
     def summands(self, backbone: Backbone, statistics: StatisticsOf, targets: Targets) -> list["Summand"]:
         """The terms, each with what it compares with; arguments and errors as for `bind`.
@@ -318,9 +320,7 @@ def _at_layer(backbone: Backbone, name: str, region: str, of: str, weights: np.n
 
 
 @with_gradient
-def _pulled_by(
-    pull: tf.Tensor, features: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
+def _pulled_by(pull: tf.Tensor, features: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
     """`features`, with the gradient that comes back rescaled to the length `pull` / RMS of the features, per sample."""
 
     def rescale(gradient: tf.Tensor) -> tuple[None, tf.Tensor]:

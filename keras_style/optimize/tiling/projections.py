@@ -1,6 +1,6 @@
 """Style terms of an image seen tile by tile whose losses need all positions at once, but few numbers per position."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +8,44 @@ import numpy as np
 
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import Statistics
+from keras_style.optimize.gradient import GRAPHS
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted
 from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.tiled_network import TiledNetwork, traced, within
 from keras_style.optimize.tiling.tiles import Tile
+
+
+class _Graphs:
+    """The computations of `Projected` that are the same for all images.
+
+    Args:
+        terms: as there.
+        kinds: `tf.TensorSpec` of the feature maps, by layer.
+
+    Attributes:
+        signature: of the positions of each term in a window, and the step.
+        kinds: of the projections.
+    """
+
+    def __init__(self, terms: Sequence[Term], kinds: Mapping[str, tf.TensorSpec]):
+        self.losses = [(term.loss, term.layer) for term in terms]
+        self.signature = ([tf.TensorSpec([4], tf.int32) for _ in terms], tf.TensorSpec([], tf.int64))
+        seen = [kinds, *self.signature]
+        self.of_target, _ = traced(self._of_target_window, seen)
+        self.of_image, self.kinds = traced(self.of_window, seen)
+
+    def of_window(self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], step: tf.Tensor) -> list[tf.Tensor]:
+        """The projections (B, h, w, K) that are a window's own, of each term."""
+        return [
+            loss.redrawn(step).projected(within(maps[layer], own))
+            for (loss, layer), own in zip(self.losses, bounds, strict=True)
+        ]
+
+    def _of_target_window(self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], step: tf.Tensor) -> Any:
+        return [
+            loss.redrawn(step).of_target(within(maps[layer], own))
+            for (loss, layer), own in zip(self.losses, bounds, strict=True)
+        ]
 
 
 class Projected:
@@ -34,10 +68,8 @@ class Projected:
         self.terms = terms
         self.network = network
         self.layers = [term.layer for term in terms]
-        self.signature = ([tf.TensorSpec([4], tf.int32) for _ in terms], tf.TensorSpec([], tf.int64))
-        seen = [network.kinds, *self.signature]
-        self._of_target, _ = traced(self._of_target_window, seen)
-        self._of_window, self.kinds = traced(self.of_window, seen)
+        self.key = tuple((term.loss.key(), term.layer) for term in terms)
+        self.graphs = GRAPHS.get((Projected, network.key, self.key), lambda: _Graphs(terms, network.kinds))
         self._draw = 0
         self._summands: list[Summand] = []
         if terms:
@@ -45,25 +77,12 @@ class Projected:
             self._targets = targets if Objective(terms).needs_content else replace(targets, content=None)
             self._redraw(tf.constant(1, tf.int64))  # with which every run begins
 
-    def of_window(self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], step: tf.Tensor) -> list[tf.Tensor]:
-        """The projections (B, h, w, K) that are a window's own, of each term."""
-        return [
-            term.loss.redrawn(step).projected(within(maps[term.layer], own))
-            for term, own in zip(self.terms, bounds, strict=True)
-        ]
-
-    def _of_target_window(self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], step: tf.Tensor) -> Any:
-        return [
-            term.loss.redrawn(step).of_target(within(maps[term.layer], own))
-            for term, own in zip(self.terms, bounds, strict=True)
-        ]
-
     def __call__(self, images: tf.Tensor, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[np.ndarray]]:
         """Values by name, and of each term the derivative (B, H', W', K) by the projections."""
         if not self.terms:
             return {}, []
         self._redraw(step)
-        placed = self._placed(self._of_window, images, step)
+        placed = self._placed(self.graphs.of_image, images, step)
         values: dict[str, tf.Tensor] = {}
         for term, whole in zip(self.terms, placed, strict=True):
             for direction in range(whole.shape[-1]):
@@ -91,7 +110,7 @@ class Projected:
         self._summands = []  # before there are others
 
         def statistics(image: np.ndarray | tf.Tensor, wanted: Sequence[Wanted]) -> list[Statistics]:
-            placed = self._placed(self._of_target, tf.constant(image), step)
+            placed = self._placed(self.graphs.of_target, tf.constant(image), step)
             of_each = {(term.loss, term.layer): whole for term, whole in zip(self.terms, placed, strict=True)}
             return [loss.statistics(tf.constant(of_each[loss, layer]), mask) for loss, layer, mask in wanted]
 

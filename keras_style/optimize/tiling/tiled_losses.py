@@ -8,7 +8,7 @@ The sliced Wasserstein distance adds nothing up, but needs little of each positi
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from keras_style.backbones.backbone import IMAGE, Backbone
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
-from keras_style.optimize.gradient import LossesAndGradient, as_written, objective_and_gradient
+from keras_style.optimize.gradient import GRAPHS, LossesAndGradient, as_written, objective_and_gradient
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted
 from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.projections import Projected
@@ -123,9 +123,18 @@ def tiled_losses_and_gradient(
             for each in of_sums
         ],
     )
-    finish = _finish(of_sums)
     projected = Projected(sliced, network, targets)
-    pull = _pull(network, sums, of_sums, fixed, projected, (shape[0], *cut.window(*shape[1:3]), 3))
+    inputs = [each.tensors for each in of_sums]
+    kinds = tf.nest.map_structure(tf.TensorSpec.from_tensor, inputs)
+    window = (shape[0], *cut.window(*shape[1:3]), 3)
+    graphs = GRAPHS.get(
+        (
+            *(_TileGraphs, network.key, sums.key, projected.key, window, repr(kinds)),
+            tuple(each.key() for each in of_sums),
+            tuple((each.term.loss.key(), each.term.layer, each.term.name) for each in fixed),
+        ),
+        lambda: _TileGraphs(network, sums.graphs, of_sums, kinds, fixed, projected.graphs, window),
+    )
 
     def evaluate(images: tf.Tensor, step: int | tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         step = tf.cast(step, tf.int64)
@@ -140,17 +149,17 @@ def tiled_losses_and_gradient(
             found, slope = whole(images, step)
             add(found)
             gradient += slope.numpy()
-        found, known = finish(sums(images))
+        found, known = graphs.finish(sums(images), inputs)
         add(found)
         found, slopes = projected(images, step)
         add(found)
         for tile in cut(*shape[1:3]):
             bounds = [tf.constant(network.bounds(tile, each.term.layer)) for each in fixed]
             features = [each.target(tile) for each in fixed]
-            found, slope = pull(
-                tile.seen(images),
-                *(sums.bounds(tile), sums.masks(tile), known),
-                *(bounds, features),
+            found, slope = graphs.pull(
+                *(tile.seen(images), backbone.tensors),
+                *(sums.bounds(tile), sums.masks(tile), known, inputs),
+                *(bounds, features, [each.factor(target) for each, target in zip(fixed, features, strict=True)]),
                 *(projected.bounds(tile), step, projected.own(slopes, tile)),
             )
             add(found)
@@ -161,52 +170,37 @@ def tiled_losses_and_gradient(
     return evaluate
 
 
-class _Sums:
-    """Statistics of images, added up over tiles.
+class _SumGraphs:
+    """The computations of `_Sums` that are the same for all images.
 
     Args:
-        network: gives the features of windows.
-        wanted: losses whose statistics or histograms add up, each with its layer and its mask of that layer.
+        kinds: `tf.TensorSpec` of the feature maps, by layer.
+        wanted: losses whose statistics or histograms add up, each with its layer and the batch of its masks, if it has
+            any.
 
     Attributes:
-        kinds: `tf.TensorSpec` of the statistics.
+        signature: of the positions of each loss in a window, and of the masks there.
+        kinds: of the statistics.
     """
 
-    def __init__(self, network: TiledNetwork, wanted: Sequence[Wanted]):
-        self.network = network
+    def __init__(self, kinds: Mapping[str, tf.TensorSpec], wanted: Sequence[tuple[FeatureLoss, str, int | None]]):
         self.wanted = wanted
-        self.places = [(layer, loss.looks_ahead) for loss, layer, _ in wanted]
         self.signature = (
             [tf.TensorSpec([4], tf.int32) for _ in wanted],
-            [tf.TensorSpec((len(mask), None, None), tf.float32) for _, _, mask in wanted if mask is not None],
+            [tf.TensorSpec((batch, None, None), tf.float32) for _, _, batch in wanted if batch is not None],
         )
-        seen = [network.kinds, *self.signature]
-        self._extents, extents = traced(self._extents_of_tile, seen)
-        self._parts, parts = traced(self._parts_of_tile, [*seen, extents])
-        self._whole, self.kinds = traced(self._of_whole, [parts, extents])
-
-    def __call__(self, images: tf.Tensor) -> list[Statistics]:
-        """The wanted statistics of images (B, H, W, 3)."""
-        if not self.wanted:
-            return []
-        counted = any(loss.adds_up == "histogram" for loss, _, _ in self.wanted)
-        extents = self._over_tiles(self._extents, tf.maximum, images) if counted else []
-        return self._whole(self._over_tiles(self._parts, tf.add, images, extents), extents)
-
-    def _over_tiles(self, part: Callable, combine: Callable, images: tf.Tensor, *known: Any) -> Any:
-        total = None
-        for tile in self.network.cut(*images.shape[1:3]):
-            found = part(self.network.maps(tile.seen(images)), self.bounds(tile), self.masks(tile), *known)
-            total = found if total is None else tf.nest.map_structure(combine, total, found)
-        return total
+        seen = [kinds, *self.signature]
+        self.extents, extents = traced(self._extents_of_tile, seen)
+        self.parts, parts = traced(self._parts_of_tile, [*seen, extents])
+        self.whole, self.kinds = traced(self._of_whole, [parts, extents])
 
     def of_own(
         self, maps: dict[str, tf.Tensor], bounds: Sequence[tf.Tensor], masks: Sequence[tf.Tensor]
     ) -> Iterator[tuple[FeatureLoss, tf.Tensor, tf.Tensor | None]]:
         """Each loss with the features that are a window's own, and their mask."""
         left = iter(masks)
-        for (loss, layer, mask), own in zip(self.wanted, bounds, strict=True):
-            yield loss, within(maps[layer], own), None if mask is None else next(left)
+        for (loss, layer, batch), own in zip(self.wanted, bounds, strict=True):
+            yield loss, within(maps[layer], own), None if batch is None else next(left)
 
     def _extents_of_tile(self, *seen: Any) -> list[tf.Tensor]:
         return [loss.extent(own, mask) for loss, own, mask in self.of_own(*seen) if loss.adds_up == "histogram"]
@@ -226,12 +220,48 @@ class _Sums:
             for (loss, _, _), part in zip(self.wanted, parts, strict=True)
         ]
 
+
+class _Sums:
+    """Statistics of images, added up over tiles.
+
+    Args:
+        network: gives the features of windows.
+        wanted: losses whose statistics or histograms add up, each with its layer and its mask of that layer.
+    """
+
+    def __init__(self, network: TiledNetwork, wanted: Sequence[Wanted]):
+        self.network = network
+        self.wanted = wanted
+        self.places = [(layer, loss.looks_ahead) for loss, layer, _ in wanted]
+        batches = [None if mask is None else len(mask) for _, _, mask in wanted]
+        self.key = tuple((loss.key(), layer, batch) for (loss, layer, _), batch in zip(wanted, batches, strict=True))
+        masked = [(loss, layer, batch) for (loss, layer, _), batch in zip(wanted, batches, strict=True)]
+        self.graphs = GRAPHS.get((_Sums, network.key, self.key), lambda: _SumGraphs(network.kinds, masked))
+
+    def __call__(self, images: tf.Tensor) -> list[Statistics]:
+        """The wanted statistics of images (B, H, W, 3)."""
+        if not self.wanted:
+            return []
+        counted = any(loss.adds_up == "histogram" for loss, _, _ in self.wanted)
+        extents = self._over_tiles(self.graphs.extents, tf.maximum, images) if counted else []
+        sums: list[Statistics] = self.graphs.whole(
+            self._over_tiles(self.graphs.parts, tf.add, images, extents), extents
+        )
+        return sums
+
+    def _over_tiles(self, part: Callable, combine: Callable, images: tf.Tensor, *known: Any) -> Any:
+        total = None
+        for tile in self.network.cut(*images.shape[1:3]):
+            found = part(self.network.maps(tile.seen(images)), self.bounds(tile), self.masks(tile), *known)
+            total = found if total is None else tf.nest.map_structure(combine, total, found)
+        return total
+
     def bounds(self, tile: Tile) -> list[tf.Tensor]:
         return [tf.constant(self.network.bounds(tile, *place)) for place in self.places]
 
     def masks(self, tile: Tile) -> list[tf.Tensor]:
         return [
-            tf.constant(self.network.own(tile, layer, mask, margin), tf.float32)
+            tf.constant(self.network.own(tile, layer, np.asarray(mask), margin), tf.float32)
             for (_, _, mask), (layer, margin) in zip(self.wanted, self.places, strict=True)
             if mask is not None
         ]
@@ -275,24 +305,68 @@ class _Pointwise:
         part = tf.cast(tf.shape(target)[1] * tf.shape(target)[2], target.dtype)
         return self.term.loss.share(part, self.features.shape[1] * self.features.shape[2])
 
-    def value(self, target: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
-        loss = self.term.loss
-        distance = loss.distance(loss.statistics(target), loss.statistics(own))
-        return tf.reduce_mean(self.weight * self.share(target) * distance)
+    def factor(self, target: tf.Tensor) -> tf.Tensor:
+        """By which the distance of a tile is multiplied, scalar or (B,)."""
+        return self.weight * self.share(target)
 
 
-def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
-    """A function from finished sums to values by name and to what each tile needs to know of the whole.
+class _TileGraphs:
+    """The computations of a step that are the same for all images.
 
-    A tile needs the derivative with respect to each sum, or the histogram itself, whose value and gradient add up.
+    Args:
+        network: gives the features of windows.
+        sums: of the statistics that add up.
+        of_sums: what they are compared with.
+        inputs: `tf.TensorSpec` of the tensors of each of these.
+        fixed: terms whose distances add up.
+        projected: of the terms that are compared by projections.
+        window: shape of the windows.
+
+    Attributes:
+        finish: from finished sums and the tensors of what they are compared with to values by name, and to what each
+            tile needs to know of the whole: the derivative with respect to each sum, or the histogram itself, whose
+            value and gradient add up.
+        pull: from a window and what is known of the whole to the window's values by name and its pixel gradient.
     """
-    counted = [each.term.loss.adds_up == "histogram" for each in of_sums]
 
-    def both(finished: list[Statistics]) -> tuple[dict[str, tf.Tensor], list[Statistics]]:
+    def __init__(
+        self,
+        network: TiledNetwork,
+        sums: _SumGraphs,
+        of_sums: Sequence[Summand],
+        inputs: Sequence[Any],
+        fixed: Sequence[_Pointwise],
+        projected: Any,
+        window: Sequence[int],
+    ):
+        self._network, self._layers = network.pattern, tuple(network.kinds)
+        self._sums, self._projected = sums, projected
+        self._of_sums = [replace(each, tensors=kinds) for each, kinds in zip(of_sums, inputs, strict=True)]
+        self._fixed = [(each.term.loss, each.term.layer, each.term.name) for each in fixed]
+        self.finish = tf.function(self._finish, autograph=False) if of_sums else lambda finished, inputs: ({}, [])
+        spec = tf.TensorSpec.from_tensor
+        self.pull = as_written(
+            self._pull,
+            [
+                *(tf.TensorSpec(window, network.dtype), tf.nest.map_structure(spec, network.backbone.tensors)),
+                *(*sums.signature, sums.kinds, list(inputs)),
+                *([tf.TensorSpec([4], tf.int32) for _ in fixed], [network.kinds[each.term.layer] for each in fixed]),
+                [tf.TensorSpec(tf.TensorShape(None), network.dtype) for _ in fixed],
+                *(*projected.signature, projected.kinds),
+            ],
+        )
+
+    def _with(self, inputs: Sequence[Any]) -> list[Summand]:
+        return [replace(each, tensors=own) for each, own in zip(self._of_sums, inputs, strict=True)]
+
+    def _finish(
+        self, finished: list[Statistics], inputs: Sequence[Any]
+    ) -> tuple[dict[str, tf.Tensor], list[Statistics]]:
+        counted = [each.term.loss.adds_up == "histogram" for each in self._of_sums]
         values: dict[str, list[tf.Tensor]] = {}
         with tf.GradientTape() as tape:
             tape.watch(finished)
-            for each, statistics, by_tiles in zip(of_sums, finished, counted, strict=True):
+            for each, statistics, by_tiles in zip(self._with(inputs), finished, counted, strict=True):
                 if not by_tiles:
                     value = each.weighted(each.term.loss.distance(each.aim, statistics))
                     values.setdefault(each.term.name, []).append(value)
@@ -302,28 +376,17 @@ def _finish(of_sums: Sequence[Summand]) -> Callable[..., Any]:
         known = [own if by_tiles else slope for own, slope, by_tiles in zip(finished, slopes, counted, strict=True)]
         return total, known
 
-    return tf.function(both, autograph=False) if of_sums else lambda finished: ({}, [])
-
-
-def _pull(
-    network: TiledNetwork,
-    sums: _Sums,
-    of_sums: Sequence[Summand],
-    fixed: Sequence[_Pointwise],
-    projected: Projected,
-    window: Sequence[int],
-) -> Callable[..., Any]:
-    """A function from a window and what is known of the whole to the window's values by name and its pixel gradient."""
-    places = [tf.TensorSpec([4], tf.int32) for _ in fixed]
-    targets = [network.kinds[each.term.layer] for each in fixed]
-
-    def both(
+    def _pull(
+        self,
         window: tf.Tensor,
+        of_network: Any,
         bounds: list[tf.Tensor],
         masks: list[tf.Tensor],
         known: list[Statistics],
+        inputs: list[Any],
         fixed_bounds: list[tf.Tensor],
         targets: list[tf.Tensor],
+        factors: list[tf.Tensor],
         projected_bounds: list[tf.Tensor],
         step: tf.Tensor,
         by_projections: list[tf.Tensor],
@@ -332,25 +395,21 @@ def _pull(
         ends, slopes = [], []
         with tf.GradientTape() as tape:
             tape.watch(window)
-            maps = network.backbone(window, network.kinds)
-            for each, of_whole, (loss, own, mask) in zip(of_sums, known, sums.of_own(maps, bounds, masks), strict=True):
+            maps = self._network.with_tensors(of_network)(window, self._layers)
+            of_own = self._sums.of_own(maps, bounds, masks)
+            for each, of_whole, (loss, own, mask) in zip(self._with(inputs), known, of_own, strict=True):
                 if loss.adds_up == "histogram":
                     value = each.weighted(loss.distance_of_part(each.aim, of_whole, own, mask))
                     values.setdefault(each.term.name, []).append(value)
                 else:
                     ends += tf.nest.flatten(loss.statistics(own, mask))
                     slopes += tf.nest.flatten(of_whole)
-            for term, at, target in zip(fixed, fixed_bounds, targets, strict=True):
-                value = term.value(target, within(maps[term.term.layer], at))
-                values.setdefault(term.term.name, []).append(value)
+            for (loss, layer, name), at, target, factor in zip(
+                self._fixed, fixed_bounds, targets, factors, strict=True
+            ):
+                distance = loss.distance(loss.statistics(target), loss.statistics(within(maps[layer], at)))
+                values.setdefault(name, []).append(tf.reduce_mean(factor * distance))
             added = {name: tf.add_n(parts) for name, parts in values.items()}
-            ends += projected.of_window(maps, projected_bounds, step)
-            slopes += by_projections
-        ends += added.values()
-        slopes += map(tf.ones_like, added.values())
+            ends += self._projected.of_window(maps, projected_bounds, step) + list(added.values())
+        slopes += [*by_projections, *map(tf.ones_like, added.values())]
         return added, tape.gradient(ends, window, output_gradients=slopes)
-
-    window_kind = tf.TensorSpec(window, network.dtype)
-    return as_written(
-        both, [window_kind, *sums.signature, sums.kinds, places, targets, *projected.signature, projected.kinds]
-    )

@@ -8,12 +8,18 @@ import numpy as np
 from keras_style.backbones.backbone import Backbone
 from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import crop
-from keras_style.optimize.gradient import as_written
+from keras_style.optimize.gradient import GRAPHS, as_written
 from keras_style.optimize.tiling.tiles import Tile, Tiling
 
 
 class TiledNetwork:
-    """The backbone as one graph for windows of every image."""
+    """The backbone as one graph for windows of every image.
+
+    Attributes:
+        pattern: the backbone without its tensors.
+        kinds: `tf.TensorSpec` of the feature maps, by layer.
+        key: what graphs with this network depend on.
+    """
 
     def __init__(self, backbone: Backbone, layers: Iterable[str], cut: Tiling, dtype: np.dtype):
         names = sorted(layers)
@@ -21,8 +27,19 @@ class TiledNetwork:
         self.cut = cut
         self.dtype = dtype
         window = tf.TensorSpec((None, None, None, 3), dtype)
-        self.maps = as_written(lambda window: backbone(window, names), [window])
+        inputs = tf.nest.map_structure(tf.TensorSpec.from_tensor, backbone.tensors)
+        self.pattern = pattern = backbone.with_tensors(inputs)
         self.kinds = {name: tf.TensorSpec((None, None, None, backbone.layer(name).channels), dtype) for name in names}
+        self.key = backbone.key(), repr(inputs), repr(self.kinds)
+        self._maps = GRAPHS.get(
+            (TiledNetwork, self.key),
+            lambda: as_written(lambda window, tensors: pattern.with_tensors(tensors)(window, names), [window, inputs]),
+        )
+
+    def maps(self, window: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The feature maps of a window, by layer."""
+        maps: dict[str, tf.Tensor] = self._maps(window, self.backbone.tensors)
+        return maps
 
     def features(self, images: np.ndarray, layers: Sequence[str]) -> list[np.ndarray]:
         """Feature maps (B, H', W', C) of images."""
