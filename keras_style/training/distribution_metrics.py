@@ -39,7 +39,10 @@ class PooledFeatures:
 
         @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
         def pooled(images: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_mean(backbone(images, [layer])[layer], axis=[1, 2])
+            # Weights are constants here, for which oneDNN has one algorithm; for others a thread of TensorFlow goes on
+            # with the one that it saw first, and translations have shown it several.
+            features = backbone.prepared([layer])(images, [layer])[layer]
+            return tf.reduce_mean(features, axis=[1, 2])
 
         self._pooled = pooled
 

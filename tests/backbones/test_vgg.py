@@ -112,13 +112,20 @@ def test_network_ends_at_the_deepest_layer_that_is_asked_for(backbone, layers, c
     assert len(operations(concrete, "MaxPool")) == poolings
 
 
-def test_weights_are_part_of_the_graph(backbone):
-    concrete = graph_of(backbone, ["block2_conv1"])
+def test_weights_of_a_prepared_network_are_part_of_the_graph(backbone):
+    concrete = graph_of(backbone.prepared([]), ["block2_conv1"])
     assert list(concrete.captured_inputs) == []
     filters = [operation.inputs[1].op for operation in operations(concrete, "Conv2D")]
     assert [each.type for each in filters] == ["Identity"] * 3  # for oneDNN no constants, which get another algorithm
     assert [each.inputs[0].op.type for each in filters] == ["Const"] * 3
     assert [operation.inputs[1].op.type for operation in operations(concrete, "BiasAdd")] == ["Const"] * 3
+
+
+def test_graphs_share_the_weights_of_any_other(backbone):
+    """Each of them would be of their size, and take a second longer to start."""
+    captured = [graph_of(backbone, ["block2_conv1"]).captured_inputs for _ in range(2)]
+    assert [each.shape[-1] for each in captured[0]] == [64, 64, 128]
+    assert all(one is other for one, other in zip(*captured, strict=True))
 
 
 @pytest.mark.parametrize("sides", [(40, 48), (None, None)])

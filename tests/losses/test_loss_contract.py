@@ -446,3 +446,26 @@ def test_serialization_keeps_every_setting(kind):
         assert np.asarray(getattr(restored, name)).dtype == np.asarray(value).dtype
     target, image = np.random.default_rng(0).random((2, 1, 6, 5, 3), np.float32)
     assert float(restored(target, image)) == float(loss(target, image)) != 0
+
+
+@pytest.mark.parametrize("kind", OTHER_SETTINGS, ids=lambda kind: kind.__name__)
+def test_losses_that_compute_alike_have_one_key_and_others_another(kind):
+    required = {name: value for name, value in OTHER_SETTINGS[kind].items() if name == "image"}
+    usual = kind(**required)
+    assert required or usual.key() == kind().key()
+    for name, value in OTHER_SETTINGS[kind].items():
+        other = kind(**{**required, name: value})
+        assert other.key() != kind(**({} if name == "image" else required)).key()
+        assert other.by_parts().key() != other.key() or other.by_parts() is other
+        if other.by_parts() is not other:
+            assert other.by_parts().key() != usual.by_parts().key()
+
+
+def test_a_loss_of_another_package_is_known_by_itself():
+    class Own(GramLoss):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor  # which its configuration does not tell
+
+    own = Own(2.0)
+    assert own.key() == own.key() != Own(2.0).key()
