@@ -84,10 +84,20 @@ def table(directory):
         return list(csv.DictReader(file))
 
 
+def same_scores(found, expected):
+    """Numbers by name: the same bits, but for what is measured on translations.
+
+    Pictures to translate and crops to train on have one size here, and weights are constants for the one and not for
+    the other. Without AVX-512, oneDNN has two algorithms then, of which a thread goes on with the one it saw first.
+    """
+    assert set(found) == set(expected)
+    for name, numbers in expected.items():
+        rounding = 1e-6 if name.startswith(("kid", "fid")) else 0
+        np.testing.assert_allclose(found[name], numbers, rtol=rounding, atol=rounding)  # NaN is where NaN is
+
+
 def same_history(result, expected):
-    assert set(result.history) == set(expected.history)
-    for name, numbers in expected.history.items():
-        np.testing.assert_array_equal(result.history[name], numbers)  # NaN is where NaN is
+    same_scores(result.history, expected.history)
 
 
 def events(directory):
@@ -237,8 +247,9 @@ def test_a_line_for_each_epoch(settings, tmp_path, capfd):
 
 
 def same_as(whole, directory):
-    assert (directory / "log.csv").read_bytes() == (whole.directory / "log.csv").read_bytes()
-    for name in ("samples/epoch_0003.png", "best/best.json", "config.yaml"):
+    for row, expected in zip(table(directory), table(whole.directory), strict=True):
+        same_scores(*({name: float(text or "nan") for name, text in each.items()} for each in (row, expected)))
+    for name in ("samples/epoch_0003.png", "config.yaml"):
         assert (directory / name).read_bytes() == (whole.directory / name).read_bytes()
     assert listing(directory / "samples") == listing(whole.directory / "samples")
 
@@ -277,7 +288,8 @@ def test_interrupted_and_killed_it_ends_as_if_nothing_had_happened(settings, who
     monkeypatch.setattr(TensorBoardLog, "on_epoch_end", epoch_of)
 
     result = train(**run)
-    assert not result.stopped and result.best == whole.best
+    assert not result.stopped
+    assert result.best == (whole.best[0], pytest.approx(whole.best[1], rel=1e-6))
     same_history(result, whole)
     same_as(whole, run["directory"])
     for one, other in zip(values(result.gan.variables), values(whole.gan.variables), strict=True):
