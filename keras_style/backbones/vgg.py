@@ -26,8 +26,8 @@ _ENOUGH_CHANNELS = 64 * 128
 class VGG(Backbone):
     """A VGG network up to its last convolution, as a function of images; features are those after the ReLU.
 
-    On a processor, convolutions of many channels are Winograd's. Kernels, and what Winograd's convolution makes of them,
-    are tensors that every `tf.function` captures that the network is called in, but for a `prepared` network.
+    On a processor, convolutions of many channels are Winograd's. Kernels, and what Winograd's convolution makes of
+    them, are tensors that every `tf.function` captures that calls the network, but for a `prepared` network.
 
     Attributes:
         name: one that `keras_style.backbones.get` knows, or a name of your own.
