@@ -48,6 +48,7 @@ def test_a_saved_model(before, expected):
     np.testing.assert_allclose(answer["image"], expected["a2b"], atol=1e-5)
 
 
+@pytest.mark.integration
 def test_a_training_goes_on(before, tmp_path, monkeypatch):
     shutil.copytree(before, tmp_path / "before")
     monkeypatch.chdir(tmp_path / "before")

@@ -199,6 +199,7 @@ def test_unknown_backbone_is_named_with_those_there_are():
         backbones.get("resnet50")
 
 
+@pytest.mark.integration
 def test_bfloat16_holds_the_loss_to_one_percent(photograph, painting):
     ends = []
     for precision in PRECISIONS:

@@ -423,6 +423,7 @@ def test_installed_command_runs_without_a_word_from_tensorflow(photograph_file, 
     assert finished.stdout.startswith("out.png: 48 x 40 pixels, 3 steps")
 
 
+@pytest.mark.integration
 def test_ctrl_c_keeps_the_picture(photograph_file, painting_file, tmp_path):
     options = {**FAST, "optimizer": "adam", "steps": 1_000_000, "checkpoint": tmp_path / "run", "checkpoint_every": 1}
     line = [INSTALLED, "transfer", photograph_file, painting_file, "-o", tmp_path / "out.png", *as_arguments(options)]

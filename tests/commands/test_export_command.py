@@ -34,6 +34,7 @@ def file(generator, tmp_path_factory):
     return path
 
 
+@pytest.mark.integration
 def test_exported_and_verified(file, generator, tmp_path, capsys):
     Image.fromarray(pixels(25, 34)).save(tmp_path / "picture.png")
     status, out, err = command(

@@ -63,6 +63,7 @@ def test_steps_are_given_when_it_runs(adam):
     np.testing.assert_array_less(1e-3, np.abs(seen[0] - seen[6]).max())
 
 
+@pytest.mark.integration
 def test_a_session_gives_it_without_python(adam, tmp_path):
     stylizer, graph = adam
     names = {"content": [None, None, 3], "style": [None, None, 3]}
@@ -119,7 +120,10 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
             "preserve_color": "luminance",
             **SHALLOW,
         },
-        {"method": "photo", "optimizer": "adam", "smooth": True, "steps": 4, "size": 32, **SHALLOW},
+        pytest.param(
+            {"method": "photo", "optimizer": "adam", "smooth": True, "steps": 4, "size": 32, **SHALLOW},
+            marks=pytest.mark.integration,
+        ),
         pytest.param(
             {
                 "method": dict.fromkeys(sorted(set(METHODS) - {"gatys", "histogram", "photo"}), 1.0),
@@ -133,7 +137,10 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
             },
             marks=pytest.mark.integration,
         ),
-        {"method": "gatys", "variant": "paper", "backbone": "vgg16_bsds500", "steps": 2},
+        pytest.param(
+            {"method": "gatys", "variant": "paper", "backbone": "vgg16_bsds500", "steps": 2},
+            marks=pytest.mark.integration,
+        ),
     ],
     ids=["scales", "recolored", "histogram", "photo", "distances", "normalized"],
 )

@@ -29,6 +29,7 @@ def assert_same(opened, generator):
     np.testing.assert_allclose(opened(IMAGES), generator(IMAGES), atol=1e-6)
 
 
+@pytest.mark.integration
 def test_both_directions_of_presets_runs_and_whole_models(gan, tmp_path):
     gan.save_to_preset(tmp_path / "preset")
     gan.save(tmp_path / "whole.keras")

@@ -35,6 +35,7 @@ def test_what_is_opened_translates_as_what_was_saved(gan, saved, direction):
         assert opened.get_config()[key] == gan.get_config()[key], key
 
 
+@pytest.mark.integration
 def test_a_new_process_opens_it_and_what_keras_saved(gan, saved, tmp_path):
     np.save(tmp_path / "picture.npy", PICTURE)
     gan.compile()
@@ -59,6 +60,7 @@ np.save({str(tmp_path / "answers.npy")!r}, answers)
         np.testing.assert_allclose(answer, gan.translate(PICTURE), atol=1e-6)
 
 
+@pytest.mark.integration
 def test_trained_further_it_still_opens(saved):
     opened = CycleGAN.from_preset(saved)
     opened.compile()

@@ -123,6 +123,7 @@ def test_a_real_objective_descends_as_by_scipy(backbone, photograph, painting):
     assert reached[1] < 0.3 * reached[0] and reached[1] == pytest.approx(reached[2], rel=1e-3)
 
 
+@pytest.mark.integration
 def test_a_run_goes_on_from_every_step_in_the_same_bits():
     image = np.random.default_rng(0).random((1, 12, 13, 3)).astype(np.float32)
     losses = Counted(rosenbrock, image.shape, np.float32)

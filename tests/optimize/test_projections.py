@@ -167,6 +167,7 @@ def test_a_style_that_is_missing_is_refused_at_once(backbone):
         tiled_losses_and_gradient(Objective(terms()), backbone, 16, (1, 30, 30, 3), np.dtype(np.float32), Targets())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "options",
     [{"optimizer": "lbfgs"}, {"method": {"sliced_wasserstein": 0.5, "gatys": 0.5}}],

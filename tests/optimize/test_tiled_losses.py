@@ -138,6 +138,7 @@ def test_content_and_total_variation_have_the_gradient_of_the_whole_image(backbo
     assert_equal(of_tiles(objective, backbone, 19, images, content), of_whole(objective, backbone, images, content))
 
 
+@pytest.mark.integration
 def test_what_does_not_add_up_on_pixels_is_computed_on_the_whole_image(backbone, photograph):
     content = photograph[None].astype(np.float64)
     images, style = noise(*content.shape[:3]), noise(1, 30, 30, seed=2)
@@ -226,6 +227,7 @@ def test_several_images_at_once(backbone):
     assert_equal(of_tiles(objective, backbone, 16, images, None, [style]), expected)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("dtype", "pooling", "tolerance"), [("float64", "max", 1e-9), ("float32", "average", 2e-5)])
 def test_all_layers(dtype, pooling, tolerance, backbone):
     """The default layers, whose deepest sees 58 pixels to each side.
@@ -244,6 +246,7 @@ def test_all_layers(dtype, pooling, tolerance, backbone):
 # Transfers
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_a_transfer_by_tiles_is_the_one_without(optimizer, photograph, painting):
     options = {**FAST, "method": "photo", "optimizer": optimizer, "scales": 1, "steps": 4}

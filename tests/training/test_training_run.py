@@ -254,6 +254,7 @@ def same_as(whole, directory):
     assert listing(directory / "samples") == listing(whole.directory / "samples")
 
 
+@pytest.mark.integration
 def test_interrupted_and_killed_it_ends_as_if_nothing_had_happened(settings, whole, tmp_path, monkeypatch):
     run = {"configuration": settings, "directory": tmp_path / "run", "verbose": 0}
     step_of, epoch_of = CSVLog.on_train_batch_end, TensorBoardLog.on_epoch_end
@@ -402,6 +403,7 @@ def test_in_another_thread_signals_are_left_alone():
 # The same in ten lines of Python
 
 
+@pytest.mark.integration
 def test_the_example_trains_and_goes_on(folders, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     example = importlib.import_module("train_cyclegan")
