@@ -7,6 +7,8 @@ import logging
 import math
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -50,12 +52,15 @@ def connected(address: str | None, cpus: int | None) -> Iterator[None]:
             raise InputError(f"address is {address!r}, and Ray runs in this process already; expected None")
         yield
         return
+    terminated = signal.getsignal(signal.SIGTERM)
     new: dict[str, Any] = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     try:
         with stderr.held_back():
             ray.init(**({"address": address} if address else new), log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"address is {address!r}: {' '.join(str(error).split())}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminated)  # Ray has a handler that exits at once
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from keras_style.internal import atomic_files, directories
 
 # Stores where a file appears when all of it has arrived; anywhere else it is written beside and renamed.
 _WHOLE_BY_THEMSELVES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hf", "memory"}
-_LEFT_BEHIND = re.compile(r"\.[0-9a-f]{16}\.tmp")  # by a write of ours that was killed
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ class Folder:
     def tidy(self, names: set[str]) -> None:
         """Remove, of the files of these names, those that a killed write left half-finished."""
         for name in names:
-            if _LEFT_BEHIND.fullmatch(name.rpartition("/")[2]):
+            if atomic_files.LEFT_BEHIND.fullmatch(name.rpartition("/")[2]):
                 self.fs.rm_file(self.file(name))
 
 

@@ -15,6 +15,7 @@ from keras_style.batch.work import bound
 from keras_style.batch.worker import FATAL, Job
 from keras_style.checks import Verbosity
 from keras_style.errors import StyleError
+from keras_style.internal.interrupt import terminate, termination_as_interrupt
 from keras_style.painting.stylizer import Stylizer
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -109,19 +110,21 @@ def run(
     tasks = [(number, row.input, row.output) for number, row in enumerate(rows) if row.output not in finished]
     job = Job(work, source, target, written, format, quality, threads)
     stopped = False
-    try:
-        if tasks:
-            with cluster.connected(address, workers and workers * threads), BatchProgress(len(tasks), verbose) as shown:
-                crew = cluster.crew(workers, threads, gpus)
-                for number, status, error, seconds in cluster.answers(job, tasks, crew, gpus):
-                    if status == FATAL:
-                        raise StyleError(error)
-                    row = rows[number]
-                    row.status, row.error, row.seconds = status, error, seconds
-                    shown(status == FAILED)
-    except KeyboardInterrupt:
-        stopped = True
-    finally:
-        with explained("output", output):
-            target.write(report.FILE, report.encoded(rows))
+    with termination_as_interrupt(terminate):
+        try:
+            if tasks:
+                connected = cluster.connected(address, workers and workers * threads)
+                with connected, BatchProgress(len(tasks), verbose) as shown:
+                    crew = cluster.crew(workers, threads, gpus)
+                    for number, status, error, seconds in cluster.answers(job, tasks, crew, gpus):
+                        if status == FATAL:
+                            raise StyleError(error)
+                        row = rows[number]
+                        row.status, row.error, row.seconds = status, error, seconds
+                        shown(status == FAILED)
+        except KeyboardInterrupt:
+            stopped = True
+        finally:
+            with explained("output", output):
+                target.write(report.FILE, report.encoded(rows))
     return BatchResult(rows, str(target), f"{target}/{report.FILE}", time.perf_counter() - started, stopped)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from keras_style.errors import StyleError
+from keras_style.internal.interrupt import termination_as_interrupt
 from keras_style.version import __version__
 
 # {name: (module, help)}
@@ -26,7 +27,7 @@ COMMANDS = {
         "production_commands",
         "Make a picture of each picture in a folder; the same command goes on after any stop.\n\n"
         "Exit status: 0 all is done, 1 some pictures failed (report.csv in OUTPUT lists them), 2 a mistake, "
-        "130 interrupted.",
+        "130 interrupted, 143 terminated.",
     ),
     "export": (
         "production_commands",
@@ -44,17 +45,22 @@ COMMANDS = {
 }
 
 
+_INTERRUPTED, _TERMINATED = 130, 143  # as a shell says it of a process that SIGINT or SIGTERM ended
+
+
 def main() -> None:
     """Run the command line: status 2 and one line for a user's mistake."""
-    try:
-        status = _app(sys.argv[1] if len(sys.argv) > 1 else "")(standalone_mode=False)
-    except typer.TyperException as error:
-        status = _complain(error.format_message())
-    except StyleError as error:
-        status = _complain(str(error))
-    except (KeyboardInterrupt, typer.Abort, _InterruptedAtOnceError):
-        status = _complain("interrupted", 130)
-    sys.exit(status)
+    terminated = []
+    with termination_as_interrupt(lambda: terminated.append(True)):
+        try:
+            status = _app(sys.argv[1] if len(sys.argv) > 1 else "")(standalone_mode=False)
+        except typer.TyperException as error:
+            status = _complain(error.format_message())
+        except StyleError as error:
+            status = _complain(str(error))
+        except (KeyboardInterrupt, typer.Abort, _InterruptedAtOnceError):
+            status = _complain("interrupted", _INTERRUPTED)
+    sys.exit(_TERMINATED if terminated and status == _INTERRUPTED else status)
 
 
 def _complain(message: str, status: int = 2) -> int:

@@ -13,6 +13,7 @@ from keras_style import checks
 from keras_style.checks import DIRECTIONS, Verbosity
 from keras_style.errors import CheckpointError, InputError
 from keras_style.internal import atomic_files, directories, saved_state
+from keras_style.internal.interrupt import terminate, termination_as_interrupt
 from keras_style.training import config
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def train(
     progress = TrainingProgress(resume, data.steps_per_epoch, verbose)
     interrupt = StopAtInterrupt(resume, data.steps_per_epoch)
     stopped = False
-    with interrupt, progress:
+    with termination_as_interrupt(terminate), interrupt, progress:
         try:
             gan.fit(data, epochs=given.training.epochs, callbacks=[*callbacks, progress, interrupt], verbose=0)
         except Stopped:

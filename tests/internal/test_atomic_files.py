@@ -2,7 +2,10 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +121,71 @@ def test_longest_file_name_fits(tmp_path):
     name = "n" * 251 + ".bin"
     atomic_files.write_bytes(tmp_path / name, b"new")
     assert os.listdir(tmp_path) == [name]
+
+
+# What killed processes leave
+
+
+def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic_files, "_swept", set())
+    left, other = tmp_path / f".{'0f' * 8}.tmp", tmp_path / ".mine.tmp"
+    left.write_bytes(b"half")
+    other.write_bytes(b"of somebody else")
+    atomic_files.write_bytes(tmp_path / "a.bin", b"new")
+    assert sorted(os.listdir(tmp_path)) == [".mine.tmp", "a.bin"]
+
+
+def test_what_is_being_written_is_not_swept(tmp_path, monkeypatch):
+    with atomic_files._temporary(tmp_path) as (file, path):
+        file.write(b"half")
+        monkeypatch.setattr(atomic_files, "_swept", set())
+        atomic_files.write_bytes(tmp_path / "a.bin", b"new")
+        assert path.exists()
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_process_killed_in_the_middle_leaves_one_file_until_the_next_start(tmp_path):
+    code = f"""if True:
+        import os, signal
+        from keras_style.internal import atomic_files
+        os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+        atomic_files.write_bytes({str(tmp_path / "a.bin")!r}, b"new")"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 1
+    code = f"from keras_style.internal.atomic_files import write_bytes; write_bytes({str(tmp_path / 'b.bin')!r}, b'')"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert os.listdir(tmp_path) == ["b.bin"]
+
+
+# File systems that cannot do all of it
+
+
+def refusing(monkeypatch, function, code):
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, function, refuse)
+
+
+@pytest.mark.parametrize(("function", "code"), [("chmod", errno.EPERM), ("fsync", errno.EINVAL)])
+def test_modes_and_syncs_are_left_out_where_there_are_none(tmp_path, monkeypatch, function, code):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    refusing(monkeypatch, function, code)
+    atomic_files.write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EXDEV])
+def test_a_file_that_cannot_be_renamed_over_is_written_in_place(tmp_path, monkeypatch, code):
+    """As one that is mounted into a container."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"much longer than the new content")
+    same = path.stat().st_ino
+    refusing(monkeypatch, "replace", code)
+    atomic_files.write_bytes(path, b"new")
+    assert (path.read_bytes(), path.stat().st_ino) == (b"new", same)
+    assert os.listdir(tmp_path) == ["a.bin"]
+    with pytest.raises(OSError, match=os.strerror(code)):
+        atomic_files.write_bytes(tmp_path / "b.bin", b"new")
