@@ -23,7 +23,7 @@ INITS = ("content", "recolored", "style", "noise")
 BALANCES = ("gradient",)
 DIRECTIONS = ("a2b", "b2a")
 # Suffixes of the pictures in folders.
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp")
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:

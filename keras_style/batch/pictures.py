@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from keras_style.batch.folder import Folder, explained, resolved
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
-from keras_style.images.folders import check_distinct, is_picture
+from keras_style.images.folders import check_distinct, is_picture, pictures_in
 
 _WILDCARDS = "*?["
 
@@ -31,7 +31,9 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
     with explained("pictures", pictures):
         if fs.isdir(path):
             root, deep = path, recursive
-            if recursive:
+            if Folder(fs, path).is_local:
+                found = [str(each) for each in pictures_in(path, recursive=recursive, name="pictures")]
+            elif recursive:
                 found = fs.find(path)
             else:
                 found = [each["name"] for each in fs.ls(path, detail=True) if each["type"] == "file"]

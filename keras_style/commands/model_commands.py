@@ -9,6 +9,7 @@ import typer
 
 from keras_style.commands import options
 from keras_style.commands.options import AsJson, Quiet
+from keras_style.errors import StyleError
 from keras_style.models.loading import presets as preset_files
 from keras_style.models.translated_files import translate_files
 from keras_style.training import run as training
@@ -29,15 +30,21 @@ def train(
 @options.of(translate_files)
 def translate(
     pictures: Annotated[list[str], typer.Argument(show_default=False)], as_json: AsJson = False, **given: Any
-) -> None:
+) -> int:
     started = time.perf_counter()
     outputs = []
+    failed = {}
     for path, picture in translate_files(pictures, **options.chosen(translate_files, given)):
+        if isinstance(picture, StyleError):
+            failed[str(path)] = options.complain(path, picture)
+            continue
         outputs.append(str(path))
         if not as_json:
             print(f"{path}: {picture.shape[1]} x {picture.shape[0]} pixels", flush=True)
     if as_json:
-        print(json.dumps({"outputs": outputs, "seconds": round(time.perf_counter() - started, 3)}, indent=2))
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps({"outputs": outputs, "failed": failed, "seconds": seconds}, indent=2))
+    return 1 if failed else 0
 
 
 def presets(

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import os
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -10,7 +11,7 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 import typer
 
-from keras_style.errors import InputError
+from keras_style.errors import InputError, StyleError
 from keras_style.internal import docstrings, yaml_options
 
 # Options that several commands declare, since they are of the command and not of a function.
@@ -130,6 +131,13 @@ def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
 
 
 # From the text of options to the values of arguments
+
+
+def complain(picture: object, error: StyleError) -> str:
+    """Say that a picture failed; the others go on. Returns the reason in one line."""
+    reason = " ".join(str(error).split())
+    print(f"keras-style: {reason if str(picture) in reason else f'{picture}: {reason}'}", file=sys.stderr)
+    return reason
 
 
 def chosen(function: Callable[..., Any], given: Mapping[str, Any], config_file: Path | None = None) -> dict[str, Any]:

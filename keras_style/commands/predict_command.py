@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +47,9 @@ def predict(
     max_message: Annotated[int, typer.Option(help="MiB of a request and of an answer.")] = MAX_MESSAGE_BYTES // 2**20,
     tls: Annotated[bool, typer.Option("--tls", help="Encrypt; implied by the other TLS options.")] = False,
     quality: Quality = 95,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace pictures that are in the directory already.")
+    ] = False,
     status: Annotated[bool, typer.Option("--status", help="Print the model's versions and their states.")] = False,
     metadata: Annotated[bool, typer.Option("--metadata", help="Print the model's signatures.")] = False,
     as_json: AsJson = False,
@@ -62,7 +64,8 @@ def predict(
     sources = folders.named_pictures(pictures or [])
     targets = []
     if pictures and output:
-        targets = folders.targets(sources, output, single=len(pictures) == 1 and pictures[0].is_file())
+        single = len(pictures) == 1 and pictures[0].is_file()
+        targets = folders.targets(sources, output, single=single, overwrite=overwrite)
     encryption = options.chosen(TLS, given)
     client = StyleClient(
         server,
@@ -104,8 +107,7 @@ def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, 
         if isinstance(answer, StyleError):
             if len(sources) == 1 or isinstance(answer, _HOPELESS):
                 raise answer
-            failed[str(source)] = " ".join(str(answer).split())
-            print(f"keras-style: {source}: {failed[str(source)]}", file=sys.stderr)
+            failed[str(source)] = options.complain(source, answer)
             continue
         if make:
             directories.make(target.parent, "output")

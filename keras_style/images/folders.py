@@ -21,7 +21,8 @@ def pictures_in(folder: str | os.PathLike[str], *, recursive: bool, name: str) -
 
     Args:
         folder: the folder.
-        recursive: also search the folders in it; hidden ones are left out.
+        recursive: also search the folders in it, and those that links in it lead to; hidden ones are left out, and a
+            folder that contains itself is searched once.
         name: how errors call it.
 
     Raises:
@@ -32,8 +33,14 @@ def pictures_in(folder: str | os.PathLike[str], *, recursive: bool, name: str) -
         raise InputError(f"{name}: {error.filename} cannot be read: {error.strerror}") from error
 
     found = []
-    for path, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = [each for each in folders if recursive and not each.startswith(".")]
+    seen = set()
+    for path, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        seen.add(os.path.realpath(path))
+        folders[:] = [
+            each
+            for each in sorted(folders)
+            if recursive and not each.startswith(".") and os.path.realpath(Path(path, each)) not in seen
+        ]
         found += [Path(path, file) for file in files if is_picture(file)]
     return sorted(found)
 
@@ -59,17 +66,30 @@ def named_pictures(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return found
 
 
-def targets(sources: Sequence[Path], output: Path, *, single: bool) -> list[Path]:
+def targets(sources: Sequence[Path], output: Path, *, single: bool, overwrite: bool) -> list[Path]:
     """Paths of the output pictures: the file itself, or a PNG of each name in a directory.
 
     Args:
         sources: the pictures that are read.
         output: the path that was asked for.
         single: whether `output` may be a file.
+        overwrite: whether files that are in a directory already may be replaced.
 
     Raises:
-        MissingFileError, InputError: it cannot be written, or two pictures would get one name.
+        MissingFileError, InputError: it cannot be written, two pictures would get one name, or a file would be
+            replaced that was not named: one that is read, or any other in the directory.
     """
+    made = _targets(sources, output, single)
+    read = {os.path.realpath(source): source for source in sources}
+    for target in made:
+        if (source := read.get(os.path.realpath(target))) is not None:
+            raise InputError(f"output: {target} would replace the picture {source}; expected another place")
+        if target != output and not overwrite and os.path.lexists(target):
+            raise InputError(f"output: {target} exists already; expected another directory, or overwrite")
+    return made
+
+
+def _targets(sources: Sequence[Path], output: Path, single: bool) -> list[Path]:
     if single and output.suffix and not output.is_dir():
         check_writable(output)
         return [output]

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_style import checks, images
 from keras_style.checks import DIRECTIONS
+from keras_style.errors import StyleError
 from keras_style.images import folders
 from keras_style.internal import directories
 
@@ -21,10 +22,12 @@ def translate_files(
     batch_size: int = 1,
     tile: int | None = None,
     quality: int = 95,
-) -> Iterator[tuple[Path, np.ndarray]]:
+    overwrite: bool = False,
+) -> Iterator[tuple[Path, np.ndarray | StyleError]]:
     """Translate pictures of any sizes with a trained generator, and write them.
 
-    Everything is checked before TensorFlow is loaded, as far as that goes without decoding pictures.
+    Everything is checked before TensorFlow is loaded, as far as that goes without decoding pictures. Of several
+    pictures, those that cannot be read are left out.
 
     Args:
         pictures: pictures, or folders of them.
@@ -35,22 +38,27 @@ def translate_files(
         batch_size: pictures of one size that go through together.
         tile: for pictures larger than memory: rows that go through at a time.
         quality: quality of JPEG and WebP, 1 to 100.
+        overwrite: replace pictures that are in the directory already.
 
     Yields:
-        The path of each picture that was written, and its pixels: float32 (H, W, 3) in [0, 1].
+        The path of each picture that was written, and its pixels: float32 (H, W, 3) in [0, 1]; or the path of a picture
+        that cannot be read, and the reason.
 
     Raises:
         MissingFileError: a picture, the model or the directory does not exist.
-        InputError: an argument is not as above.
+        InputError: an argument is not as above, the only picture cannot be read, or a file would be replaced: a picture
+            that is read, or one in the directory, without `overwrite`.
     """
     checks.choice("direction", direction, DIRECTIONS)
     checks.whole("batch_size", batch_size, 1, 10**6)
     if tile is not None:
         checks.whole("tile", tile, 1, 10**9)
     checks.whole("quality", quality, 1, 100)
+    checks.truth("overwrite", overwrite)
     place = Path(output)
     sources = folders.named_pictures(pictures)
-    targets = folders.targets(sources, place, single=len(pictures) == 1 and Path(pictures[0]).is_file())
+    single = len(pictures) == 1 and Path(pictures[0]).is_file()
+    targets = folders.targets(sources, place, single=single, overwrite=overwrite)
     from keras_style.models.loading.open_generator import open_generator
     from keras_style.models.translation import translate
 
@@ -59,7 +67,15 @@ def translate_files(
         directories.make(place, "output")
     for first in range(0, len(sources), batch_size):
         some = slice(first, first + batch_size)
-        translated = translate(generator, sources[some], batch_size, tile=tile)
-        for target, picture in zip(targets[some], translated, strict=True):
+        loaded: list[tuple[Path, np.ndarray]] = []
+        for source, target in zip(sources[some], targets[some], strict=True):
+            try:
+                loaded.append((target, images.load(source, name="picture")))
+            except StyleError as error:
+                if len(sources) == 1:
+                    raise
+                yield source, error
+        translated = translate(generator, [picture for _, picture in loaded], batch_size, tile=tile)
+        for (target, _), picture in zip(loaded, translated, strict=True):
             images.save(picture, target, quality=quality)
             yield target, picture

@@ -55,6 +55,31 @@ def test_folders_and_files_go_to_a_directory(gan, preset, photographs, tmp_path,
     assert np.abs(images.load(tmp_path / "some" / "out" / "three.png") - expected).max() <= 0.5 / 255 + 1e-5
 
 
+def test_of_several_pictures_those_that_cannot_be_read_are_left_out(preset, photographs, tmp_path, capsys):
+    (photographs / "broken.png").write_bytes(b"no picture")
+    (photographs / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (photographs / "folder.png").mkdir()
+    arguments = [photographs, "-o", tmp_path / "out", "-m", preset, "--batch-size", 3]
+    status, out, err = command(capsys, "translate", *arguments)
+    assert status == 1 and out.count("pixels") == 3
+    broken, gone = err.splitlines()
+    assert broken.startswith(f"keras-style: picture: {photographs / 'broken.png'} is not an image that can be read")
+    assert gone == f"keras-style: picture: no such file: {photographs / 'gone.jpg'}"
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["one.png", "three.png", "two.png"]
+    status, out, _ = command(capsys, "translate", *arguments, "--json", "--overwrite")
+    assert status == 1 and len(json.loads(out)["outputs"]) == 3
+    assert list(json.loads(out)["failed"]) == [str(photographs / name) for name in ("broken.png", "gone.jpg")]
+    status, out, err = command(capsys, "translate", photographs / "broken.png", "-o", tmp_path / "a.png", "-m", preset)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+
+
+def test_pictures_that_are_there_are_not_replaced(preset, photographs, tmp_path, capsys):
+    before = {file: file.read_bytes() for file in photographs.iterdir()}
+    status, out, err = command(capsys, "translate", photographs, "-o", photographs, "-m", preset)
+    assert (status, out) == (2, "") and "would replace the picture" in err
+    assert {file: file.read_bytes() for file in photographs.iterdir()} == before
+
+
 def test_a_tile_is_handed_on(preset, photographs, tmp_path, capsys, monkeypatch):
     seen = []
 

@@ -31,6 +31,45 @@ def test_pictures_of_a_folder(folder):
     assert names == [["a.jpg", "b.PNG"], ["a.jpg", "b.PNG", "in/c.webp"]]
 
 
+def test_links_to_folders_are_followed_once(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "f.jfif").touch()
+    (folder / "in" / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "itself").symlink_to(folder)
+    found = folders.pictures_in(folder, recursive=True, name="a")
+    names = ["a.jpg", "b.PNG", "in/c.webp", "in/linked/f.jfif"]
+    assert [path.relative_to(folder).as_posix() for path in found] == names
+
+
+def test_no_picture_that_is_read_is_replaced(folder):
+    """By whatever path it goes: the folder itself, a link to it, a link to a picture."""
+    (folder / "c.png").touch()
+    sources = folders.named_pictures([folder / "c.png", folder / "a.jpg"])
+    (folder / "out").symlink_to(folder)
+    (folder / "new").mkdir()
+    (folder / "new" / "c.png").symlink_to(folder / "c.png")
+    for output in ("", "out", "new"):
+        for overwrite in (False, True):
+            with pytest.raises(InputError, match=r"c\.png would replace the picture .*c\.png; expected another place"):
+                folders.targets(sources, folder / output, single=False, overwrite=overwrite)
+    with pytest.raises(InputError, match="would replace"):
+        folders.targets(sources[:1], folder / "c.png", single=True, overwrite=True)
+
+
+def test_what_is_in_a_directory_is_replaced_only_if_that_is_said(folder):
+    sources = folders.named_pictures([folder / "in"])
+    output = folder / "new"
+    assert folders.targets(sources, output, single=False, overwrite=False) == [output / "c.png"]
+    output.mkdir()
+    (output / "c.png").touch()
+    with pytest.raises(InputError, match=r"c\.png exists already; expected another directory, or overwrite"):
+        folders.targets(sources, output, single=False, overwrite=False)
+    assert folders.targets(sources, output, single=False, overwrite=True) == [output / "c.png"]
+    # A picture that was named is what was asked for.
+    assert folders.targets(sources, output / "c.png", single=True, overwrite=False) == [output / "c.png"]
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(InputError, match=r"^train: .*none cannot be read: No such file or directory$"):
         folders.pictures_in(tmp_path / "none", recursive=True, name="train")
