@@ -12,6 +12,7 @@ from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import adversarial as adversarial_losses
+from keras_style.models.divergence import watched
 from keras_style.models.image_pool import ImagePool
 from keras_style.models.loading import keras_file
 from keras_style.models.loading import presets as preset_files
@@ -160,6 +161,7 @@ class CycleGAN(keras.Model):
         Raises:
             InputError: images of another size than before, a batch that the replicas cannot share evenly, or, over
                 several machines, data that are no `tf.data.Dataset` of images of one size.
+            DivergenceError: a loss is not finite.
         """
         # The pools' variables are made now, not in the first step, so that a callback can restore them.
         spec = x.element_spec[0] if isinstance(getattr(x, "element_spec", None), tuple) else x
@@ -169,12 +171,12 @@ class CycleGAN(keras.Model):
             raise InputError(
                 f"batches hold {shape[0]} images for {replicas} replicas; expected a multiple of {replicas}"
             )
-        sides = shape[1:3]
-        if len(sides) == 2 and None not in sides:
+        if len(sides := shape[1:3]) == 2 and None not in sides:
             self._fix_image_size(sides)
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # the default makes Keras warn of what it ignores
+        kwargs["callbacks"] = watched(kwargs.get("callbacks"))
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = self._shared(kwargs["validation_data"])
         feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()
@@ -282,11 +284,12 @@ class CycleGAN(keras.Model):
             "adversarial_b2a": self.adversarial.generator(wide(self.discriminator_a(fake_a, training=training))),
             "cycle_a": distance(self.generator_b2a(fake_b, training=training), real_a),
             "cycle_b": distance(self.generator_a2b(fake_a, training=training), real_b),
+            "identity_a": identity_a,
+            "identity_b": identity_b,
         }
         total = losses["adversarial_a2b"] + losses["adversarial_b2a"]
         total += self.cycle_weight * (losses["cycle_a"] + losses["cycle_b"])
         total += self.cycle_weight * self.identity_weight * (identity_a + identity_b)
-        losses |= {"identity_a": identity_a, "identity_b": identity_b}
         return {"generator_loss": total, **losses}, fake_a, fake_b
 
     def _discriminator_losses(

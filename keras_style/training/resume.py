@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_style import checks
-from keras_style.errors import CheckpointError, InputError
+from keras_style.errors import CheckpointError, DivergenceError, InputError
 from keras_style.internal import directories, saved_state
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.training import optimizers
@@ -42,6 +42,7 @@ class Resume(keras.callbacks.Callback):
     Raises:
         InputError: an argument is something else than expected, or the model is not built.
         CheckpointError: the state cannot be read or written, or is that of another training.
+        DivergenceError: there is a weight that is not finite; the state before is kept.
 
     Example:
         >>> gan = keras_style.models.CycleGAN()
@@ -117,6 +118,11 @@ class Resume(keras.callbacks.Callback):
             "epochs": history.epoch,
         }
         arrays = {f"variable_{index}": _array(each) for index, each in enumerate(_variables(self.model))}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise DivergenceError(
+                f"weights are not finite after step {self.step} of epoch {(self.epoch or 0) + 1}; {self.path.parent} "
+                "keeps the state before. Try a smaller learning rate, or float32"
+            )
         if self.step:
             arrays |= {f"mean_{index}": _array(each) for index, each in enumerate(_means(self.model))}
         saved_state.write(self.path, about, arrays)

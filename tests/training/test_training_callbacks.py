@@ -10,7 +10,7 @@ from gans import kernels, pairs, tiny, values
 from running import listing
 
 from keras_style import images
-from keras_style.errors import InputError
+from keras_style.errors import DivergenceError, InputError
 from keras_style.internal.tensorflow import keras
 from keras_style.training import evaluation as evaluation_module
 from keras_style.training.csv_log import CSVLog
@@ -131,3 +131,27 @@ def test_a_table_without_resume_is_that_of_this_fit(tmp_path):
     gan.compile()
     gan.fit(pairs(), epochs=2, callbacks=[CSVLog(tmp_path / "log.csv")], verbose=0)
     assert [float(row["cycle_a"]) for row in table(tmp_path)] == gan.history.history["cycle_a"]
+
+
+def test_losses_that_are_not_finite_stop_a_fit():
+    gan = tiny()
+    gan.compile(generator_optimizer=keras.optimizers.SGD(1e30))
+    weights = gan.generator_a2b.get_weights()
+    with pytest.raises(DivergenceError, match=r"not finite at epoch 1, step \d: .*cycle_a (nan|inf)"):
+        gan.fit(pairs(4), verbose=0, callbacks=keras.callbacks.Callback())
+    assert not np.array_equal(gan.generator_a2b.get_weights()[0], weights[0])
+
+
+def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
+    gan = tiny()
+    gan.compile()
+    gan.fit(pairs(2), verbose=0, callbacks=[Resume(tmp_path)])
+    before = (tmp_path / "state.npz").read_bytes()
+    resume = Resume(tmp_path)
+
+    def spoil(epoch, logs):
+        gan.generator_a2b.weights[0].assign(gan.generator_a2b.weights[0] * np.nan)
+
+    with pytest.raises(DivergenceError, match=r"weights are not finite after step .* keeps the state before"):
+        gan.fit(pairs(2), epochs=2, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=spoil), resume])
+    assert (tmp_path / "state.npz").read_bytes() == before
