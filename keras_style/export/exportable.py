@@ -32,6 +32,17 @@ class Source:
     def is_generator(self) -> bool:
         return not isinstance(self.model, Stylizer)
 
+    @property
+    def multiple(self) -> int:
+        """Sides that are multiples of it are taken as they are, if they are long enough."""
+        return getattr(self.model, "multiple", 1)
+
+    def least_pixels(self, size: tuple[int, int] | None) -> int:
+        """The fewest pixels that a generator computes for a picture, of this height and width if they are fixed."""
+        from keras_style.export.generator_graph import extended_pixels
+
+        return int(extended_pixels(self.model)(*(size or (1, 1))))
+
 
 def open_source(model: Any, direction: str = "a2b") -> Source:
     """Open what `export_saved_model` takes.

@@ -27,7 +27,7 @@ def generator_graph(generator: Any) -> Any:
         raise InputError(f"generator is of type {type(generator).__name__}; expected a Keras model")
     if getattr(generator, "channels", 3) != 3:
         raise InputError(f"generator takes images of {generator.channels} channels; expected one of RGB images")
-    multiple, minimum = getattr(generator, "multiple", 1), getattr(generator, "minimum", 1)
+    multiple, minimum = _sides(generator)
     _check_shape(generator, -(-max(minimum, 16) // multiple) * multiple)
     # As constants: with anything else for a filter, oneDNN takes a convolution that is several times slower.
     weights = [variable.numpy() for variable in generator.weights]
@@ -47,6 +47,25 @@ def generator_graph(generator: Any) -> Any:
     return translate
 
 
+def extended_pixels(generator: Any) -> Any:
+    """A function from height and width of a picture to the pixels that the generator computes for it, int64."""
+    multiple, minimum = _sides(generator)
+
+    def pixels(height: Any, width: Any) -> Any:
+        sides = [_extended(tf.cast(side, tf.int64), multiple, minimum) for side in (height, width)]
+        return sides[0] * sides[1]
+
+    return pixels
+
+
+def _sides(generator: Any) -> tuple[int, int]:
+    return getattr(generator, "multiple", 1), getattr(generator, "minimum", 1)
+
+
+def _extended(side: Any, multiple: int, minimum: int) -> Any:
+    return (tf.maximum(side, minimum) + multiple - 1) // multiple * multiple
+
+
 def _check_shape(generator: Any, side: int) -> None:
     images = np.zeros((1, side, side, 3), np.float32)
     answer = generator(images, training=False)
@@ -58,7 +77,6 @@ def _check_shape(generator: Any, side: int) -> None:
 
 def _reflected(side: Any, multiple: int, minimum: int) -> Any:
     """Indices of the pixels of an extended side; beyond a full reflection they turn again, as NumPy does it."""
-    extended = (tf.maximum(side, minimum) + multiple - 1) // multiple * multiple
     period = tf.maximum(2 * (side - 1), 1)
-    place = tf.range(extended) % period
+    place = tf.range(_extended(side, multiple, minimum)) % period
     return tf.minimum(place, period - place) % tf.maximum(side, 1)

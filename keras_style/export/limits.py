@@ -15,7 +15,8 @@ class Limits:
     """Limits of a request; a larger one is refused before it is decoded.
 
     Args:
-        max_pixels: height times width of an encoded image, or of all images of a tensor together.
+        max_pixels: pixels that are computed: of an encoded image, or of all images of a tensor together, each at the
+            size that it is extended to, or painted at by a method; one picture of a method is always taken.
         max_bytes: length of an encoded image in bytes.
         max_steps: steps of an optimization; a method that is exported with more steps takes its own number.
     """

@@ -104,10 +104,13 @@ def export_saved_model(
     from keras_style.export.signatures import Encoding, describe
     from keras_style.export.warmup_requests import write_warmup
 
+    if source.is_generator and (least := source.least_pixels(fixed)) > limits.max_pixels:
+        raise InputError(f"max_pixels is {limits.max_pixels}; this generator computes at least {least} for a picture")
     encoding = Encoding(output_format, quality)
     signatures = _signatures(source, limits, encoding, fixed)
     # A request that the limits refuse would keep the version from being loaded; a PNG takes 3 bytes a pixel at most.
     side = min(WARMUP_SIDE, math.isqrt(limits.max_pixels), math.isqrt(max(limits.max_bytes - 4096, 4) // 4))
+    side = max(1, side // source.multiple * source.multiple)
     steps = 1 if source.is_generator else least_steps(source.model)
     metadata = {
         "name": directory.resolve().name,
@@ -136,13 +139,14 @@ def _signatures(source: Source, limits: Limits, encoding: Any, size: tuple[int, 
     from keras_style.export.signatures import generator_endpoints, pair_endpoints
 
     if source.is_generator:
-        from keras_style.export.generator_graph import generator_graph
+        from keras_style.export.generator_graph import extended_pixels, generator_graph
 
-        return generator_endpoints(generator_graph(source.model), limits, encoding, size)
+        graph, pixels = generator_graph(source.model), extended_pixels(source.model)
+        return generator_endpoints(graph, limits, encoding, size, pixels)
     from keras_style.export.stylizer_graph import stylizer_graph
 
     stylize = stylizer_graph(source.model)
-    return pair_endpoints(stylize, stylize.steps, limits, encoding)
+    return pair_endpoints(stylize, stylize.steps, limits, encoding, source.model.size**2)
 
 
 def _save(folder: Path, signatures: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from keras_style.internal.tensorflow import tf
 
 DEFAULT, BYTES, UINT8 = "serving_default", "serving_bytes", "serving_uint8"
 Size = tuple[int, int]
+Pixels = Callable[[Any, Any], Any]  # from height and width to a number, int64
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def to_uint8(image: Any) -> Any:
 
 
 def generator_endpoints(
-    translate: Callable[[Any], Any], limits: Limits, encoding: Encoding, size: Size | None = None
+    translate: Callable[[Any], Any], limits: Limits, encoding: Encoding, size: Size | None, pixels: Pixels
 ) -> dict[str, Any]:
     """Signatures `image` -> `image` and `image_bytes` -> `image_bytes`.
 
@@ -49,6 +50,7 @@ def generator_endpoints(
         encoding: format of the responses to encoded images.
         size: height and width of all tensors; encoded images are resized to it. None takes any, and encoded images of
             different sizes in one request are answered in theirs, one after the other.
+        pixels: from height and width of a picture to the pixels that are computed for it.
 
     Returns:
         A `tf.function` for each name of a signature.
@@ -57,7 +59,7 @@ def generator_endpoints(
     shape = (None, height, width, 3)
 
     def tensors(image: Any) -> Any:
-        image = _checked_tensor(image, "image", shape, limits if size is None else None)
+        image = _checked_tensor(image, "image", shape, limits.max_pixels, pixels)
         return translate(_to_float(image, "image"))
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
@@ -69,7 +71,13 @@ def generator_endpoints(
         return {"image": to_uint8(tensors(image))}
 
     def one_by_one(image_bytes: Any) -> Any:
-        return _each(lambda data: encoding.encode(translate(decode(data, "image_bytes", limits)[None])[0]), image_bytes)
+        def one(data: Any) -> Any:
+            image = _checked_tensor(
+                decode(data, "image_bytes", limits)[None], "image", shape, limits.max_pixels, pixels
+            )
+            return encoding.encode(translate(image)[0])
+
+        return _each(one, image_bytes)
 
     def at_once(image_bytes: Any) -> Any:
         fitted = tf.TensorSpec((height, width, 3), tf.float32)
@@ -78,14 +86,15 @@ def generator_endpoints(
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
     def files(image_bytes: Any) -> dict[str, Any]:
-        image_bytes = _checked_files(image_bytes, "image_bytes")
+        least = pixels(*(size or (1, 1)))
+        image_bytes = _checked_files(image_bytes, "image_bytes", limits.max_pixels, least)
         return {"image_bytes": one_by_one(image_bytes) if size is None else at_once(image_bytes)}
 
     return {DEFAULT: floats, BYTES: files, UINT8: eight_bits}
 
 
 def pair_endpoints(
-    stylize: Callable[[Any, Any, Any], Any], steps: int, limits: Limits, encoding: Encoding
+    stylize: Callable[[Any, Any, Any], Any], steps: int, limits: Limits, encoding: Encoding, painted: int
 ) -> dict[str, Any]:
     """Signatures `content`, `style` -> `image` and the same of encoded images, each with an optional `steps`.
 
@@ -98,10 +107,12 @@ def pair_endpoints(
         steps: what stands in for a `steps` that is not sent.
         limits: limits of a request.
         encoding: format of the responses to encoded images.
+        painted: pixels of a painted picture, at most.
 
     Returns:
         A `tf.function` for each name of a signature.
     """
+    together = max(limits.max_pixels, painted)
     default = tf.constant(steps, tf.int32)
     of_steps = tf.TensorSpec((), tf.int32, name="steps")
 
@@ -109,8 +120,9 @@ def pair_endpoints(
         return tf.TensorSpec((None, None, None, 3), dtype, name=name)
 
     def tensors(content: Any, style: Any, steps: Any) -> Any:
-        content = _checked_tensor(content, "content", (None, None, None, 3), limits)
-        style = _checked_tensor(style, "style", (None, None, None, 3), limits)
+        content = _checked_tensor(content, "content", (None, None, None, 3), limits.max_pixels, _as_given)
+        content = _checked_count(content, "content", together, painted)
+        style = _checked_tensor(style, "style", (None, None, None, 3), limits.max_pixels, _as_given)
         content = _as_many(content, style, "content", "style")
         steps = _checked_steps(steps, max(limits.max_steps, int(default)))
         pairs = (_to_float(content, "content"), _to_float(style, "style"))
@@ -133,7 +145,7 @@ def pair_endpoints(
 
     @tf.function(autograph=False, input_signature=[*strings, of_steps])
     def files(content_bytes: Any, style_bytes: Any, steps: Any = default) -> dict[str, Any]:
-        content_bytes = _checked_files(content_bytes, "content_bytes")
+        content_bytes = _checked_files(content_bytes, "content_bytes", together, painted)
         content_bytes = _as_many(content_bytes, style_bytes, "content_bytes", "style_bytes")
         steps = _checked_steps(steps, max(limits.max_steps, int(default)))
 
@@ -162,17 +174,28 @@ def _each(function: Callable[[Any], Any], elements: Any, result: Any = tf.string
     return tf.map_fn(function, elements, fn_output_signature=result, parallel_iterations=1)
 
 
-def _checked_tensor(images: Any, name: str, shape: tuple[int | None, ...], limits: Limits | None) -> Any:
+def _as_given(height: Any, width: Any) -> Any:
+    return height * width
+
+
+def _checked_tensor(images: Any, name: str, shape: tuple[int | None, ...], most: int, pixels: Pixels) -> Any:
+    """Images of which `pixels` computes at most `most` in all."""
     # TensorFlow Serving does not compare what comes with the signature.
     images = tf.ensure_shape(images, shape)
     sides = tf.shape(images, out_type=tf.int64)
     count, height, width = sides[0], sides[1], sides[2]
     came = [f"{name}: ", count, " images of ", width, " x ", height, " pixels; expected "]
     images = refuse_unless(tf.reduce_all(sides > 0), [*came, "at least 1 of each"], images)
-    if limits is None:
-        return images
-    fits = count * height * width <= limits.max_pixels
-    return refuse_unless(fits, [*came, f"at most {limits.max_pixels} in all"], images)
+    computed = pixels(height, width)
+    refusal = [*came, f"at most {most} in all, where each takes as many as ", computed]
+    return refuse_unless(count * computed <= most, refusal, images)
+
+
+def _checked_count(images: Any, name: str, most: int, least: Any) -> Any:
+    """As many images as are allowed if each takes `least` pixels."""
+    count = tf.shape(images, out_type=tf.int64)[0]
+    allowed = most // tf.cast(least, tf.int64)
+    return refuse_unless(count <= allowed, [f"{name}: ", count, " images; expected at most ", allowed], images)
 
 
 def _to_float(images: Any, name: str) -> Any:
@@ -183,9 +206,10 @@ def _to_float(images: Any, name: str) -> Any:
     return refuse_unless((least >= 0) & (most <= 1), refusal, images)
 
 
-def _checked_files(data: Any, name: str) -> Any:
+def _checked_files(data: Any, name: str, most: int, least: Any) -> Any:
     data = tf.ensure_shape(data, (None,))
-    return refuse_unless(tf.size(data) > 0, [f"{name}: 0 images; expected at least 1"], data)
+    data = refuse_unless(tf.size(data) > 0, [f"{name}: 0 images; expected at least 1"], data)
+    return _checked_count(data, name, most, least)
 
 
 def _as_many(first: Any, second: Any, name: str, other: str) -> Any:

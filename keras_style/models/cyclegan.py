@@ -12,7 +12,7 @@ from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import adversarial as adversarial_losses
-from keras_style.models.divergence import watched
+from keras_style.models.fit_callbacks import checked
 from keras_style.models.image_pool import ImagePool
 from keras_style.models.loading import keras_file
 from keras_style.models.loading import presets as preset_files
@@ -176,7 +176,7 @@ class CycleGAN(keras.Model):
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # the default makes Keras warn of what it ignores
-        kwargs["callbacks"] = watched(kwargs.get("callbacks"))
+        kwargs["callbacks"] = checked(kwargs.get("callbacks"))
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = self._shared(kwargs["validation_data"])
         feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()

@@ -13,8 +13,8 @@ from keras_style.optimize.objective import BoundObjective
 # TF Serving has one, optimizes all functions of its graph but those of tf.data, which has optimizers of its own.
 AS_WRITTEN = {"_noinline": True, "_tf_data_function": True}
 
-# Graphs kept, ours: of the scales of a dozen sizes. One takes some megabytes.
-GRAPHS: Recent[Any] = Recent(48)
+# Graphs kept, ours: of the scales of a dozen sizes. One takes some 20 MB.
+GRAPHS: Recent[Any] = Recent(32)
 
 Losses = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
 LossesAndGradient = Callable[[tf.Tensor, int | tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]

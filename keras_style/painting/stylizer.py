@@ -49,8 +49,8 @@ class Stylizer(Parameters):
     Where None is the default, the method's variant decides.
 
     The first picture of a method and size takes seconds until its first step, in which TensorFlow makes a graph; the
-    next ones of that size use it again, whatever their pixels, weights, steps and seed. The process keeps the last 48
-    graphs, of some megabytes each, and what a few pictures of up to 600 x 600 pixels need to step; memory stays where
+    next ones of that size use it again, whatever their pixels, weights, steps and seed. The process keeps the last 32
+    graphs, of some 20 MB each, and what a few pictures of up to 600 x 600 pixels need to step; memory stays where
     it is however many pictures are painted.
 
     Args:

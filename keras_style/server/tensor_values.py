@@ -23,8 +23,11 @@ def decode(proto: Any, limit: int) -> np.ndarray:
     """
     try:
         dtype = tf.dtypes.as_dtype(proto.dtype)
-        size = _STRING_BYTES if dtype == tf.string else dtype.size
-        if math.prod(side.size for side in proto.tensor_shape.dim) * size > limit:
+        elements = math.prod(side.size for side in proto.tensor_shape.dim)
+        if dtype == tf.string and elements != len(proto.string_val):
+            raise ValueError(f"{elements} strings, of which {len(proto.string_val)} came; expected all of them")
+        size = sum(map(len, proto.string_val)) if dtype == tf.string else elements * dtype.size
+        if size + elements * _STRING_BYTES * (dtype == tf.string) > limit:
             raise ValueError(f"expected at most {limit} bytes")
         with tf.device("CPU"):
             array = tf.io.parse_tensor(proto.SerializeToString(), dtype).numpy()

@@ -33,7 +33,7 @@ def expected(content, style, steps=STEPS):
 
 @pytest.fixture(scope="module")
 def signatures():
-    return pair_endpoints(blend, STEPS, Limits(max_pixels=4000, max_steps=90), Encoding())
+    return pair_endpoints(blend, STEPS, Limits(max_pixels=4000, max_steps=90), Encoding(), painted=1000)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,7 @@ def test_each_signature_computes_every_example(served, given):
     ("signature", "inputs", "message"),
     [
         ("serving_uint8", {"content": CONTENTS, "style": STYLES[:1]}, "content: 2 images, style: 1; expected as many"),
+        ("serving_uint8", {"content": CONTENTS[[0] * 5], "style": STYLES[[0] * 5]}, "5 images; expected at most 4"),
         ("serving_uint8", {"content": CONTENTS[:0], "style": STYLES[:0]}, "content: 0 images"),
         ("serving_uint8", {"content": CONTENTS, "style": STYLES, "steps": np.int32(0)}, "steps: 0; expected 1 to 90"),
         ("serving_uint8", {"content": CONTENTS, "style": STYLES, "steps": np.int32(91)}, "steps: 91"),

@@ -174,6 +174,14 @@ class TestRefusals:
             ("serving_default", np.zeros((0, 16, 16, 3), np.float32), "image: 0 images of 16 x 16 pixels; expected at"),
             ("serving_uint8", np.zeros((1, 0, 16, 3), np.uint8), "1 images of 16 x 0 pixels; expected at least 1"),
             ("serving_default", np.zeros((2, 60, 60, 3), np.float32), "2 images of 60 x 60 .* at most 6000 in all"),
+            (
+                "serving_default",
+                np.zeros((400, 1, 1, 3), np.float32),
+                "400 images of 1 x 1 .* each takes as many as 64",
+            ),
+            ("serving_uint8", np.zeros((1, 1, 3000, 3), np.uint8), "3000 x 1 pixels; .* each takes as many as 24000"),
+            ("serving_bytes", [encoded(pixels(1, 3000), "PNG")], "3000 x 1 pixels; .* each takes as many as 24000"),
+            ("serving_bytes", [b""] * 94, "image_bytes: 94 images; expected at most 93"),
             ("serving_default", np.full((1, 16, 16, 3), 1.5, np.float32), r"values from 1.5 to 1.5; expected \[0, 1\]"),
             ("serving_default", np.full((1, 16, 16, 3), np.nan, np.float32), "values from nan"),
             ("serving_default", np.zeros((16, 16, 3), np.float32), "not compatible with expected shape"),
@@ -193,6 +201,16 @@ class TestRefusals:
     def test_invalid_argument(self, served, signature, value, message):
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             served(signature, **{"image_bytes" if signature == "serving_bytes" else "image": value})
+
+    def test_a_limit_that_no_picture_keeps_is_refused(self, generator, tmp_path):
+        with pytest.raises(InputError, match="max_pixels is 63; this generator computes at least 64 for a picture"):
+            keras_style.export_saved_model(generator, tmp_path / "a2b", max_pixels=63)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_batches_of_a_fixed_size_are_limited_too(self, fixed):
+        most = 2048 * 2048 // (32 * 44)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"2979 images of 41 x 30 .* takes as many as 1408"):
+            Served(fixed)(image=np.zeros((most + 1, 30, 41, 3), np.float32))
 
     def test_tensors_of_another_size_than_the_fixed_one(self, fixed):
         with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):

@@ -87,7 +87,9 @@ def test_values_fill_the_shape_as_in_cpp():
         proto(tf.float32, -1),
         proto(tf.float32, 2**62, 2**62),
         proto(tf.float32, 26, float_val=[1]),  # 104 bytes
-        proto(tf.string, 5, string_val=[b""]),
+        proto(tf.string, 5, string_val=[b""]),  # 120 bytes
+        proto(tf.string, 2, string_val=[bytes(30)]),  # one value for both
+        proto(tf.string, 1, string_val=[bytes(80)]),
         proto(tf.resource, 1),
         proto(tf.variant, 1),
         TensorProto(dtype=77),

@@ -155,3 +155,41 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     with pytest.raises(DivergenceError, match=r"weights are not finite after step .* keeps the state before"):
         gan.fit(pairs(2), epochs=2, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=spoil), resume])
     assert (tmp_path / "state.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (keras.callbacks.ReduceLROnPlateau("cycle_a"), "ReduceLROnPlateau sets the rate of one optimizer"),
+        (keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate), "LearningRateScheduler sets the rate"),
+        (
+            keras.callbacks.ModelCheckpoint("gan.h5"),
+            "ModelCheckpoint writes gan.h5; expected a file that ends in .keras",
+        ),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_cannot_work_is_refused_before_the_first_step(callback, message):
+    gan = tiny()
+    gan.compile()
+    before = kernels(gan)
+    with pytest.raises(InputError, match=message):
+        gan.fit(pairs(2), verbose=0, callbacks=[callback])
+    assert all((one == other).all() for one, other in zip(kernels(gan), before, strict=True))
+
+
+def test_callbacks_of_keras_work(tmp_path):
+    gan = tiny()
+    gan.compile()
+    stop = keras.callbacks.EarlyStopping("cycle_a", mode="min", patience=0, min_delta=10)
+    weights, model = tmp_path / "gan.weights.h5", tmp_path / "gan.keras"
+    checkpoints = [
+        keras.callbacks.ModelCheckpoint(weights, save_weights_only=True),
+        keras.callbacks.ModelCheckpoint(model),
+    ]
+    history = gan.fit(pairs(2), epochs=5, verbose=0, callbacks=[stop, *checkpoints]).history
+    assert len(history["cycle_a"]) == 2  # the second epoch was not better by ten
+    assert weights.exists()
+    restored = keras.saving.load_model(model)
+    for one, other in zip(values(restored.weights), values(gan.weights), strict=True):
+        np.testing.assert_array_equal(one, other)
