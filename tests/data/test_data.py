@@ -112,6 +112,17 @@ def test_any_position_gives_what_was_to_come(position, noise):
     assert again.settings == whole.settings
 
 
+def test_crops_and_flips_are_of_the_seed():
+    """One picture of each domain, so that there is no order to tell the seeds apart."""
+    pictures = np.random.default_rng(0).random((2, 1, 3 * SIZE, 3 * SIZE, 3), np.float32)
+    first = [
+        np.concatenate([np.asarray(part) for part in next(iter(unpaired(*pictures, image_size=SIZE, seed=seed)))])
+        for seed in (1, 1, 2, 3)
+    ]
+    np.testing.assert_array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], first[2]) and not np.array_equal(first[2], first[3])
+
+
 def test_seed():
     def first(seed):
         return order(unpaired(plain(range(9)), plain(range(9)), image_size=SIZE, seed=seed))

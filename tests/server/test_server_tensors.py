@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -32,6 +32,7 @@ ARRAYS = st.sampled_from(DTYPES).flatmap(lambda dtype: arrays.arrays(dtype, SHAP
 
 @settings(max_examples=150, deadline=None)
 @given(array=ARRAYS, as_content=st.booleans())
+@example(array=np.arange(256, dtype=np.uint8), as_content=False)
 def test_an_encoded_array_is_what_tensorflow_reads(array, as_content):
     proto = TensorProto()
     tensor_values.encode(array, proto, as_content)
