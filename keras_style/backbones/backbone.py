@@ -137,8 +137,12 @@ class Backbone:
         return self
 
     def key(self) -> Hashable:
-        """What a graph of this network depends on beside its `tensors`."""
-        return self
+        """What a graph of this network depends on beside its `tensors`; by default it equals nothing.
+
+        Then each picture has a graph of its own, since nobody knows whether the network has changed. One that never
+        changes can give itself.
+        """
+        return object()
 
     @property
     def tensors(self) -> Any:

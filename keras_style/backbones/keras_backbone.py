@@ -1,6 +1,6 @@
 """A backbone of any Keras model that gives feature maps."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -144,6 +144,9 @@ class _KerasBackbone(Backbone):
         inner = [Layer(name, shape[3], max(1, round(_SIDE / shape[1])), None) for name, shape in shapes.items()]
         # The tapped ones by their own names, too, for what is kept of them.
         return [*inner, *(layer for layer in self.layers if layer.name in wanted)]
+
+    def key(self) -> Hashable:
+        return self
 
     def prepared(self, names: Iterable[str]) -> "_KerasBackbone":
         return replace(self, values={key: tf.constant(value) for key, value in self.values.items()})

@@ -69,9 +69,13 @@ class FeatureLoss(keras.losses.Loss):
         raise NotImplementedError
 
     def key(self) -> Hashable:
-        """What a graph of this loss depends on: its settings, or, of a class that is not ours, the loss itself."""
+        """What a graph of this loss depends on: its settings.
+
+        A loss of a class of another package may change without their telling, and equals nothing: each picture has a
+        graph of its own. Such a class can say more.
+        """
         ours = type(self).__module__.partition(".")[0] == __name__.partition(".")[0]
-        return (type(self), json.dumps(self.get_config(), sort_keys=True)) if ours else self
+        return (type(self), json.dumps(self.get_config(), sort_keys=True)) if ours else object()
 
     def by_parts(self) -> "FeatureLoss":
         """This loss in the form that sees features part by part; itself unless that takes another computation."""

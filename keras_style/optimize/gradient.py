@@ -77,8 +77,8 @@ def as_written(function: Callable[..., Any], signature: Sequence[Any]) -> Callab
 
     TensorFlow's graph optimizer is kept away from it. In graphs of more than some 200 MB it turns a sum of three or
     more gradients into additions in the order of arrival, so that the last bits differ from run to run. It has nothing
-    to speed up here. Call it eagerly where that will do: a `tf.function` around it copies the weights, which are part
-    of the graph, so often that its first call takes two seconds longer.
+    to speed up here. Large tensors should be captured or arguments: TensorFlow copies the constants of a graph several
+    times before its first call.
 
     Args:
         function: from tensors, in any nesting, to tensors, in any nesting.

@@ -461,11 +461,11 @@ def test_losses_that_compute_alike_have_one_key_and_others_another(kind):
             assert other.by_parts().key() != usual.by_parts().key()
 
 
-def test_a_loss_of_another_package_is_known_by_itself():
-    class Own(GramLoss):
-        def __init__(self, factor):
-            super().__init__()
-            self.factor = factor  # which its configuration does not tell
+def test_a_loss_of_another_package_equals_nothing():
+    """It may have changed, and its configuration need not tell."""
 
-    own = Own(2.0)
-    assert own.key() == own.key() != Own(2.0).key()
+    class Own(GramLoss):
+        pass
+
+    own = Own()
+    assert own.key() != own.key()
