@@ -24,7 +24,6 @@ Gradient = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
 
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # and infinity; of those tried, with the least rounding
 _TAPS = 3
-_KEPT = 16  # kernels: of a VGG16 and some more
 _MANY = 16 * 16  # positions; with fewer, the transformed kernels are more to read than is saved
 _INPUTS = len(_POINTS) + 1  # of a tile, to each side
 _OUTPUTS = _INPUTS - _TAPS + 1
@@ -59,20 +58,6 @@ def prepare(kernel: np.ndarray, dtype: tf.DType) -> Filters:
     both = tf.constant(np.kron(_KERNEL, _KERNEL), dtype)
     at_points = both @ tf.reshape(constant, [_TAPS**2, -1])
     return Filters(constant, tf.reshape(at_points, [_INPUTS**2, *kernel.shape[2:]]))
-
-
-def prepare_once(kernel: np.ndarray, dtype: tf.DType) -> Filters:
-    """`prepare`, outside of all graphs; of the last `_KEPT` kernels what was computed before.
-
-    Networks of the same weights share it, and so do the graphs that they are part of.
-    """
-    with tf.init_scope():
-        return _prepare_once(kernel.tobytes(), kernel.dtype.str, kernel.shape, dtype)
-
-
-@functools.lru_cache(maxsize=_KEPT)
-def _prepare_once(content: bytes, kind: str, shape: tuple[int, ...], dtype: tf.DType) -> Filters:
-    return prepare(np.frombuffer(content, kind).reshape(shape), dtype)
 
 
 def pays(images: tf.Tensor) -> bool | None:

@@ -7,6 +7,7 @@ import re
 import secrets
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -94,9 +95,11 @@ def _lock(file: IO[bytes]) -> bool:
 def _sweep(directory: Path) -> None:
     """Remove the temporary files that no process writes any more, once per process and directory."""
     _swept.add(directory)
+    began = time.time() - 1  # a younger file may be one that its process has not locked yet
     with contextlib.suppress(OSError):
         for entry in os.scandir(directory):
-            if LEFT_BEHIND.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            ours = LEFT_BEHIND.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            if ours and entry.stat().st_mtime < began:
                 with contextlib.suppress(OSError), open(entry.path, "r+b") as file:
                     if _lock(file):
                         os.unlink(entry.path)

@@ -130,6 +130,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic_files, "_swept", set())
     left, other = tmp_path / f".{'0f' * 8}.tmp", tmp_path / ".mine.tmp"
     left.write_bytes(b"half")
+    os.utime(left, (1e9, 1e9))
     other.write_bytes(b"of somebody else")
     atomic_files.write_bytes(tmp_path / "a.bin", b"new")
     assert sorted(os.listdir(tmp_path)) == [".mine.tmp", "a.bin"]
@@ -137,7 +138,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path, monkeypatch):
 
 def test_what_is_being_written_is_not_swept(tmp_path, monkeypatch):
     with atomic_files._temporary(tmp_path) as (file, path):
-        file.write(b"half")
+        os.utime(path, (1e9, 1e9))
         monkeypatch.setattr(atomic_files, "_swept", set())
         atomic_files.write_bytes(tmp_path / "a.bin", b"new")
         assert path.exists()
@@ -151,7 +152,8 @@ def test_a_process_killed_in_the_middle_leaves_one_file_until_the_next_start(tmp
         os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
         atomic_files.write_bytes({str(tmp_path / "a.bin")!r}, b"new")"""
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
-    assert len(os.listdir(tmp_path)) == 1
+    (left,) = tmp_path.iterdir()
+    os.utime(left, (1e9, 1e9))
     code = f"from keras_style.internal.atomic_files import write_bytes; write_bytes({str(tmp_path / 'b.bin')!r}, b'')"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     assert os.listdir(tmp_path) == ["b.bin"]
