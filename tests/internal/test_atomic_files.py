@@ -137,7 +137,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path, monkeypatch):
 
 
 def test_what_is_being_written_is_not_swept(tmp_path, monkeypatch):
-    with atomic_files._temporary(tmp_path) as (file, path):
+    with atomic_files._temporary(tmp_path) as (_, path):
         os.utime(path, (1e9, 1e9))
         monkeypatch.setattr(atomic_files, "_swept", set())
         atomic_files.write_bytes(tmp_path / "a.bin", b"new")
