@@ -136,7 +136,7 @@ def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
 def complain(picture: object, error: StyleError) -> str:
     """Say that a picture failed; the others go on. Returns the reason in one line."""
     reason = " ".join(str(error).split())
-    print(f"keras-style: {reason if str(picture) in reason else f'{picture}: {reason}'}", file=sys.stderr)
+    print(f"keras-style: {picture}: {reason}", file=sys.stderr)
     return reason
 
 
