@@ -137,7 +137,7 @@ class Backbone:
         return self
 
     def key(self) -> Hashable:
-        """What a graph of this network depends on beside its `tensors`; by default it equals nothing.
+        """Return what a graph of this network depends on beside its `tensors`; by default it equals nothing.
 
         Then each picture has a graph of its own, since nobody knows whether the network has changed. One that never
         changes can give itself.

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,8 +53,7 @@ class VGG(Backbone):
     pooling: str = "max"
     precision: str = "float32"
     filters: Mapping[str, winograd.Filters] | None = field(default=None, repr=False)
-    _made: dict[tuple[str, tf.DType], tf.Tensor] = field(default_factory=dict, init=False, repr=False)
-    _computed: dict[tuple[str, tf.DType], winograd.Filters] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[tuple[str, str, tf.DType], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         checks.choice("pooling", self.pooling, POOLINGS)
@@ -121,18 +120,19 @@ class VGG(Backbone):
     def _kernel(self, layer: str, dtype: tf.DType) -> tf.Tensor:
         if self.filters is not None:
             return tf.constant(self.kernels[layer][0], dtype)
-        if (layer, dtype) not in self._made:
-            with tf.init_scope():
-                self._made[layer, dtype] = tf.constant(self.kernels[layer][0], dtype)
-        return self._made[layer, dtype]
+        return self._once("kernel", layer, dtype, lambda: tf.constant(self.kernels[layer][0], dtype))
 
     def _filters(self, layer: str, dtype: tf.DType) -> winograd.Filters:
         if self.filters is not None:
             return self.filters[layer]
-        if (layer, dtype) not in self._computed:
+        return self._once("filters", layer, dtype, lambda: winograd.prepare(self.kernels[layer][0], dtype))
+
+    def _once(self, kind: str, layer: str, dtype: tf.DType, make: Callable[[], Any]) -> Any:
+        """Make a tensor of a layer outside of all graphs, which then share it."""
+        if (kind, layer, dtype) not in self._made:
             with tf.init_scope():
-                self._computed[layer, dtype] = winograd.prepare(self.kernels[layer][0], dtype)
-        return self._computed[layer, dtype]
+                self._made[kind, layer, dtype] = make()
+        return self._made[kind, layer, dtype]
 
 
 _POOL: Mapping[str, Any] = {"max": tf.nn.max_pool2d, "average": tf.nn.avg_pool2d}

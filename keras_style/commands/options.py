@@ -130,14 +130,14 @@ def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
     return "TEXT"
 
 
-# From the text of options to the values of arguments
-
-
 def complain(picture: object, error: StyleError) -> str:
     """Say that a picture failed; the others go on. Returns the reason in one line."""
     reason = " ".join(str(error).split())
     print(f"keras-style: {picture}: {reason}", file=sys.stderr)
     return reason
+
+
+# From the text of options to the values of arguments
 
 
 def chosen(function: Callable[..., Any], given: Mapping[str, Any], config_file: Path | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What was made lately, kept for the next call that needs the same."""
+"""A store of values that were made lately, for the next call that needs the same."""
 
 import gc
 import threading

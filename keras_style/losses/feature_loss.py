@@ -69,7 +69,7 @@ class FeatureLoss(keras.losses.Loss):
         raise NotImplementedError
 
     def key(self) -> Hashable:
-        """What a graph of this loss depends on: its settings.
+        """Return what a graph of this loss depends on: its settings.
 
         A loss of a class of another package may change without their telling, and equals nothing: each picture has a
         graph of its own. Such a class can say more.

@@ -219,7 +219,7 @@ class Summand:
         return cls(term, {"aim": aim, "weight": weight, "pull": pull, **region}, edge)
 
     def key(self) -> Hashable:
-        """What a graph of it depends on beside its tensors."""
+        """Return what a graph of it depends on beside its tensors."""
         return self.term.loss.key(), self.term.layer, self.term.name, self.edge
 
     @property
@@ -268,7 +268,7 @@ class BoundObjective:
         return {name: tf.add_n(each) for name, each in values.items()}
 
     def key(self) -> Hashable:
-        """What a graph of it depends on beside its tensors."""
+        """Return what a graph of it depends on beside its tensors."""
         return self.backbone.key(), tuple(summand.key() for summand in self.summands), self.balance, self.margin
 
     @property

@@ -43,7 +43,7 @@ def test_links_to_folders_are_followed_once(folder, tmp_path_factory):
 
 
 def test_no_picture_that_is_read_is_replaced(folder):
-    """By whatever path it goes: the folder itself, a link to it, a link to a picture."""
+    """The output may be the folder itself, a link to it, or hold a link to a picture."""
     (folder / "c.png").touch()
     sources = folders.named_pictures([folder / "c.png", folder / "a.jpg"])
     (folder / "out").symlink_to(folder)

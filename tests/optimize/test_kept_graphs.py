@@ -115,7 +115,7 @@ def test_tiles_share_their_graphs(paint, traces, method):
 
 
 def test_losses_of_ones_own_do_not_share(photograph, painting, backbone):
-    """What such a loss computes is not seen from outside, and may change."""
+    """Nobody sees from outside what such a loss computes, and it may change."""
 
     class Scaled(losses.GramLoss):
         def __init__(self, factor):

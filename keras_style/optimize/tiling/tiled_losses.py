@@ -306,7 +306,7 @@ class _Pointwise:
         return self.term.loss.share(part, self.features.shape[1] * self.features.shape[2])
 
     def factor(self, target: tf.Tensor) -> tf.Tensor:
-        """By which the distance of a tile is multiplied, scalar or (B,)."""
+        """The factor of a tile's distance, scalar or (B,)."""
         return self.weight * self.share(target)
 
 
