@@ -9,7 +9,7 @@ from keras_style.internal.tensorflow import keras, tf
 from keras_style.internal.with_gradient import with_gradient
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, products, vectors, weights
 
-Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+Gradient = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
 
 
 class GaussianLoss(FeatureLoss):
@@ -102,7 +102,8 @@ class GaussianKLLoss(GaussianLoss):
         super().__init__(epsilon, name, **kwargs)
 
     def divergence(self, image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-        return _kullback_leibler(image, style, ridge, shift)
+        inputs = image, style, ridge, shift
+        return _kullback_leibler(*inputs) + _kullback_leibler_of_style(*inputs)
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -147,7 +148,8 @@ class GaussianRenyiLoss(GaussianLoss):
             )
 
     def divergence(self, image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-        return _renyi(tf.constant(self.alpha, image.dtype), image, style, ridge, shift)
+        inputs = tf.constant(self.alpha, image.dtype), image, style, ridge, shift
+        return _renyi(*inputs) + _renyi_of_style(*inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha}
@@ -166,18 +168,29 @@ def _kullback_leibler(
     excess = tf.reduce_sum(precision * (image - style), axis=[1, 2])  # tr(Q^-1 P) - N, and exactly 0 for P = Q
     value = (excess + _dot(pull, shift) + _log_det(style_root) - _log_det(root)) / 2
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         of_image = (precision - _inverse(root)) / 2
-        regularized = image + _diagonal(ridge, image)
-        seen = tf.matmul(precision, regularized)
-        # Only the trace is needed unless the style itself is trained; then a graph leaves the product below out.
-        of_style = (precision - tf.matmul(seen, precision) - _outer(pull)) / 2
+        seen = tf.matmul(precision, image + _diagonal(ridge, image))
         trace = (tf.linalg.trace(precision) - tf.reduce_sum(seen * precision, axis=[1, 2]) - _dot(pull, pull)) / 2
-        of_ridge = tf.linalg.trace(of_image) + trace
-        each = upstream[:, None, None]
-        return each * of_image, each * of_style, upstream * of_ridge, upstream[:, None] * pull
+        of_ridge = tf.linalg.trace(of_image) + trace  # of the style's part only the trace is needed
+        return upstream[:, None, None] * of_image, None, upstream * of_ridge, upstream[:, None] * pull
 
     return value, gradient
+
+
+@with_gradient
+def _kullback_leibler_of_style(
+    image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor
+) -> tuple[tf.Tensor, Gradient]:
+    """Zeros, with the gradient of `_kullback_leibler` for the style: computed only where the style is trained."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        precision = _inverse(_cholesky(style, ridge))
+        seen = tf.matmul(precision, image + _diagonal(ridge, image))
+        of_style = (precision - tf.matmul(seen, precision) - _outer(tf.linalg.matvec(precision, shift))) / 2
+        return None, upstream[:, None, None] * of_style, None, None
+
+    return tf.zeros_like(ridge), gradient
 
 
 @with_gradient
@@ -190,19 +203,31 @@ def _renyi(
     volume = _log_det(mixed_root) - (1 - alpha) * _log_det(root) - alpha * _log_det(style_root)
     value = alpha / 2 * _dot(pull, shift) + volume / (2 * (1 - alpha))
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         mixed, outer = _inverse(mixed_root), alpha / 2 * _outer(pull)
         of_image = (mixed - _inverse(root)) / 2 - (1 - alpha) * outer
         factor = alpha / (2 * (1 - alpha))
-        # Only the trace is needed unless the style itself is trained; then a graph leaves the inverse below out.
-        of_style = factor * (mixed - _inverse(style_root)) - alpha * outer
         trace = factor * (tf.linalg.trace(mixed) - _trace_of_inverse(style_root)) - alpha * tf.linalg.trace(outer)
-        of_ridge = tf.linalg.trace(of_image) + trace
-        each = upstream[:, None, None]
-        slopes = each * of_image, each * of_style, upstream * of_ridge, alpha * upstream[:, None] * pull
-        return None, *slopes
+        of_ridge = tf.linalg.trace(of_image) + trace  # of the style's part only the trace is needed
+        of_shift = alpha * upstream[:, None] * pull
+        return None, upstream[:, None, None] * of_image, None, upstream * of_ridge, of_shift
 
     return value, gradient
+
+
+@with_gradient
+def _renyi_of_style(
+    alpha: tf.Tensor, image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor
+) -> tuple[tf.Tensor, Gradient]:
+    """Zeros, with the gradient of `_renyi` for the style: computed only where the style is trained."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        mixed = _inverse(_cholesky((1 - alpha) * image + alpha * style, ridge))
+        difference = mixed - _inverse(_cholesky(style, ridge))
+        of_style = alpha / 2 * (difference / (1 - alpha) - alpha * _outer(tf.linalg.matvec(mixed, shift)))
+        return None, None, upstream[:, None, None] * of_style, None, None
+
+    return tf.zeros_like(ridge), gradient
 
 
 def _fit(statistics: Statistics) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
