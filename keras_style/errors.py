@@ -28,7 +28,7 @@ class DivergenceError(StyleError, ArithmeticError):
 
 
 class BackendError(StyleError, RuntimeError):
-    """Keras runs on a backend other than TensorFlow."""
+    """Keras runs on a backend other than TensorFlow, or TensorFlow cannot run in this process."""
 
 
 class CheckpointError(StyleError, ValueError):

@@ -55,7 +55,7 @@ def connected(address: str | None, cpus: int | None) -> Iterator[None]:
     terminated = signal.getsignal(signal.SIGTERM)
     new: dict[str, Any] = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     try:
-        with stderr.held_back():
+        with stderr.without_logs():
             ray.init(**({"address": address} if address else new), log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"address is {address!r}: {' '.join(str(error).split())}") from None

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from keras_style.errors import StyleError
+from keras_style.internal import stderr
 from keras_style.internal.interrupt import termination_as_interrupt
 from keras_style.version import __version__
 
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def _complain(message: str, status: int = 2) -> int:
-    print(f"keras-style: {' '.join(message.split())}", file=sys.stderr)
+    stderr.say(f"keras-style: {' '.join(message.split())}")
     return status
 
 

@@ -1,7 +1,6 @@
 """Commands for trained models: train, translate, presets."""
 
 import json
-import sys
 import time
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from keras_style.commands import options
 from keras_style.commands.options import AsJson, Quiet
 from keras_style.errors import StyleError
+from keras_style.internal import stderr
 from keras_style.models.loading import presets as preset_files
 from keras_style.models.translated_files import translate_files
 from keras_style.training import run as training
@@ -61,4 +61,4 @@ def presets(
     for name, summary in found.items():
         print(f"{name}: {summary}")
     if not found:
-        print("none is shipped; a directory or hf://USER/MODEL is a preset, too", file=sys.stderr)
+        stderr.say("none is shipped; a directory or hf://USER/MODEL is a preset, too")

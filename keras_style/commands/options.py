@@ -3,7 +3,6 @@
 import copy
 import inspect
 import os
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -12,7 +11,7 @@ from typing import Annotated, Any, TypeAlias, get_args
 import typer
 
 from keras_style.errors import InputError, StyleError
-from keras_style.internal import docstrings, yaml_options
+from keras_style.internal import docstrings, stderr, yaml_options
 
 # Options that several commands declare, since they are of the command and not of a function.
 Quality: TypeAlias = Annotated[int, typer.Option(help="Quality of JPEG and WebP, 1 to 100.")]
@@ -133,7 +132,7 @@ def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
 def complain(picture: object, error: StyleError) -> str:
     """Say that a picture failed; the others go on. Returns the reason in one line."""
     reason = " ".join(str(error).split())
-    print(f"keras-style: {picture}: {reason}", file=sys.stderr)
+    stderr.say(f"keras-style: {picture}: {reason}")
     return reason
 
 

@@ -1,4 +1,4 @@
-"""Environment variables that must be set before TensorFlow is imported. This module never imports it."""
+"""What TensorFlow needs of the process before it is imported, and after. This module never imports it."""
 
 import os
 import sys
@@ -15,6 +15,8 @@ _DEFAULTS = {
 
 # Level 0 or 1 asks for what TensorFlow has to say; a higher one may also be ours, inherited from a parent process.
 chatter_wanted = os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
+
+tensorflow_runs_in: int | None = None  # the process in which TensorFlow was started
 
 
 def prepare() -> None:
@@ -49,3 +51,16 @@ def check_backend() -> None:
     running = sys.modules["keras"].config.backend()
     if running != "tensorflow":
         raise BackendError(f"Keras already runs on {running!r}; keras_style runs on 'tensorflow': set KERAS_BACKEND")
+
+
+def check_process() -> None:
+    """Refuse to compute in a process that was forked after TensorFlow had been started: its threads are not there.
+
+    Raises:
+        BackendError: this is such a process; TensorFlow would wait for ever.
+    """
+    if tensorflow_runs_in not in (None, os.getpid()):
+        raise BackendError(
+            "this process was forked after TensorFlow had been started, which cannot compute here; start processes "
+            "with multiprocessing.get_context('spawn'), or use keras_style after the fork alone"
+        )

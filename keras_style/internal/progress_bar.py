@@ -1,6 +1,6 @@
 """A live bar on standard error, in a terminal or a notebook; plain lines where no bar can be shown."""
 
-import sys
+import importlib.util
 from datetime import timedelta
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 
 from keras_style.checks import Verbosity
+from keras_style.internal import stderr
 
 
 class ProgressBar:
@@ -16,7 +17,7 @@ class ProgressBar:
     Args:
         columns: what the bar shows, as columns of `rich.progress`.
         verbose: 0: nothing; 1: a live bar where the terminal or notebook can show one, otherwise lines; "auto": the bar
-            where it can be shown, otherwise nothing.
+            where it can be shown, lines in a notebook without ipywidgets, otherwise nothing.
         total: the work to be done, in any unit.
         expand: whether the bar takes the width of the terminal.
         fields: first values of what the columns show.
@@ -31,8 +32,9 @@ class ProgressBar:
         **fields: Any,
     ) -> None:
         console = Console(stderr=True)
-        live = (console.is_terminal or console.is_jupyter) and bool(verbose)
-        self._prints_lines = not live and verbose not in ("auto", 0)
+        widgets = importlib.util.find_spec("ipywidgets") is not None
+        live = bool(verbose) and (widgets if console.is_jupyter else console.is_terminal)
+        self._prints_lines = not live and (verbose == 1 or (verbose == "auto" and console.is_jupyter))
         self._bar = Progress(*columns, console=console, disable=not live, expand=expand)
         self._task = self._bar.add_task("", total=total, **fields)
 
@@ -41,6 +43,7 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._bar.refresh()  # a notebook would keep what was shown some tenths of a second ago
         self._bar.stop()
 
     def update(self, completed: float, **fields: Any) -> None:
@@ -50,7 +53,7 @@ class ProgressBar:
     def line(self, text: str) -> None:
         """Print a line, if lines stand in for the bar."""
         if self._prints_lines:
-            print(text, file=sys.stderr, flush=True)
+            stderr.say(text)
 
 
 def time_left(seconds: float, done: float, remaining: float) -> str:

@@ -1,34 +1,81 @@
-"""Holds back what native code writes to standard error, past Python."""
+"""Standard error: the lines of this package, and those that native code logs while it is loaded."""
 
+import contextlib
 import os
+import re
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from keras_style.internal import environment
 
 
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Hold back what native code writes to standard error, unless what is done fails or the user asked for it.
+def say(text: str) -> None:
+    """Print a line on standard error; nowhere if the process has none."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
-    TensorFlow and Ray log some lines before their own log levels take effect, so no setting silences them.
+
+@contextlib.contextmanager
+def without_logs() -> Iterator[None]:
+    """Leave out what this thread's native code logs, unless what is done fails or the user asked for it.
+
+    TensorFlow and Ray log some lines before their own log levels take effect, so no setting silences them. What other
+    threads write meanwhile, and processes that they start, passes.
     """
     if environment.chatter_wanted:
         yield
         return
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(terminal, held.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed: the next file that is opened would get the number, and the logs
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        yield
+        return
+    reading, writing = os.pipe()
+    logs: list[bytes] = []
+    reader = threading.Thread(target=_pass_on, args=(reading, terminal, _logged_by_us(), logs), daemon=True)
+    _flush()
+    os.dup2(writing, 2)
+    os.close(writing)
+    reader.start()
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        _flush()
+        os.dup2(terminal, 2)
+        reader.join(timeout=1)  # a process that was started meanwhile keeps the pipe; it is read as long as that runs
+        if failed:
+            os.write(2, b"".join(logs))
+
+
+def _logged_by_us() -> re.Pattern[bytes]:
+    """The lines that native code logs in this thread: of Abseil, TensorFlow and Ray."""
+    ours, process = threading.get_native_id(), os.getpid()
+    return re.compile(
+        rb"WARNING: All log messages before absl::InitializeLog"
+        rb"|[IWE]\d{4} [\d:.]+ +%d \S+:\d+\] "
+        rb"|[\d-]+ [\d:.]+: [IWE] (tensorflow|external|xla)/\S+:\d+\] "
+        rb"|To enable the following instructions: "  # the second line of one of them
+        rb"|\[[\d-]+ [\d:,]+ [IWE] %d \d+\] " % (ours, process)
+    )
+
+
+def _pass_on(reading: int, terminal: int, logged: re.Pattern[bytes], logs: list[bytes]) -> None:
+    """Write what comes by the pipe to the terminal, and keep the lines that are logs."""
+    while chunk := os.read(reading, 1 << 16):
+        for line in chunk.splitlines(keepends=True):
+            if logged.match(line):
+                logs.append(line)
+                continue
+            with contextlib.suppress(OSError):  # nobody reads standard error; whoever writes must not wait
+                os.write(terminal, line)
+    os.close(reading)
+    os.close(terminal)
+
+
+def _flush() -> None:
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # there is none, or it is closed
+        sys.stderr.flush()

@@ -10,6 +10,7 @@ import numpy as np
 from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.images import ImageLike, load
+from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.strips import Strips
 
@@ -72,6 +73,7 @@ def translate(
         >>> generator = keras_style.models.open_generator("satellite_to_relief")
         >>> relief = keras_style.models.translate(generator, "satellite.png")
     """
+    environment.check_process()
     batch_size = checks.whole("batch_size", batch_size, 1, 10**6)
     jit_compile = checks.truth("jit_compile", jit_compile)
     if tile is not None:

@@ -11,6 +11,7 @@ from keras_style.backbones.backbone import Backbone
 from keras_style.checks import OPTIMIZERS
 from keras_style.errors import DivergenceError, InputError
 from keras_style.images.masks import Regions
+from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras
 from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
 from keras_style.optimize.gradient import LossesAndGradient, objective_and_gradient
@@ -161,6 +162,7 @@ class ImageOptimizer:
         resume: tuple[int, Sequence[np.ndarray]] | None = None,
     ) -> Minimum:
         """Minimize the objective with these targets from `init`; otherwise as `minimize`."""
+        environment.check_process()
         checks.whole("steps", steps, 1, 10**9)
         if not isinstance(init, np.ndarray) or init.ndim != 3 or init.dtype not in (np.float32, np.float64):
             came = f"shape {np.shape(init)} and type {getattr(init, 'dtype', type(init).__name__)}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.checks import Verbosity
+from keras_style.internal import environment
 from keras_style.internal.declared import check_all, parameter
 from keras_style.optimize.checkpoint import Checkpoint
 from keras_style.optimize.iterate import Iterate, OnIterate
@@ -49,7 +50,7 @@ class Session:
     verbose: Verbosity = parameter(
         "auto",
         '0: print nothing; 1: a progress bar, or a line for each scale where no bar can be shown; "auto": a bar if '
-        "it can be shown.",
+        "it can be shown; in a notebook without ipywidgets the lines.",
         checks.verbosity,
     )
 
@@ -73,6 +74,7 @@ class Session:
             digests: digests of everything else that the picture depends on.
             finish: the last processing of a picture; callbacks get finished pictures, too.
         """
+        environment.check_process()
         started = time.perf_counter()
         saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, {**settings, **digests})
         state = saved.load() if saved else None

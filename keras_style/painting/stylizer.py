@@ -1,7 +1,6 @@
 """A method with its parameters bound: from two images to a picture."""
 
 import math
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from keras_style.checks import INITS, Layers, Verbosity
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images import ImageLike, masks
 from keras_style.images.masks import Masks, Regions
-from keras_style.internal import docstrings
+from keras_style.internal import docstrings, stderr
 from keras_style.internal.declared import check_all, texts
 from keras_style.internal.digests import array_digest
 from keras_style.optimize.iterate import OnIterate
@@ -198,7 +197,7 @@ class Stylizer(Parameters):
             _smallest_tile(variant.backbone, of_content | of_style | binned),
         )
         if session.verbose == 1 or (tile and session.verbose):
-            print(f"keras-style: {line}", file=sys.stderr, flush=True)
+            stderr.say(f"keras-style: {line}")
         return tile
 
     def _load_style(self, style: ImageLike, number: int) -> np.ndarray:

@@ -181,3 +181,39 @@ def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'keras_style' has no attribute 'paint'"):
         _ = keras_style.paint
     assert not hasattr(keras_style, "_HOME")
+
+
+# Forks
+
+FORKED = """
+import multiprocessing, sys
+import keras_style
+photograph, painting = sys.argv[1:]
+generator = keras_style.models.ResNetGenerator(filters=4, blocks=1)  # TensorFlow is started
+calls = {
+    "transfer": lambda: keras_style.transfer(photograph, painting, size=32, steps=1),
+    "texture": lambda: keras_style.synthesize_texture(painting, size=32, steps=1),
+    "model": lambda: keras_style.transfer(photograph, model="satellite_to_relief"),
+    "open": lambda: keras_style.models.open_generator("satellite_to_relief"),
+    "translate": lambda: keras_style.models.translate(generator, photograph),
+}
+def run(name):
+    try:
+        calls[name]()
+    except keras_style.errors.BackendError as error:
+        print(name, str(error).split(",")[0], flush=True)
+for name in calls:
+    process = multiprocessing.get_context("fork").Process(target=run, args=(name,))
+    process.start()
+    process.join(60)
+    process.kill()
+keras_style.transfer(photograph, painting, size=32, steps=1)
+"""
+
+
+def test_a_process_that_was_forked_too_late_says_so(photograph_file, painting_file):
+    finished = python(FORKED, photograph_file, painting_file)
+    assert finished.returncode == 0, finished.stderr
+    said = "this process was forked after TensorFlow had been started"
+    calls = ("transfer", "texture", "model", "open", "translate")
+    assert finished.stdout.splitlines() == [f"{name} {said}" for name in calls]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_style.errors import InputError
+from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras
 from keras_style.models.cyclegan import CycleGAN
 from keras_style.models.loading.from_torch import load_torch_generator
@@ -32,6 +33,7 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
         >>> generator = keras_style.models.open_generator("satellite_to_relief", direction="b2a")
         >>> keras_style.models.translate(generator, "photo.jpg")
     """
+    environment.check_process()
     path = generator_file(source, direction)
     if path.name == SAVED_MODEL:
         return SavedModelGenerator(path.parent)
