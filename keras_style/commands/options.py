@@ -152,6 +152,8 @@ def chosen(function: Callable[..., Any], given: Mapping[str, Any], config_file: 
         if given.get(name) not in (None, [])  # Typer's values of options that are not there
     }
     from_file = yaml_options.load(function, config_file) if config_file else {}
+    if "size" in written and isinstance(from_file.get("scales"), list):
+        del from_file["scales"]  # long sides up to the size of the file, which is another now
     return {**from_file, **yaml_options.validate(function, written, "options")}
 
 

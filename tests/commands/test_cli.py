@@ -326,6 +326,16 @@ def test_the_command_line_wins_over_the_config(calls, tmp_path, capsys):
     assert options == {"size": 32, "steps": 7, "style_layers": {"block1_conv1": 2.0}}
 
 
+def test_a_size_on_the_command_line_wins_over_the_scales_of_the_config(calls, tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("size: 512\nscales: [128, 256, 512]\n")
+    assert given(capsys, calls, tmp_path, "--config", config, "--size", "64") == {"size": 64}
+    options = given(capsys, calls, tmp_path, "--config", config, "--size", "64", "--scales", "32,64")
+    assert options == {"size": 64, "scales": [32, 64]}
+    config.write_text("size: 512\nscales: 2\n")
+    assert given(capsys, calls, tmp_path, "--config", config, "--size", "64") == {"size": 64, "scales": 2}
+
+
 def test_bad_config_ends_in_one_line_without_work(calls, tmp_path, capsys):
     config = tmp_path / "config.yaml"
     config.write_text("sise: 32\n")

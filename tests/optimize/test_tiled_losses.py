@@ -405,6 +405,13 @@ def test_a_plan_takes_the_largest_tiles_that_fit():
         memory.plan(work(4096), 2e9)
 
 
+def test_a_small_picture_is_not_refused_for_what_tensorflow_takes():
+    with pytest.warns(RuntimeWarning, match="104 x 104 pixels.* nearly all of it TensorFlow itself"):
+        assert memory.plan(work(88), 1.1e9)[0] is None
+    with pytest.raises(InputError, match="528 x 528 pixels take an estimated"):
+        memory.plan(work(512), 1.1e9)
+
+
 def test_what_is_available_respects_limits(tmp_path):
     free = memory.available()
     assert free > 0

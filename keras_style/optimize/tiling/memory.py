@@ -6,6 +6,7 @@ that what cannot fit is refused at once.
 """
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ _SORTED = 40  # bytes for each coordinate that is sorted, beside itself: its ran
 # Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
 # L-BFGS: 2 x 10 vectors of history and some 18 others, float64.
 _OPTIMIZER = {"adam": 6, "lbfgs": 2 * (20 + 18)}
+_LITTLE = 0.3e9  # of a picture itself; where not even that is free, the estimate of the rest may be wrong, too
 # An address space holds what is mapped too, but never touched: stacks and arenas of the threads.
 _MAPPED = 2.5e9
 
@@ -106,13 +108,18 @@ def plan(work: Work, free: float | None, smallest: float = 0) -> tuple[int | Non
         smallest: pixels that tiles have to have at least; infinity: there can be none.
 
     Raises:
-        InputError: not even the smallest tiles fit.
+        InputError: not even the smallest tiles fit. Where the picture itself takes little, a warning instead.
     """
     picture = f"{work.width} x {work.height} pixels"
     whole = estimate(work, None)
     if free is None or whole <= free:
         there = "an unknown amount is" if free is None else f"{_text(free)} are"
         return None, f"{picture} take an estimated {_text(whole)} of memory; {there} available"
+    there = f"{_text(free)} are available"
+    if whole - _RUNTIME - _GRAPH <= _LITTLE:
+        line = f"{picture} take an estimated {_text(whole)} of memory, nearly all of it TensorFlow itself; {there}"
+        warnings.warn(line, RuntimeWarning, stacklevel=2)
+        return None, line
     needed, in_tiles = whole, ""
     for tile in TILES:
         if tile < smallest:
@@ -120,13 +127,12 @@ def plan(work: Work, free: float | None, smallest: float = 0) -> tuple[int | Non
         needed, in_tiles = estimate(work, tile), f" even in tiles of {tile}"
         if needed <= free:
             return tile, (
-                f"{picture} take an estimated {_text(whole)} of memory, and {_text(needed)} in tiles of {tile}; "
-                f"{_text(free)} are available"
+                f"{picture} take an estimated {_text(whole)} of memory, and {_text(needed)} in tiles of {tile}; {there}"
             )
     smaller = " or optimizer='adam', which keeps less," if work.optimizer == "lbfgs" else ""
     raise InputError(
-        f"{picture} take an estimated {_text(needed)} of memory{in_tiles}, and {_text(free)} are "
-        f"available; expected a smaller size,{smaller} or a tile in pixels, with which nothing is checked"
+        f"{picture} take an estimated {_text(needed)} of memory{in_tiles}, and {there}; expected a smaller size,"
+        f"{smaller} or a tile in pixels, with which nothing is checked"
     )
 
 
