@@ -2,6 +2,7 @@
 # make test                lint, types, tests
 # make test-integration    processes and whole programs: killed and resumed runs, several workers, Ray, the examples of the docs
 # make test-slow           evidence that takes minutes
+# make soak                hours of use: memory, kills, a server under load; half an hour and more
 # make models              presets and methods for a server, in models/
 # Another interpreter: make test PYTHON=python3.13 (each gets its own environment)
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-integration test-slow lint format models benchmark compare quality performance textures satellite legacy-fixtures pictures clean
+.PHONY: demo test test-integration test-slow soak lint format models benchmark compare quality performance textures satellite legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -26,7 +27,10 @@ test-integration: $(VENV)/.tested
 	$(BIN)/pytest -m "integration and not slow"
 
 test-slow: $(VENV)/.tested
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --ignore tests/soak
+
+soak: $(VENV)/.tested
+	$(BIN)/pytest -m slow -s tests/soak
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
