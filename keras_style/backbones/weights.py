@@ -16,6 +16,7 @@ import numpy as np
 from keras_style.backbones.backbone import Layer
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.internal import atomic_files
+from keras_style.internal.paths import user_path
 
 # Per block: Simonyan & Zisserman 2015, table 1, columns D and E.
 CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -157,7 +158,7 @@ def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
         if digest != origin.digest:
             raise WeightsError(f"{path}: its digest is {digest}, expected {origin.digest}: damaged, or another file")
     else:
-        path = Path(file)
+        path = user_path(file)
         if not path.is_file():
             raise MissingFileError(f"backbone {name}: no such file: {path}")
     kernels = _read(path, layer_names(origin.network))

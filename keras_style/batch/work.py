@@ -19,6 +19,7 @@ from keras_style import images
 from keras_style.checks import INITS
 from keras_style.errors import InputError, MissingFileError
 from keras_style.internal.digests import array_digest, byte_digest
+from keras_style.internal.paths import user_path
 from keras_style.models.loading.generator_file import generator_file
 from keras_style.painting.stylizer import Stylizer, backbone_digest
 
@@ -140,7 +141,7 @@ def bound(
         raise InputError(f"style with the model {str(model)!r}; expected a Stylizer, or no style")
     if not isinstance(model, str | os.PathLike):
         raise InputError(f"model is of type {type(model).__name__}; expected a name, a path or a Stylizer")
-    folder = Path(model)
+    folder = user_path(model)
     if (folder / SAVED_MODEL).is_file():
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         return Exported({file.relative_to(folder).as_posix(): file.read_bytes() for file in files})
@@ -168,7 +169,7 @@ def _painting(stylizer: Stylizer, style: Sequence[str | os.PathLike[str]]) -> Pa
 
 def _content(path: str | os.PathLike[str]) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return user_path(path).read_bytes()
     except FileNotFoundError:
         raise MissingFileError(f"style: no such file: {path}") from None
     except OSError as error:

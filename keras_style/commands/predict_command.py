@@ -62,10 +62,7 @@ def predict(
     checks.whole("quality", quality, 1, 100)
     checks.whole("max_message", max_message, 1, 2047)
     sources = folders.named_pictures(pictures or [])
-    targets = []
-    if pictures and output:
-        single = len(pictures) == 1 and pictures[0].is_file()
-        targets = folders.targets(sources, output, single=single, overwrite=overwrite)
+    targets = folders.targets(pictures, sources, output, overwrite) if pictures and output else []
     encryption = options.chosen(TLS, given)
     client = StyleClient(
         server,
@@ -83,7 +80,7 @@ def predict(
             return _show_metadata(client, as_json)
         answers = client.stylize_many(sources, style, **options.chosen(StyleClient.stylize_many, given))
         _check_signature(client, client.signature or "serving_bytes", style)
-        return _save(answers, sources, targets, quality, as_json, make=targets[0].parent == output)
+        return _save(answers, sources, targets, quality, as_json)
 
 
 def _check_signature(client: StyleClient, name: str, style: Path | None) -> None:
@@ -99,7 +96,7 @@ def _check_signature(client: StyleClient, name: str, style: Path | None) -> None
         raise InputError(f"model {client.model} takes no style, but {', '.join(found.signatures[name].inputs)}")
 
 
-def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, as_json: bool, make: bool) -> int:
+def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, as_json: bool) -> int:
     started = time.perf_counter()
     failed: dict[str, str] = {}
     outputs = []
@@ -109,8 +106,7 @@ def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, 
                 raise answer
             failed[str(source)] = options.complain(source, answer)
             continue
-        if make:
-            directories.make(target.parent, "output")
+        directories.make(target.parent, "output")
         answer.save(target, quality=quality)
         outputs.append(str(target))
         if not as_json:

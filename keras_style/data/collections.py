@@ -12,6 +12,7 @@ from keras_style import images
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.folders import pictures_in
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import tf
 
 Item: TypeAlias = Path | np.ndarray
@@ -31,9 +32,9 @@ def items_of(name: str, source: Any) -> list[Item]:
     elif isinstance(source, tf.data.Dataset):
         found = _from_dataset(name, source)
     elif isinstance(source, str | os.PathLike):
-        found = list(_from_place(name, os.fspath(source)))
+        found = list(_from_place(name, os.fspath(user_path(source))))
     elif isinstance(source, list | tuple) and all(isinstance(each, str | os.PathLike) for each in source):
-        found = [_file(name, Path(each)) for each in source]
+        found = [_file(name, user_path(each)) for each in source]
     else:
         raise InputError(f"{name}: an object of type {type(source).__name__}; expected {_EXPECTED}")
     if not found:

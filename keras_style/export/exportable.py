@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from keras_style.checks import DIRECTIONS, INITS
 from keras_style.errors import InputError, StyleError
 from keras_style.internal.digests import array_digest
+from keras_style.internal.paths import user_path
 from keras_style.models.loading import presets
 from keras_style.optimize.schedule import schedule
 from keras_style.painting.methods import METHODS
@@ -127,7 +127,8 @@ def least_steps(stylizer: Stylizer) -> int:
 
 def _card(model: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The description of a preset with the text of its card; None of anything else."""
-    if Path(model).is_dir() and not Path(model, presets.DESCRIPTION).is_file():
+    folder = user_path(model)
+    if folder.is_dir() and not (folder / presets.DESCRIPTION).is_file():
         return None
     try:
         description, files = presets.load(os.fspath(model))

@@ -10,6 +10,7 @@ from keras_style import checks
 from keras_style.errors import ExportError, InputError, MissingFileError
 from keras_style.export.exportable import open_source
 from keras_style.internal import atomic_files
+from keras_style.internal.paths import user_path
 
 OPSET = 18
 TOLERANCE = 1e-4  # another library adds in another order
@@ -73,7 +74,7 @@ def _rename_output(graph: Any, name: str) -> None:
 
 def check_file(path: str | os.PathLike[str], model: Any, direction: str) -> Any:
     """A generator to be written to a file."""
-    if not Path(path).resolve().parent.is_dir():
+    if not user_path(path).resolve().parent.is_dir():
         raise MissingFileError(f"{path}: no such directory: {Path(path).parent}")
     source = open_source(model, direction)
     if not source.is_generator:
@@ -100,8 +101,9 @@ def compare(path: Any, run: Any, generator: Any, size: tuple[int, int] | None) -
 
 
 def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
+    target = user_path(path)
     try:
-        atomic_files.write_bytes(path, data)
+        atomic_files.write_bytes(target, data)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return Path(path)
+    return target

@@ -17,6 +17,7 @@ from keras_style.errors import InputError
 from keras_style.export.exportable import Source, least_steps, open_source
 from keras_style.export.limits import MAX_BYTES, MAX_PIXELS, Limits
 from keras_style.images import ImageLike
+from keras_style.internal.paths import user_path
 from keras_style.internal.version_folders import check_new, publish
 from keras_style.version import __version__
 
@@ -95,7 +96,7 @@ def export_saved_model(
     checks.truth("verify", verify)
     if pictures and not verify:
         raise InputError("pictures without verify; expected both")
-    directory = Path(directory)
+    directory = user_path(directory)
     check_new(directory, version)
     source = open_source(model, direction)
     if fixed is not None and not source.is_generator:

@@ -18,6 +18,7 @@ from keras_style import images
 from keras_style.errors import ExportError, InputError, MissingFileError
 from keras_style.export.exportable import least_steps, open_source
 from keras_style.images import ImageLike
+from keras_style.internal.paths import user_path
 
 RUNNER = Path(__file__).with_name("session_runner.py")
 LEVEL = 1 / 255
@@ -71,7 +72,7 @@ def verify(
         >>> print(keras_style.export.verify("models/relief/1", "satellite_to_relief", ["photo.jpg"]))
         1 pictures, largest difference: serving_default ..., serving_uint8 0.002, serving_bytes 0.002
     """
-    directory = Path(directory)
+    directory = user_path(directory)
     if not (directory / "saved_model.pb").is_file():
         raise MissingFileError(f"no exported version: {directory}; expected a directory with saved_model.pb")
     metadata = json.loads((directory / "keras_style.json").read_text(encoding="utf-8"))

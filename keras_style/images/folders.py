@@ -9,6 +9,7 @@ from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.writing import check_writable
 from keras_style.internal import directories
+from keras_style.internal.paths import user_path
 
 
 def is_picture(path: str) -> bool:
@@ -53,7 +54,7 @@ def named_pictures(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
         InputError: a folder holds no picture.
     """
     found: list[Path] = []
-    for path in map(Path, given):
+    for path in map(user_path, given):
         if path.is_dir():
             inside = pictures_in(path, recursive=False, name="pictures")
             if not inside:
@@ -66,20 +67,23 @@ def named_pictures(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return found
 
 
-def targets(sources: Sequence[Path], output: Path, *, single: bool, overwrite: bool) -> list[Path]:
-    """Paths of the output pictures: the file itself, or a PNG of each name in a directory.
+def targets(
+    given: Sequence[str | os.PathLike[str]], sources: Sequence[Path], output: str | os.PathLike[str], overwrite: bool
+) -> list[Path]:
+    """Paths of the output pictures: the file itself, where one picture was named, or a PNG of each name in a directory.
 
     Args:
+        given: the pictures and folders that were named.
         sources: the pictures that are read.
         output: the path that was asked for.
-        single: whether `output` may be a file.
         overwrite: whether files that are in a directory already may be replaced.
 
     Raises:
         MissingFileError, InputError: it cannot be written, two pictures would get one name, or a file would be
             replaced that was not named: one that is read, or any other in the directory.
     """
-    made = _targets(sources, output, single)
+    output = user_path(output)
+    made = _targets(sources, output, single=len(given) == 1 and user_path(given[0]).is_file())
     read = {os.path.realpath(source): source for source in sources}
     for target in made:
         if (source := read.get(os.path.realpath(target))) is not None:

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.sizes import check_range, check_size
 from keras_style.images.writing import to_pil
+from keras_style.internal.paths import user_path
 
 ImageLike: TypeAlias = str | os.PathLike[str] | BinaryIO | Image.Image | np.ndarray
 
@@ -110,7 +111,9 @@ def decoded(image: str | os.PathLike[str] | BinaryIO | Image.Image, name: str, a
         source = "PIL image"
         with _explained(image, name, source):
             return _decode(image, name, source), f"{name}: {source}"
-    if isinstance(image, str | os.PathLike) or hasattr(image, "read"):
+    if isinstance(image, str | os.PathLike):
+        image = user_path(image)
+    if isinstance(image, os.PathLike) or hasattr(image, "read"):
         source = _source_name(image)
         if isinstance(image, io.TextIOBase):
             raise InputError(f"{name}: {source} is open as text; expected a binary file object, as open(path, 'rb')")

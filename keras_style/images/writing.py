@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.sizes import check_range
 from keras_style.internal import atomic_files
+from keras_style.internal.paths import user_path
 
 # Without 4:4:4, JPEG halves the resolution of color, which is what style transfer paints with.
 _ENCODER_OPTIONS: dict[str, dict[str, Any]] = {"png": {}, "jpeg": {"subsampling": "4:4:4"}, "webp": {}}
@@ -82,13 +83,14 @@ def save(array: np.ndarray, path: str | os.PathLike[str], *, quality: int = 95) 
     Raises:
         InputError: as `check_writable` and `encode`, or the disk refuses the file.
     """
+    path = user_path(path)
     check_writable(path)
     data = encode(array, format_of(path), quality)
     try:
         atomic_files.write_bytes(path, data)
     except OSError as error:
         raise _not_writable(path, error) from error
-    return Path(path)
+    return path
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -102,7 +104,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         InputError: the suffix is none of .png, .jpg, .jpeg and .webp, or the file or its directory cannot be written.
     """
     format_of(path)
-    target = Path(os.path.realpath(path))  # where a symbolic link leads is where the file goes
+    target = Path(os.path.realpath(user_path(path)))  # where a symbolic link leads is where the file goes
     try:
         target.parent.stat()
     except FileNotFoundError as error:

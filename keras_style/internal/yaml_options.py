@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Strict, ValidationError, create_model
 
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal.paths import user_path
 
 
 def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -141,7 +142,7 @@ def read(path: str | Path) -> dict[str, Any]:
         InputError: it is not YAML, or not a mapping with names as keys.
     """
     try:
-        given = yaml.load(Path(path).read_text("utf-8"), _Loader)
+        given = yaml.load(user_path(path).read_text("utf-8"), _Loader)
     except FileNotFoundError:
         raise MissingFileError(f"config: no such file: {path}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -55,16 +55,13 @@ def translate_files(
         checks.whole("tile", tile, 1, 10**9)
     checks.whole("quality", quality, 1, 100)
     checks.truth("overwrite", overwrite)
-    place = Path(output)
     sources = folders.named_pictures(pictures)
-    single = len(pictures) == 1 and Path(pictures[0]).is_file()
-    targets = folders.targets(sources, place, single=single, overwrite=overwrite)
+    targets = folders.targets(pictures, sources, output, overwrite)
     from keras_style.models.loading.open_generator import open_generator
     from keras_style.models.translation import translate
 
     generator = open_generator(model, direction)
-    if targets[0].parent == place:
-        directories.make(place, "output")
+    directories.make(targets[0].parent, "output")
     for first in range(0, len(sources), batch_size):
         some = slice(first, first + batch_size)
         loaded: list[tuple[Path, np.ndarray]] = []

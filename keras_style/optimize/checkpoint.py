@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_style.errors import CheckpointError
 from keras_style.internal import directories, saved_state
+from keras_style.internal.paths import user_path
 
 FILE = "checkpoint.npz"
 
@@ -42,7 +43,8 @@ class Checkpoint:
     """
 
     def __init__(self, directory: str | Path, arguments: Mapping[str, Any]):
-        self.path = Path(directory) / FILE
+        directory = user_path(directory)
+        self.path = directory / FILE
         self.arguments = json.loads(json.dumps(arguments))
         directories.make(directory, "checkpoint", CheckpointError)
 

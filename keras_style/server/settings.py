@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal.paths import user_path
 
 MEBIBYTE = 2**20
 
@@ -87,7 +88,7 @@ def read_text(path: str | os.PathLike[str], message: Any) -> Any:
 
     kind = message.DESCRIPTOR.name
     try:
-        return text_format.Parse(Path(path).read_text(), message)
+        return text_format.Parse(user_path(path).read_text(), message)
     except FileNotFoundError:
         raise MissingFileError(f"no such file: {path}; expected the text of a {kind}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -99,7 +100,7 @@ def read_text(path: str | os.PathLike[str], message: Any) -> Any:
 def _existing(name: str, value: Any) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise InputError(f"{name} is of type {type(value).__name__}; expected a path")
-    path = Path(value)
+    path = user_path(value)
     wanted = "directory" if name == "models" else "file"
     if not path.exists():
         raise MissingFileError(f"{name}: no such {wanted}: {path}")

@@ -12,6 +12,7 @@ from PIL import Image
 from keras_style import images
 from keras_style.errors import InputError
 from keras_style.internal import atomic_files
+from keras_style.internal.paths import user_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ class StyledPicture:
         Raises:
             InputError: another suffix, a path that cannot be written, or an answer that is no picture.
         """
+        path = user_path(path)
         images.check_writable(path)
         if self.data is None or _format(self.data) != images.format_of(path):
             return images.save(self.array, path, quality=quality)
@@ -83,7 +85,7 @@ class StyledPicture:
             atomic_files.write_bytes(path, self.data)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-        return Path(path)
+        return path
 
     def _repr_png_(self) -> bytes:
         return images.encode(self.array, "png")

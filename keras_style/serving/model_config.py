@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
 from keras_style.internal import version_folders
+from keras_style.internal.paths import user_path
 from keras_style.serving import messages
 
 _POLICY = "latest, latest:COUNT, all or specific:VERSION,VERSION..."
@@ -42,7 +43,7 @@ def models_config(
     Example:
         >>> print(keras_style.serving.models_config("models", labels={"a2b": {"stable": 1}}))
     """
-    found = _models(Path(models))
+    found = _models(user_path(models))
     if not (base_path.startswith("/") or "://" in base_path):
         raise InputError(f"base_path is {base_path!r}; expected an absolute path or a URI")
     labels = labels or {}

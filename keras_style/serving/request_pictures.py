@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 
 from keras_style import images
 from keras_style.errors import InputError
+from keras_style.internal.paths import user_path
 
 Picture: TypeAlias = bytes | str | os.PathLike[str] | Image.Image | np.ndarray
 
@@ -71,9 +72,10 @@ def _encoded(picture: Picture, name: str) -> bytes:
         if not picture:
             raise InputError(f"{name}: no bytes; expected those of an image file")
         return picture
-    if isinstance(picture, str | os.PathLike) and _is_read_alike(picture):
-        with open(picture, "rb") as file:
-            return file.read()
+    if isinstance(picture, str | os.PathLike):
+        picture = user_path(picture)
+        if _is_read_alike(picture):
+            return picture.read_bytes()
     buffer = io.BytesIO()
     # Level 3 takes half the time of the usual level for a few percent more bytes.
     images.load_pil(picture, name=name).save(buffer, "PNG", compress_level=3)

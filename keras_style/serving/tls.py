@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import grpc
 
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def _pem(name: str, path: str | os.PathLike[str] | None, kind: str) -> bytes | N
     if path is None:
         return None
     try:
-        with open(path, "rb") as file:
+        with open(user_path(path), "rb") as file:
             data = file.read()
     except FileNotFoundError as error:
         raise MissingFileError(f"tls: {name}: no such file: {path}") from error

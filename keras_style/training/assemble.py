@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keras_style import data
 from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
 from keras_style.models.cyclegan import CycleGAN
 from keras_style.models.loading.open_generator import open_generator
@@ -58,7 +59,7 @@ def model(given: config.Config) -> CycleGAN:
 def _trained(source: str) -> list[keras.Model]:
     """Both generators of a run or of a preset."""
     # A file holds one generator, which is no pair; an exported one cannot be trained.
-    generators = [] if Path(source).is_file() else [open_generator(source, direction) for direction in DIRECTIONS]
+    generators = [] if user_path(source).is_file() else [open_generator(source, direction) for direction in DIRECTIONS]
     if not generators or not all(generator.trainable_variables for generator in generators):
         raise InputError(f"model.start is {source!r}; expected a preset or the directory of a run, with two generators")
     return generators

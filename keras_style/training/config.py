@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from keras_style.errors import InputError, MissingFileError
 from keras_style.internal import yaml_options
+from keras_style.internal.paths import user_path
 
 
 def _number(value: Any) -> Any:
@@ -197,7 +198,7 @@ def check_folders(given: Data) -> None:
     """Raise MissingFileError unless everything that is named exists; cheap, and before TensorFlow is loaded."""
     for name in ("train_a", "train_b", "test_a", "test_b"):
         place = getattr(given, name)
-        if place is None or os.path.exists(place) or glob.glob(place, recursive=True):
+        if place is None or user_path(place).exists() or glob.glob(os.fspath(user_path(place)), recursive=True):
             continue
         origin = f"; it comes from: {given.origin}" if given.origin else ""
         raise MissingFileError(

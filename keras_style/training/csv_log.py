@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_style.internal import atomic_files
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
 
 
@@ -29,7 +30,7 @@ class CSVLog(keras.callbacks.Callback):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self.path = Path(path)
+        self.path = user_path(path)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         before = self.model.history  # which gets the logs of this epoch after the callbacks

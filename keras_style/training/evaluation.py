@@ -11,6 +11,7 @@ from keras_style import backbones, checks, images
 from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.internal import atomic_files, directories
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file
 from keras_style.models.loading.generator_file import generator_name
@@ -91,7 +92,7 @@ class Evaluation(keras.callbacks.Callback):
         super().__init__()
         self.every = checks.whole("every", every, 1, 10**9)
         self.batch_size = checks.whole("batch_size", batch_size, 1, 10**6)
-        self.directory = None if directory is None else Path(directory)
+        self.directory = None if directory is None else user_path(directory)
         network = backbones.get(backbone)
         self.features = PooledFeatures(network, layer)
         self.protocol = {"protocol": " ".join(PROTOCOL.split()), "backbone": network.name, "layer": layer}

@@ -11,6 +11,7 @@ import numpy as np
 from keras_style import checks
 from keras_style.errors import CheckpointError, DivergenceError, InputError
 from keras_style.internal import directories, saved_state
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.training import optimizers
 
@@ -53,7 +54,7 @@ class Resume(keras.callbacks.Callback):
 
     def __init__(self, directory: str | Path, every: int | str = "epoch", data: Any = None) -> None:
         super().__init__()
-        self.path = Path(directory) / FILE
+        self.path = user_path(directory) / FILE
         self.every = None if every == "epoch" else checks.whole("every", every, 1, 10**12)
         self.given_data = data
 

@@ -14,6 +14,7 @@ from keras_style.checks import DIRECTIONS, Verbosity
 from keras_style.errors import CheckpointError, InputError
 from keras_style.internal import atomic_files, directories, saved_state
 from keras_style.internal.interrupt import terminate, termination_as_interrupt
+from keras_style.internal.paths import user_path
 from keras_style.training import config
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path 
         if isinstance(configuration, Mapping):
             raise InputError("directory is None with a mapping as configuration; expected a path")
         return Path("runs", Path(configuration).stem)
-    place = Path(directory)
+    place = user_path(directory)
     directories.check(place)
     return place
 

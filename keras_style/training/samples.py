@@ -8,6 +8,7 @@ import numpy as np
 from keras_style import checks, images
 from keras_style.errors import InputError
 from keras_style.internal import directories
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
 from keras_style.training import held_out
 from keras_style.training.held_out import Pictures
@@ -60,7 +61,7 @@ class Samples(keras.callbacks.Callback):
         tensorboard: "TensorBoardLog | None" = None,
     ) -> None:
         super().__init__()
-        self.directory = Path(directory)
+        self.directory = user_path(directory)
         self.every = checks.whole("every", every, 1, 10**9)
         if not isinstance(early, list | tuple):
             raise InputError(f"early is {early!r}; expected a list of steps")

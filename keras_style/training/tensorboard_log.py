@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_style import images
 from keras_style.internal import directories
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras, tf
 
 _v1 = tf.compat.v1
@@ -36,7 +37,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def __init__(self, directory: str | Path) -> None:
         super().__init__()
-        self.directory = Path(directory)
+        self.directory = user_path(directory)
         self.writer: Any = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

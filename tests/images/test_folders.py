@@ -52,22 +52,23 @@ def test_no_picture_that_is_read_is_replaced(folder):
     for output in ("", "out", "new"):
         for overwrite in (False, True):
             with pytest.raises(InputError, match=r"c\.png would replace the picture .*c\.png; expected another place"):
-                folders.targets(sources, folder / output, single=False, overwrite=overwrite)
+                folders.targets(sources, sources, folder / output, overwrite)
     with pytest.raises(InputError, match="would replace"):
-        folders.targets(sources[:1], folder / "c.png", single=True, overwrite=True)
+        folders.targets(sources[:1], sources[:1], folder / "c.png", overwrite=True)
 
 
 def test_what_is_in_a_directory_is_replaced_only_if_that_is_said(folder):
-    sources = folders.named_pictures([folder / "in"])
+    given = [folder / "in"]
+    sources = folders.named_pictures(given)
     output = folder / "new"
-    assert folders.targets(sources, output, single=False, overwrite=False) == [output / "c.png"]
+    assert folders.targets(given, sources, output, overwrite=False) == [output / "c.png"]
     output.mkdir()
     (output / "c.png").touch()
     with pytest.raises(InputError, match=r"c\.png exists already; expected another directory, or overwrite"):
-        folders.targets(sources, output, single=False, overwrite=False)
-    assert folders.targets(sources, output, single=False, overwrite=True) == [output / "c.png"]
+        folders.targets(given, sources, output, overwrite=False)
+    assert folders.targets(given, sources, output, overwrite=True) == [output / "c.png"]
     # A picture that was named is what was asked for.
-    assert folders.targets(sources, output / "c.png", single=True, overwrite=False) == [output / "c.png"]
+    assert folders.targets(sources, sources, output / "c.png", overwrite=False) == [output / "c.png"]
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path):

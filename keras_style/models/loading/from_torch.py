@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_style.errors import MissingFileError, WeightsError
+from keras_style.internal.paths import user_path
 from keras_style.layers import InstanceNormalization
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.unet_generator import UNetGenerator
@@ -47,9 +48,10 @@ def load_torch_generator(path: str | os.PathLike[str], key: str | None = None) -
 
     Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017.
     """
-    if not Path(path).is_file():
+    path = user_path(path)
+    if not path.is_file():
         raise MissingFileError(f"no such file: {path}")
-    tensors = _read(Path(path))
+    tensors = _read(path)
     found = [each for each in _generators(tensors) if key is None or key in each.prefix.split(".")]
     if len(found) == 1:
         return found[0].build()

@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_style import checks
 from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal.paths import user_path
 from keras_style.models.loading import presets
 
 TORCH = (".pth", ".pt", ".safetensors")
@@ -26,7 +27,7 @@ def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
         InputError: it is none of what can be opened.
     """
     checks.choice("direction", direction, DIRECTIONS)
-    path = Path(source)
+    path = user_path(source)
     if path.is_file():
         return path
     if (path / SAVED_MODEL).is_file():
@@ -37,7 +38,7 @@ def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
     for folder in (path, path / "best"):
         if (folder / name).is_file() and not (folder / presets.DESCRIPTION).exists():
             return folder / name
-    files = presets.load(str(source))[1]
+    files = presets.load(source)[1]
     if name not in files:
         raise InputError(f"preset {source} holds {', '.join(files)}; expected {name}")
     return files[name]

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from keras_style.errors import InputError, MissingFileError, StyleError
+from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import tf
 from keras_style.models.image_network import ImageNetwork
 from keras_style.models.loading import keras2_graph, keras2_weights
@@ -56,7 +57,7 @@ def load_legacy(
         >>> generator = keras_style.models.load_legacy("monet_generator.h5")
         >>> generator = keras_style.models.load_legacy("cyclegan_weights", model=generator, prefix="gen_G")
     """
-    source, custom = Path(path), dict(custom_objects or {})
+    source, custom = user_path(path), dict(custom_objects or {})
     if model is not None and not getattr(model, "built", False):
         raise InputError(f"model is {type(model).__name__}; expected a Keras 3 model that is built")
     if prefix is not None and model is None:

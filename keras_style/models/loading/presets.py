@@ -7,6 +7,7 @@ not kept: they are for training, and start anew.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.internal import atomic_files, directories
 from keras_style.internal.digests import byte_digest
+from keras_style.internal.paths import user_path
 
 SHIPPED = Path(__file__).parents[2] / "preset_files"
 DESCRIPTION = "preset.json"
@@ -32,7 +34,7 @@ def presets() -> dict[str, str]:
     return {file.parent.name: _read(file)["summary"] for file in sorted(SHIPPED.glob(f"*/{DESCRIPTION}"))}
 
 
-def locate(preset: str | Path) -> Path:
+def locate(preset: str | os.PathLike[str]) -> Path:
     """The directory of a preset.
 
     Args:
@@ -46,8 +48,8 @@ def locate(preset: str | Path) -> Path:
     name = str(preset)
     if name.startswith(HUB):
         return _downloaded(name)
-    if Path(name).is_dir():
-        return Path(name)
+    if (folder := user_path(name)).is_dir():
+        return folder
     if (SHIPPED / name / DESCRIPTION).is_file():
         return SHIPPED / name
     raise InputError(
@@ -56,7 +58,7 @@ def locate(preset: str | Path) -> Path:
     )
 
 
-def load(preset: str | Path) -> tuple[dict[str, Any], dict[str, Path]]:
+def load(preset: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Path]]:
     """A preset's description, and its files by their names, whose hashes were checked.
 
     Raises:
@@ -78,7 +80,7 @@ def load(preset: str | Path) -> tuple[dict[str, Any], dict[str, Path]]:
     return description, files
 
 
-def card(preset: str | Path) -> str:
+def card(preset: str | os.PathLike[str]) -> str:
     """The model card of a preset, Markdown; empty if it has none.
 
     Raises:
@@ -94,7 +96,7 @@ def save(folder: str | Path, description: Mapping[str, Any], files: Mapping[str,
     Raises:
         InputError: the directory holds a preset already, or cannot be made.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     if (folder / DESCRIPTION).exists():
         raise InputError(f"{folder} holds a preset already; expected another directory")
     directories.make(folder)
