@@ -1,6 +1,7 @@
 """A batch from its arguments to its report."""
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from keras_style.batch.work import bound
 from keras_style.batch.worker import FATAL, Job
 from keras_style.checks import Verbosity
 from keras_style.errors import StyleError
-from keras_style.internal.interrupt import terminate, termination_as_interrupt
+from keras_style.internal.interrupt import termination_as_interrupt
 from keras_style.painting.stylizer import Stylizer
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -110,7 +111,7 @@ def run(
     tasks = [(number, row.input, row.output) for number, row in enumerate(rows) if row.output not in finished]
     job = Job(work, source, target, written, format, quality, threads)
     stopped = False
-    with termination_as_interrupt(terminate):
+    with termination_as_interrupt(signal.raise_signal):
         try:
             if tasks:
                 connected = cluster.connected(address, workers and workers * threads)

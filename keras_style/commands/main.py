@@ -2,6 +2,8 @@
 
 import functools
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -28,7 +30,7 @@ COMMANDS = {
         "production_commands",
         "Make a picture of each picture in a folder; the same command goes on after any stop.\n\n"
         "Exit status: 0 all is done, 1 some pictures failed (report.csv in OUTPUT lists them), 2 a mistake, "
-        "130 interrupted, 143 terminated.",
+        "130 interrupted, 143 terminated, 129 terminal closed.",
     ),
     "export": (
         "production_commands",
@@ -46,22 +48,34 @@ COMMANDS = {
 }
 
 
-_INTERRUPTED, _TERMINATED = 130, 143  # as a shell says it of a process that SIGINT or SIGTERM ended
+_SIGNALLED = 128  # as a shell says it of a process that a signal ended: 130, 143 or 129
+_INTERRUPTED = _SIGNALLED + signal.SIGINT
 
 
 def main() -> None:
     """Run the command line: status 2 and one line for a user's mistake."""
-    terminated = []
-    with termination_as_interrupt(lambda: terminated.append(True)):
+    ended: list[int] = []
+    with termination_as_interrupt(ended.append):
         try:
             status = _app(sys.argv[1] if len(sys.argv) > 1 else "")(standalone_mode=False)
+            print(end="", flush=True)
         except typer.TyperException as error:
             status = _complain(error.format_message())
         except StyleError as error:
             status = _complain(str(error))
         except (KeyboardInterrupt, typer.Abort, _InterruptedAtOnceError):
             status = _complain("interrupted", _INTERRUPTED)
-    sys.exit(_TERMINATED if terminated and status == _INTERRUPTED else status)
+        except BrokenPipeError:  # whoever read standard output has seen enough; Typer's status
+            status = _without_output(1)
+        except OSError as error:  # of the system: a disk that is full, a directory that is gone
+            status = _without_output(_complain(str(error)))
+    sys.exit(_SIGNALLED + ended[0] if ended and status else status)
+
+
+def _without_output(status: int) -> int:
+    """The status, once nobody reads standard output any more: what it still holds would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
 
 
 def _complain(message: str, status: int = 2) -> int:

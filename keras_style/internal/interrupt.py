@@ -1,10 +1,13 @@
-"""The first Ctrl-C, or SIGTERM, as a request to stop."""
+"""The first Ctrl-C, SIGTERM or SIGHUP as a request to stop."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+# Slurm and Docker end a process by the first; a terminal that is closed, also at the other end of SSH, by the second.
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextlib.contextmanager
@@ -36,40 +39,34 @@ def first_signal(ask: Callable[[], None], *numbers: signal.Signals) -> Iterator[
 
 
 @contextlib.contextmanager
-def termination_as_interrupt(end: Callable[[], None]) -> Iterator[None]:
-    """Let the first SIGTERM do what Ctrl-C does, so that it keeps as much; the second acts as usual.
+def termination_as_interrupt(end: Callable[[int], object]) -> Iterator[None]:
+    """Let the first SIGTERM, or SIGHUP, do what Ctrl-C does, so that it keeps as much; the second acts as usual.
 
-    Only in the main thread, and only where SIGTERM would end the process: a handler of others stays in place.
+    Only in the main thread, and only where the signal would end the process: a handler of others stays in place, and
+    nohup, which ignores SIGHUP, is obeyed.
 
     Args:
-        end: called at the end if SIGTERM came, with the handlers as they were.
+        end: called at the end with the signal's number if one came, with the handlers as they were.
     """
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
-        yield
-        return
-    came = False
+    in_main = threading.current_thread() is threading.main_thread()
+    numbers = [number for number in _ENDING if in_main and signal.getsignal(number) is signal.SIG_DFL]
+    came: list[int] = []
 
     def act(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        came.append(number)
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
         interrupt = signal.getsignal(signal.SIGINT)
         if not callable(interrupt):  # ignored, as in the background jobs of a shell
             raise KeyboardInterrupt
         interrupt(signal.SIGINT, frame)
 
-    signal.signal(signal.SIGTERM, act)
+    for number in numbers:
+        signal.signal(number, act)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
         if came:
-            end()
-
-
-def terminate() -> None:
-    """End the process as SIGTERM ends it."""
-    signal.raise_signal(signal.SIGTERM)
+            end(came[0])

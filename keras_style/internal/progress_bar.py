@@ -1,5 +1,6 @@
 """A live bar on standard error, in a terminal or a notebook; plain lines where no bar can be shown."""
 
+import contextlib
 import importlib.util
 from datetime import timedelta
 from typing import Any, Self
@@ -43,8 +44,10 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.refresh()  # a notebook would keep what was shown some tenths of a second ago
-        self._bar.stop()
+        with contextlib.suppress(OSError):  # a terminal that was closed
+            self._bar.refresh()  # a notebook would keep what was shown some tenths of a second ago
+        with contextlib.suppress(OSError):
+            self._bar.stop()
 
     def update(self, completed: float, **fields: Any) -> None:
         """Show how much of the work is done, and new values of the columns or of `total`."""

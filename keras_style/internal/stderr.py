@@ -11,9 +11,10 @@ from keras_style.internal import environment
 
 
 def say(text: str) -> None:
-    """Print a line on standard error; nowhere if the process has none."""
+    """Print a line on standard error; nowhere if the process has none, or its terminal was closed."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A training in a directory of its own, which the same command resumes."""
 
 import math
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from keras_style import checks
 from keras_style.checks import DIRECTIONS, Verbosity
 from keras_style.errors import CheckpointError, InputError
 from keras_style.internal import atomic_files, directories, saved_state
-from keras_style.internal.interrupt import terminate, termination_as_interrupt
+from keras_style.internal.interrupt import termination_as_interrupt
 from keras_style.internal.paths import user_path
 from keras_style.training import config
 
@@ -141,7 +142,7 @@ def train(
     progress = TrainingProgress(resume, data.steps_per_epoch, verbose)
     interrupt = StopAtInterrupt(resume, data.steps_per_epoch)
     stopped = False
-    with termination_as_interrupt(terminate), interrupt, progress:
+    with termination_as_interrupt(signal.raise_signal), interrupt, progress:
         try:
             gan.fit(data, epochs=given.training.epochs, callbacks=[*callbacks, progress, interrupt], verbose=0)
         except Stopped:

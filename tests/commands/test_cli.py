@@ -1,12 +1,16 @@
 """The command `keras-style`: what it writes, prints and returns, and that it offers all that the functions do."""
 
+import fcntl
 import functools
 import json
+import os
+import pty
 import re
 import runpy
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -450,3 +454,36 @@ def test_ctrl_c_keeps_the_picture(photograph_file, painting_file, tmp_path):
     assert (running.returncode, err) == (130, "")
     assert re.search(r"out\.png: 48 x 40 pixels, \d+ steps of 1000000, interrupted, ", out)
     assert read(tmp_path / "out.png").shape == (40, 48, 3)
+
+
+@pytest.mark.integration
+def test_a_terminal_that_is_closed_does_not_cost_the_picture(photograph_file, painting_file, tmp_path):
+    """Its progress bar then writes to nowhere."""
+    options = {**FAST, "optimizer": "adam", "steps": 1_000_000, "checkpoint": tmp_path / "run", "checkpoint_every": 1}
+    options.pop("verbose")
+    line = [INSTALLED, "transfer", photograph_file, painting_file, "-o", tmp_path / "out.png", *as_arguments(options)]
+    ours, theirs = pty.openpty()
+    files = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    takes_terminal = functools.partial(fcntl.ioctl, 0, termios.TIOCSCTTY, 0)
+    running = subprocess.Popen(
+        line, env=fresh_environment(), start_new_session=True, preexec_fn=takes_terminal, **files
+    )
+    os.close(theirs)
+    try:
+        shown = b""
+        while not re.search(rb" [1-9]\d*/1000000 ", shown):
+            shown += os.read(ours, 4096)
+        os.close(ours)
+        assert running.wait(60) == 128 + signal.SIGHUP
+    finally:
+        running.kill()
+    assert read(tmp_path / "out.png").shape == (40, 48, 3)
+
+
+def test_output_that_nobody_can_write_to_is_one_line():
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run([INSTALLED, "methods"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (finished.returncode, finished.stderr) == (2, "keras-style: [Errno 28] No space left on device\n")
+    running = subprocess.Popen([INSTALLED, "methods"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running.stdout.close()  # as `head` does, at once
+    assert running.communicate(timeout=60) == ("", "") and running.returncode == 1

@@ -49,39 +49,57 @@ def test_in_another_thread_nothing_changes():
     assert seen == [signal.default_int_handler]
 
 
-# SIGTERM
+# SIGTERM and SIGHUP
+
+endings = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 
 
+@endings
 @pytest.mark.parametrize("ignored", [False, True])
-def test_sigterm_interrupts_once_and_ends_the_process_in_the_end(ignored):
+def test_it_interrupts_once_and_ends_the_process_in_the_end(number, ignored):
     ended = []
     if ignored:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background jobs of a shell
-    with pytest.raises(KeyboardInterrupt), termination_as_interrupt(lambda: ended.append(1)):
-        signal.raise_signal(signal.SIGTERM)
-    assert ended == [1] and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    with pytest.raises(KeyboardInterrupt), termination_as_interrupt(ended.append):
+        signal.raise_signal(number)
+    assert ended == [number] and signal.getsignal(number) is signal.SIG_DFL
 
 
-def test_sigterm_asks_what_ctrl_c_asks():
+@endings
+def test_it_asks_what_ctrl_c_asks(number):
     asked, ended = [], []
-    with termination_as_interrupt(lambda: ended.append(1)), first_signal(lambda: asked.append(1)):
-        signal.raise_signal(signal.SIGTERM)
-        assert asked == [1] and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # the second ends it at once
-    assert ended == [1]
+    with termination_as_interrupt(ended.append), first_signal(lambda: asked.append(1)):
+        signal.raise_signal(number)
+        assert asked == [1]
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            assert signal.getsignal(each) is signal.SIG_DFL  # the second ends it at once
+    assert ended == [number]
 
 
-def test_without_sigterm_nothing_ends():
-    with termination_as_interrupt(lambda: pytest.fail("it ended")):
+def test_without_one_nothing_ends():
+    with termination_as_interrupt(lambda number: pytest.fail("it ended")):
         pass
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        assert signal.getsignal(number) is signal.SIG_DFL
 
 
-def test_a_handler_of_others_stays():
+@endings
+def test_a_handler_of_others_stays(number):
     theirs = []
-    signal.signal(signal.SIGTERM, lambda *_: theirs.append(1))
+    signal.signal(number, lambda *_: theirs.append(1))
     try:
-        with termination_as_interrupt(lambda: pytest.fail("it ended")):
-            signal.raise_signal(signal.SIGTERM)
+        with termination_as_interrupt(lambda number: pytest.fail("it ended")):
+            signal.raise_signal(number)
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL)
     assert theirs == [1]
+
+
+def test_nohup_is_obeyed():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with termination_as_interrupt(lambda number: pytest.fail("it ended")):
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
