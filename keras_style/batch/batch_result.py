@@ -18,6 +18,7 @@ class BatchResult:
         report: file of the report.
         seconds: duration of the batch.
         stopped: whether an interrupt ended it early; the same call resumes it.
+        left_out: number of files that were not taken, since they are no pictures by their suffix.
     """
 
     rows: Sequence[Row] = field(repr=False)
@@ -25,6 +26,7 @@ class BatchResult:
     report: str
     seconds: float
     stopped: bool = False
+    left_out: int = 0
 
     @property
     def failed(self) -> list[Row]:
@@ -38,6 +40,7 @@ class BatchResult:
             "output": self.output,
             "report": self.report,
             **{status.replace(" ", "_"): counts[status] for status in (DONE, DONE_BEFORE, FAILED, WAITING)},
+            "left_out": self.left_out,
             "seconds": round(self.seconds, 3),
             "stopped": self.stopped,
         }
@@ -45,4 +48,5 @@ class BatchResult:
     def __str__(self) -> str:
         counts = Counter(row.status for row in self.rows)
         told = [f"{counts[status]} {status}" for status in (DONE, DONE_BEFORE, FAILED, WAITING) if counts[status]]
+        told += [f"{self.left_out} left out"] if self.left_out else []
         return f"{self.output}: {', '.join(told)}, {self.seconds:.1f} s{', interrupted' if self.stopped else ''}"

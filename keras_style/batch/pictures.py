@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from keras_style.batch.folder import Folder, explained, resolved
 from keras_style.checks import PICTURES
 from keras_style.errors import InputError, MissingFileError
-from keras_style.images.folders import check_distinct, is_picture, pictures_in
+from keras_style.images.folders import check_distinct, files_in, is_hidden, is_picture
 
 _WILDCARDS = "*?["
 
 
-def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> tuple[Folder, list[str]]:
+def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> tuple[Folder, list[str], int]:
     """The pictures that were named, in the order of their names.
 
     Args:
@@ -21,7 +21,8 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
         target: folder of the outputs.
 
     Returns:
-        The folder that names are relative to (of a pattern, the part before the first wildcard), and the names.
+        The folder that names are relative to (of a pattern, the part before the first wildcard), the names, and how
+        many files were left out, since they are no pictures by their suffix.
 
     Raises:
         MissingFileError: there is no such file or folder.
@@ -32,7 +33,7 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
         if fs.isdir(path):
             root, deep = path, recursive
             if Folder(fs, path).is_local:
-                found = [str(each) for each in pictures_in(path, recursive=recursive, name="pictures")]
+                found = [str(each) for each in files_in(path, recursive=recursive, name="pictures")]
             elif recursive:
                 found = fs.find(path)
             else:
@@ -48,10 +49,12 @@ def find(pictures: str | os.PathLike[str], recursive: bool, target: Folder) -> t
     folder = Folder(fs, root)
     _check_apart(folder, target, deep)
     start = len(folder.file(""))
-    names = sorted(each[start:] for each in found if each == path or is_picture(each[start:]))
+    named = [path[start:]] if found == [path] else []
+    seen = named or [name for name in (each[start:] for each in found) if not is_hidden(name)]
+    names = named or sorted(filter(is_picture, seen))
     if not names:
         raise InputError(f"pictures: {pictures} holds no picture; expected files that end in {', '.join(PICTURES)}")
-    return folder, names
+    return folder, names, len(seen) - len(names)
 
 
 def outputs(names: Sequence[str], suffix: str) -> list[str]:

@@ -94,7 +94,7 @@ def run(
     checks.verbosity("verbose", verbose)
     work = bound(model, direction, [style] if isinstance(style, str | os.PathLike) else list(style))
     target = Folder(*resolved("output", output))
-    source, names = files.find(pictures, recursive, target)
+    source, names, left_out = files.find(pictures, recursive, target)
     rows = [Row(name, made) for name, made in zip(names, files.outputs(names, SUFFIXES[format]), strict=True)]
     settings = {
         "pictures": str(source),
@@ -128,4 +128,4 @@ def run(
         finally:
             with explained("output", output):
                 target.write(report.FILE, report.encoded(rows))
-    return BatchResult(rows, str(target), f"{target}/{report.FILE}", time.perf_counter() - started, stopped)
+    return BatchResult(rows, str(target), f"{target}/{report.FILE}", time.perf_counter() - started, stopped, left_out)

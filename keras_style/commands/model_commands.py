@@ -1,14 +1,15 @@
 """Commands for trained models: train, translate, presets."""
 
 import json
-import time
 from typing import Annotated, Any
 
 import typer
 
 from keras_style.commands import options
+from keras_style.commands.command_report import Report
 from keras_style.commands.options import AsJson, Quiet
 from keras_style.errors import StyleError
+from keras_style.images import folders
 from keras_style.internal import stderr
 from keras_style.models.loading import presets as preset_files
 from keras_style.models.translated_files import translate_files
@@ -31,20 +32,13 @@ def train(
 def translate(
     pictures: Annotated[list[str], typer.Argument(show_default=False)], as_json: AsJson = False, **given: Any
 ) -> int:
-    started = time.perf_counter()
-    outputs = []
-    failed = {}
+    report = Report(folders.named_pictures(pictures)[1], as_json)
     for path, picture in translate_files(pictures, **options.chosen(translate_files, given)):
         if isinstance(picture, StyleError):
-            failed[str(path)] = options.complain(path, picture)
-            continue
-        outputs.append(str(path))
-        if not as_json:
-            print(f"{path}: {picture.shape[1]} x {picture.shape[0]} pixels", flush=True)
-    if as_json:
-        seconds = round(time.perf_counter() - started, 3)
-        print(json.dumps({"outputs": outputs, "failed": failed, "seconds": seconds}, indent=2))
-    return 1 if failed else 0
+            report.fails(path, picture)
+        else:
+            report.made(path, (picture.shape[1], picture.shape[0]))
+    return report.end()
 
 
 def presets(

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 import typer
 
-from keras_style.errors import InputError, StyleError
-from keras_style.internal import docstrings, stderr, yaml_options
+from keras_style.errors import InputError
+from keras_style.internal import docstrings, yaml_options
 
 # Options that several commands declare, since they are of the command and not of a function.
 Quality: TypeAlias = Annotated[int, typer.Option(help="Quality of JPEG and WebP, 1 to 100.")]
@@ -127,13 +127,6 @@ def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
         counted = "SIDE|HEIGHT,WIDTH" if name == "size" else "NUMBER[,NUMBER...]"
         return counted if int in kinds else "NUMBER,..."
     return "TEXT"
-
-
-def complain(picture: object, error: StyleError) -> str:
-    """Say that a picture failed; the others go on. Returns the reason in one line."""
-    reason = " ".join(str(error).split())
-    stderr.say(f"keras-style: {picture}: {reason}")
-    return reason
 
 
 # From the text of options to the values of arguments

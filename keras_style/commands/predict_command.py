@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from keras_style import checks
 from keras_style.commands import options
+from keras_style.commands.command_report import Report
 from keras_style.commands.options import AsJson, Quality
 from keras_style.errors import AccessError, InputError, ServerUnavailableError, StyleError, UnknownModelError
 from keras_style.images import folders
@@ -61,7 +61,7 @@ def predict(
         raise InputError("expected --output with pictures, and pictures with --output")
     checks.whole("quality", quality, 1, 100)
     checks.whole("max_message", max_message, 1, 2047)
-    sources = folders.named_pictures(pictures or [])
+    sources, left_out = folders.named_pictures(pictures or [])
     targets = folders.targets(pictures, sources, output, overwrite) if pictures and output else []
     encryption = options.chosen(TLS, given)
     client = StyleClient(
@@ -80,7 +80,7 @@ def predict(
             return _show_metadata(client, as_json)
         answers = client.stylize_many(sources, style, **options.chosen(StyleClient.stylize_many, given))
         _check_signature(client, client.signature or "serving_bytes", style)
-        return _save(answers, sources, targets, quality, as_json)
+        return _save(answers, sources, targets, quality, Report(left_out, as_json))
 
 
 def _check_signature(client: StyleClient, name: str, style: Path | None) -> None:
@@ -96,26 +96,17 @@ def _check_signature(client: StyleClient, name: str, style: Path | None) -> None
         raise InputError(f"model {client.model} takes no style, but {', '.join(found.signatures[name].inputs)}")
 
 
-def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, as_json: bool) -> int:
-    started = time.perf_counter()
-    failed: dict[str, str] = {}
-    outputs = []
+def _save(answers: Any, sources: list[Path], targets: list[Path], quality: int, report: Report) -> int:
     for source, target, answer in zip(sources, targets, answers, strict=True):
         if isinstance(answer, StyleError):
             if len(sources) == 1 or isinstance(answer, _HOPELESS):
                 raise answer
-            failed[str(source)] = options.complain(source, answer)
+            report.fails(source, answer)
             continue
         directories.make(target.parent, "output")
         answer.save(target, quality=quality)
-        outputs.append(str(target))
-        if not as_json:
-            width, height = answer.size
-            print(f"{target}: {width} x {height} pixels, version {answer.version}", flush=True)
-    if as_json:
-        seconds = round(time.perf_counter() - started, 3)
-        print(json.dumps({"outputs": outputs, "failed": failed, "seconds": seconds}, indent=2))
-    return 1 if failed else 0
+        report.made(target, answer.size, f", version {answer.version}")
+    return report.end()
 
 
 def _show_status(client: StyleClient, as_json: bool) -> int:

@@ -12,13 +12,18 @@ from keras_style.internal import directories
 from keras_style.internal.paths import user_path
 
 
+def is_hidden(path: str) -> bool:
+    """Whether a path, relative to the folder that is searched, is that of a hidden file or lies in a hidden folder."""
+    return any(part.startswith(".") for part in path.split("/"))
+
+
 def is_picture(path: str) -> bool:
-    """Whether a path, relative to the folder that is searched, is that of a picture: by its suffix, and not hidden."""
-    return path.lower().endswith(PICTURES) and not any(part.startswith(".") for part in path.split("/"))
+    """Whether a path is that of a picture, by its suffix."""
+    return path.lower().endswith(PICTURES)
 
 
-def pictures_in(folder: str | os.PathLike[str], *, recursive: bool, name: str) -> list[Path]:
-    """The pictures in a folder, in the order of their paths.
+def files_in(folder: str | os.PathLike[str], *, recursive: bool, name: str) -> list[Path]:
+    """The files in a folder that are not hidden, in the order of their paths.
 
     Args:
         folder: the folder.
@@ -42,29 +47,37 @@ def pictures_in(folder: str | os.PathLike[str], *, recursive: bool, name: str) -
             for each in sorted(folders)
             if recursive and not each.startswith(".") and os.path.realpath(Path(path, each)) not in seen
         ]
-        found += [Path(path, file) for file in files if is_picture(file)]
+        found += [Path(path, file) for file in files if not file.startswith(".")]
     return sorted(found)
 
 
-def named_pictures(given: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The pictures that were named, and those in the folders that were named.
+def pictures_in(folder: str | os.PathLike[str], *, recursive: bool, name: str) -> list[Path]:
+    """Those of `files_in` that are pictures by their suffix."""
+    return [path for path in files_in(folder, recursive=recursive, name=name) if is_picture(path.name)]
+
+
+def named_pictures(given: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], int]:
+    """The pictures that were named, and those in the folders that were named; how many other files are in these.
 
     Raises:
         MissingFileError: there is no such file or folder.
         InputError: a folder holds no picture.
     """
     found: list[Path] = []
+    left_out = 0
     for path in map(user_path, given):
         if path.is_dir():
-            inside = pictures_in(path, recursive=False, name="pictures")
+            files = files_in(path, recursive=False, name="pictures")
+            inside = [file for file in files if is_picture(file.name)]
             if not inside:
                 raise InputError(f"{path} holds no picture; expected files that end in {', '.join(PICTURES)}")
             found += inside
+            left_out += len(files) - len(inside)
         elif path.is_file():
             found.append(path)
         else:
             raise MissingFileError(f"no such file or folder: {path}")
-    return found
+    return found, left_out
 
 
 def targets(

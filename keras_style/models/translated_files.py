@@ -55,7 +55,7 @@ def translate_files(
         checks.whole("tile", tile, 1, 10**9)
     checks.whole("quality", quality, 1, 100)
     checks.truth("overwrite", overwrite)
-    sources = folders.named_pictures(pictures)
+    sources, _ = folders.named_pictures(pictures)
     targets = folders.targets(pictures, sources, output, overwrite)
     from keras_style.models.loading.open_generator import open_generator
     from keras_style.models.translation import translate

@@ -21,20 +21,20 @@ ELSEWHERE = Folder(MemoryFileSystem(), "/elsewhere")
 
 
 @pytest.mark.parametrize(
-    ("given", "recursive", "names"),
+    ("given", "recursive", "names", "others"),
     [
-        ("photos", False, ["b.PNG"]),
-        ("photos", True, ["b.PNG", "sub/a.jpg"]),
-        ("photos/*.PNG", False, ["b.PNG"]),
-        ("photos/**/*", False, ["b.PNG", "sub/a.jpg"]),
-        ("photos/*/[ab].jpg", False, ["sub/a.jpg"]),
-        ("photos/notes.txt", False, ["notes.txt"]),
+        ("photos", False, ["b.PNG"], 1),
+        ("photos", True, ["b.PNG", "sub/a.jpg"], 1),
+        ("photos/*.PNG", False, ["b.PNG"], 0),
+        ("photos/**/*", False, ["b.PNG", "sub/a.jpg"], 1),
+        ("photos/*/[ab].jpg", False, ["sub/a.jpg"], 0),
+        ("photos/notes.txt", False, ["notes.txt"], 0),
     ],
 )
-def test_pictures_of_a_folder_a_pattern_and_a_file(photos, monkeypatch, given, recursive, names):
+def test_pictures_of_a_folder_a_pattern_and_a_file(photos, monkeypatch, given, recursive, names, others):
     monkeypatch.chdir(photos.parent)
-    folder, found = pictures.find(given, recursive, ELSEWHERE)
-    assert (str(folder), found) == (str(photos), names)
+    folder, found, left_out = pictures.find(given, recursive, ELSEWHERE)
+    assert (str(folder), found, left_out) == (str(photos), names, others)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_pictures_of_a_folder_a_pattern_and_a_file(photos, monkeypatch, given, r
 def test_pictures_of_a_store(memory, given, recursive, names):
     for name in ("b.png", "sub/a.jpg", "notes.txt"):
         memory.pipe_file(f"/bucket/photos/{name}", b"x")
-    folder, found = pictures.find(given, recursive, Folder(memory, "/bucket/paintings"))
-    assert (str(folder), found) == ("memory:///bucket/photos", names)
+    folder, found, left_out = pictures.find(given, recursive, Folder(memory, "/bucket/paintings"))
+    assert (str(folder), found, left_out) == ("memory:///bucket/photos", names, int(given.endswith(("photos", "/"))))
     assert folder.read(found[0]) == b"x"
 
 
@@ -174,7 +174,7 @@ def test_the_report_can_be_read_whatever_names_and_errors_hold():
 
 def test_a_result_counts():
     rows = [Row("a", "a", "done"), Row("b", "b", "failed"), Row("c", "c", "done"), Row("d", "d", "done before")]
-    result = BatchResult(rows, "out", "out/report.csv", 2.0)
+    result = BatchResult(rows, "out", "out/report.csv", 2.0, left_out=3)
     assert [row.input for row in result.failed] == ["b"]
     assert result.summary() == {
         "output": "out",
@@ -183,10 +183,11 @@ def test_a_result_counts():
         "done_before": 1,
         "failed": 1,
         "waiting": 0,
+        "left_out": 3,
         "seconds": 2.0,
         "stopped": False,
     }
-    assert str(result) == "out: 2 done, 1 done before, 1 failed, 2.0 s"
+    assert str(result) == "out: 2 done, 1 done before, 1 failed, 3 left out, 2.0 s"
 
 
 def test_progress_tells_the_time_left(capsys, monkeypatch):

@@ -62,12 +62,14 @@ def test_of_several_pictures_those_that_cannot_be_read_are_left_out(preset, phot
     arguments = [photographs, "-o", tmp_path / "out", "-m", preset, "--batch-size", 3]
     status, out, err = command(capsys, "translate", *arguments)
     assert status == 1 and out.count("pixels") == 3
-    broken, gone = err.splitlines()
+    broken, gone, others = err.splitlines()
     assert broken.startswith(f"keras-style: {photographs / 'broken.png'}: picture: ") and "not an image" in broken
     assert gone == f"keras-style: {photographs / 'gone.jpg'}: picture: no such file: {photographs / 'gone.jpg'}"
+    assert others == "keras-style: left out, since they are no pictures by their suffix: 1"
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["one.png", "three.png", "two.png"]
     status, out, _ = command(capsys, "translate", *arguments, "--json", "--overwrite")
     assert status == 1 and len(json.loads(out)["outputs"]) == 3
+    assert json.loads(out)["left_out"] == 1
     assert list(json.loads(out)["failed"]) == [str(photographs / name) for name in ("broken.png", "gone.jpg")]
     status, out, err = command(capsys, "translate", photographs / "broken.png", "-o", tmp_path / "a.png", "-m", preset)
     assert (status, out, err.count("\n")) == (2, "", 1)

@@ -22,7 +22,7 @@ def folder(tmp_path):
     [("a.png", True), ("A.JPEG", True), ("in/a.tiff", True), (".a.png", False), (".in/a.png", False), ("a.txt", False)],
 )
 def test_a_picture_by_its_name(path, expected):
-    assert folders.is_picture(path) is expected
+    assert (folders.is_picture(path) and not folders.is_hidden(path)) is expected
 
 
 def test_pictures_of_a_folder(folder):
@@ -45,7 +45,7 @@ def test_links_to_folders_are_followed_once(folder, tmp_path_factory):
 def test_no_picture_that_is_read_is_replaced(folder):
     """The output may be the folder itself, a link to it, or hold a link to a picture."""
     (folder / "c.png").touch()
-    sources = folders.named_pictures([folder / "c.png", folder / "a.jpg"])
+    sources = folders.named_pictures([folder / "c.png", folder / "a.jpg"])[0]
     (folder / "out").symlink_to(folder)
     (folder / "new").mkdir()
     (folder / "new" / "c.png").symlink_to(folder / "c.png")
@@ -59,7 +59,7 @@ def test_no_picture_that_is_read_is_replaced(folder):
 
 def test_what_is_in_a_directory_is_replaced_only_if_that_is_said(folder):
     given = [folder / "in"]
-    sources = folders.named_pictures(given)
+    sources = folders.named_pictures(given)[0]
     output = folder / "new"
     assert folders.targets(given, sources, output, overwrite=False) == [output / "c.png"]
     output.mkdir()
@@ -77,7 +77,10 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_named_pictures(folder):
-    assert folders.named_pictures([folder / "in", folder / "notes.txt"]) == [folder / "in/c.webp", folder / "notes.txt"]
+    named = [folder / "in", folder / "notes.txt"]  # what is named by itself is taken whatever its suffix
+    assert folders.named_pictures(named) == ([folder / "in/c.webp", folder / "notes.txt"], 0)
+    found, left_out = folders.named_pictures([folder])
+    assert left_out == 1 and folder / "notes.txt" not in found
     with pytest.raises(InputError, match="holds no picture"):
         folders.named_pictures([folder / "folder.png"])
     with pytest.raises(MissingFileError, match="no such file or folder: none"):

@@ -56,7 +56,7 @@ def test_models_and_folders(home):
     assert translated.array.shape == (24, 32, 3)
     ((path, _),) = translate_files(["~/pictures"], output="~/made/here", model="~/model.keras")
     assert path == home / "made/here/a.png" and path.is_file()
-    assert folders.named_pictures(["~/pictures"]) == [home / "pictures/a.png"]
+    assert folders.named_pictures(["~/pictures"]) == ([home / "pictures/a.png"], 0)
     data = keras_style.data.unpaired("~/pictures", ["~/others/b.png"], image_size=16)
     assert data.steps_per_epoch == 1
     assert keras_style.data.unpaired("~/pictures/*.png", "~/others", image_size=16).steps_per_epoch == 1
