@@ -8,6 +8,9 @@ import numpy as np
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 
+# For each layer that has an order of axes: the default may be another, by keras.json or by a call.
+CHANNELS_LAST = {"data_format": "channels_last"}
+
 
 class ImageNetwork(keras.Model):
     """A model of images (B, H, W, C) that is built at once and knows which H and W it takes.
