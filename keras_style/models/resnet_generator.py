@@ -1,5 +1,6 @@
 """CycleGAN's generator: two strided convolutions, residual blocks, two upsamplings."""
 
+import functools
 from typing import Any
 
 from keras_style import checks
@@ -67,8 +68,8 @@ class ResNetGenerator(ImageNetwork):
         kernel = normal_kernels(seed)
 
         def convolve(x: Any, filters: int, size: int, label: str, **others: Any) -> Any:
-            kind, more = (Conv2D, {}) if "columns" in others else (keras.layers.Conv2D, CHANNELS_LAST)
-            return kind(filters, size, kernel_initializer=kernel(), name=label, dtype=policy, **more, **others)(x)
+            kind = Conv2D if "columns" in others else functools.partial(keras.layers.Conv2D, **CHANNELS_LAST)
+            return kind(filters, size, kernel_initializer=kernel(), name=label, dtype=policy, **others)(x)
 
         def reflect(x: Any, padding: int, label: str) -> Any:
             return ReflectionPadding2D(padding, name=f"{label}_pad", dtype=policy)(x)
