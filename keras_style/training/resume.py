@@ -19,6 +19,9 @@ FILE = "state.npz"
 # How a training is run, and what things are called, does not decide what comes out.
 _IRRELEVANT = ("module", "registered_name", "name", "jit_compile", "run_eagerly", "steps_per_execution")
 
+# What older states did not note, and cannot be compared with.
+_NEW = ("data.contents_a", "data.contents_b")
+
 
 class Resume(keras.callbacks.Callback):
     """Save the whole state of a training again and again, and take it up when the same training starts again.
@@ -142,7 +145,8 @@ class Resume(keras.callbacks.Callback):
             saved = about["identity"]
             self.epoch, self.step, self.means = about["epoch"], about["step"], means
             history, self.earlier = about["history"], about["epochs"]
-        if different := saved_state.differences(saved, self.identity):
+        noted = {name: value for name, value in self.identity.items() if name not in _NEW or name in saved}
+        if different := saved_state.differences(saved, noted):
             raise CheckpointError(
                 f"{self.path.parent} holds the state of another training: {'; '.join(different[:3])}. "
                 "Use the same settings, or another directory"
