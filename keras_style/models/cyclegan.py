@@ -180,9 +180,7 @@ class CycleGAN(keras.Model):
         shape = tuple(getattr(images, "shape", ()))
         replicas = self.distribute_strategy.num_replicas_in_sync
         if len(shape) == 4 and shape[0] is not None and shape[0] % replicas:
-            raise InputError(
-                f"batches hold {shape[0]} images for {replicas} replicas; expected a multiple of {replicas}"
-            )
+            raise InputError(f"batches hold {shape[0]} images for {replicas} replicas; expected a multiple of that")
         if len(sides := shape[1:3]) == 2 and None not in sides:
             self._fix_image_size(sides)
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
@@ -192,7 +190,9 @@ class CycleGAN(keras.Model):
             kwargs["validation_data"] = self._shared(kwargs["validation_data"])
         feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()
         with feeding, self._begun(x):
-            return super().fit(self._shared(x), *args, **kwargs)
+            history = super().fit(self._shared(x), *args, **kwargs)
+        self.optimizer.finalize(self._generator_variables, self._discriminator_variables)
+        return history
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the losses of `fit`, on the same images each time; pools stay as they are."""
@@ -387,6 +387,11 @@ class CycleGAN(keras.Model):
         keras_file.check_path(filepath, **kwargs)
         super().save(filepath, *args, **kwargs)
 
+    def export(self, *_: Any, **__: Any) -> None:
+        raise InputError(
+            "a CycleGAN is two generators; expected keras_style.export_saved_model(gan.generator_a2b, ...)"
+        )
+
     @classmethod
     def from_preset(cls, preset: str | Path) -> "CycleGAN":
         """A trained CycleGAN by name; its discriminators are untrained.
@@ -432,8 +437,7 @@ class CycleGAN(keras.Model):
         if card:
             files[preset_files.CARD] = card.encode()
         described = {name: self.get_config()[name] for name in ("filters", "image_size", "pool_size", "seed")}
-        discriminator = self._named.get("discriminator")
-        if discriminator:
+        if discriminator := self._named.get("discriminator"):
             described["discriminator"] = discriminator
         description = {"summary": summary, "keras_style": __version__, "cyclegan": described}
         return preset_files.save(directory, description, files)

@@ -39,6 +39,11 @@ class Optimizers:
     def variables(self) -> list[Any]:
         return [variable for each in self._both for variable in each.variables]
 
+    def finalize(self, *variables: list[keras.Variable]) -> None:
+        """End a `fit` as Keras does: where an optimizer averages weights (`use_ema`), they take the averages."""
+        for each, own in zip(self._both, variables, strict=True):
+            each.finalize_variable_values(own)
+
     @property
     def follow_schedules(self) -> bool:
         """Whether a rate is a function of the step, which nobody can set."""

@@ -36,6 +36,12 @@ def test_files_and_folders_open_again(name, options, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_graph_is_that_of_a_generator(tmp_path):
+    with pytest.raises(InputError, match=r"expected keras_style\.export_saved_model\(gan\.generator_a2b"):
+        trained().export(tmp_path / "exported")
+    assert listing(tmp_path) == []
+
+
 def test_weights_by_themselves(tmp_path):
     gan, other = trained(), tiny(seed=9, image_size=4)
     other.compile()

@@ -218,6 +218,26 @@ def test_rates_fall_where_a_loss_does_not():
     np.testing.assert_allclose(rates(gan), [1e-11, 4e-11], rtol=1e-5)
 
 
+def test_averaged_weights_are_those_of_the_end(tmp_path):
+    """As Keras does it for one optimizer; a training that goes on does so from the weights that were averaged."""
+    momentum, steps = 0.5, []
+
+    def trained(epochs):
+        gan = tiny(image_size=4)
+        gan.compile(generator_optimizer=keras.optimizers.SGD(0.02, use_ema=True, ema_momentum=momentum))
+        note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(kernels(gan)))
+        gan.fit(pairs(2), epochs=epochs, verbose=0, callbacks=[note, Resume(tmp_path)])
+        return kernels(gan)
+
+    trained(1)
+    found = trained(2)
+    expected = steps[0][0]
+    for step in steps[1:]:
+        expected = momentum * expected + (1 - momentum) * step[0]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(found[2], steps[-1][2])  # the discriminators' optimizer averages nothing
+
+
 def rates(gan):
     return [float(getattr(gan, name).learning_rate) for name in BOTH]
 
