@@ -182,11 +182,12 @@ def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path 
 
 def _compare(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) -> None:
     """Raise unless the directory is new, empty, or that of this very training, or of its first epochs."""
-    now = _flat(full)
+    now, file = _flat(full), place / CONFIG
     try:
-        before = _flat(yaml.safe_load((place / CONFIG).read_text("utf-8")))
+        before = _flat(yaml.safe_load(file.read_text("utf-8")))
         if (place / CONTENTS).exists():  # which older runs lack
-            before |= json.loads((place / CONTENTS).read_text("utf-8"))
+            file = place / CONTENTS
+            before |= json.loads(file.read_text("utf-8"))
             now |= contents
         longer = before["training.epochs"] < now["training.epochs"]
     except FileNotFoundError:
@@ -196,7 +197,7 @@ def _compare(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) 
             ) from None
         return
     except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{place / CONFIG} cannot be read ({' '.join(str(error).split())})") from None
+        raise CheckpointError(f"{file} cannot be read ({' '.join(str(error).split())})") from None
     # Where half of the epochs were to have the full rate, it is half of another number now.
     free = {*_FREE, *(("training.epochs", "training.decay_start") if longer else ())}
     fixed = [
