@@ -193,7 +193,7 @@ class Conv2D(keras.layers.Conv2D):
     def __init__(self, filters: int, kernel_size: int | tuple[int, int], columns: int = 1, **kwargs: Any) -> None:
         if fixed := _OF_OTHER_CONVOLUTIONS.intersection(kwargs):
             raise InputError(f"arguments {', '.join(sorted(fixed))}; expected keras.layers.Conv2D for these")
-        super().__init__(filters, kernel_size, **kwargs)
+        super().__init__(filters, kernel_size, data_format="channels_last", **kwargs)
         self.columns = checks.whole("columns", columns, 1, 1000)
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,8 @@
 """Collections of images as users name them: folders, patterns, lists of files, arrays, datasets."""
 
+import contextlib
 import glob
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +43,24 @@ def items_of(name: str, source: Any) -> list[Item]:
         came = f" in {source}" if isinstance(source, str | os.PathLike) else ""
         raise InputError(f"{name}: no image{came}; expected at least one ({', '.join(PICTURES)})")
     return found
+
+
+def contents(items: Sequence[Item]) -> str:
+    """Count and digest that know a collection wherever it lies: of all names and sizes, and of 16 images as a whole.
+
+    Not of all images as a whole: to read a large collection takes minutes.
+    """
+    digest = hashlib.sha256()
+    whole = {number * len(items) // 16 for number in range(16)}
+    for index, item in enumerate(items):
+        if isinstance(item, Path):
+            with contextlib.suppress(OSError):  # what cannot be read is an error when its turn comes
+                digest.update(os.fsencode(f"{item.name}/{item.stat().st_size}/"))
+                digest.update(item.read_bytes() if index in whole else b"")
+        else:
+            digest.update(f"{item.shape} {item.dtype}".encode())
+            digest.update(item.tobytes() if index in whole else b"")
+    return f"{len(items)} images, {digest.hexdigest()[:16]}"
 
 
 def _from_place(name: str, place: str) -> list[Path]:

@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from keras_style import checks, images
-from keras_style.data.collections import Collection, Item, items_of
+from keras_style.data.collections import Collection, Item, contents, items_of
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 
@@ -167,8 +167,9 @@ class Unpaired(tf.data.Dataset):
         position: number of the step, counted from the start of the training over all epochs, at which the next
             iteration begins. An iteration goes to the end of its epoch and moves the position there when it starts.
         steps_per_epoch: max(|A|, |B|) / batch_size, rounded up; also `len(data)`.
-        settings: what decides the batches, as plain values: two datasets with equal settings give equal batches as
-            long as the images are the same. For a checkpoint to compare.
+        settings: what decides the batches, as plain values, wherever the images lie. Two datasets with equal settings
+            give equal batches, unless images differ that have the same names and sizes and are not among the 16 of
+            each domain that are compared as a whole. For a checkpoint to compare.
         failure: the error of the image that could not be read, if one ended an iteration.
 
     Example:
@@ -192,6 +193,8 @@ class Unpaired(tf.data.Dataset):
         self.settings: dict[str, Any] = {
             "a": _summary(a),
             "b": _summary(b),
+            "contents_a": contents(a),
+            "contents_b": contents(b),
             **asdict(preparation),
             "batch_size": batch_size,
             "shuffle": shuffle,
@@ -295,7 +298,7 @@ def _name(domain: str, item: Item, index: int) -> str:
 
 
 def _summary(items: Sequence[Item]) -> str:
-    """Count and digest of the names, or shapes; folders may be moved as a whole."""
+    """Count and digest of the names, or shapes."""
     names = [item.name if isinstance(item, Path) else str(item.shape) for item in items]
     return f"{len(items)} images, {hashlib.sha256(os.fsencode('/'.join(names))).hexdigest()[:16]}"
 

@@ -18,14 +18,20 @@ from keras_style.models.loading import keras_file
 from keras_style.models.loading import presets as preset_files
 from keras_style.models.loading.generator_file import generator_name
 from keras_style.models.networks import DISCRIMINATORS, GENERATORS, Network, channels, pair
-from keras_style.models.training_step import Images, Optimizer, descend, distance, pair_of, wide
-from keras_style.version import __version__
-
-LOSSES = (
-    "generator_loss",  # the sum that both generators follow, with its weights; below, each part without them
-    *("adversarial_a2b", "adversarial_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),
-    *("discriminator_a", "discriminator_b"),
+from keras_style.models.training_step import (
+    LOSSES,
+    Images,
+    Optimizer,
+    Optimizers,
+    descend,
+    distance,
+    looked_into,
+    optimizer_of,
+    pair_of,
+    stacked,
+    wide,
 )
+from keras_style.version import __version__
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -106,7 +112,7 @@ class CycleGAN(keras.Model):
         self.pool_b = ImagePool(pool_size, seeds[5], name="pool_b")
         self._penalty_seed = seeds[6]
         self._rewind: tuple[Any, int] | None = None
-        self.losses_seen = {name: keras.metrics.Mean(name=name) for name in LOSSES}
+        self.losses_seen = {name: keras.metrics.Mean(name, "float32") for name in LOSSES}
         # Instance normalization treats each image by itself; batch normalization would see another batch.
         self._one_by_one = not any(
             isinstance(layer, keras.layers.BatchNormalization)
@@ -150,38 +156,43 @@ class CycleGAN(keras.Model):
         self.adversarial = adversarial_losses.get(adversarial)
         self.cycle_weight = checks.number("cycle_weight", cycle_weight)
         self.identity_weight = checks.number("identity_weight", identity_weight)
-        self.generator_optimizer = self._optimizer(generator_optimizer, self._generator_variables)
-        self.discriminator_optimizer = self._optimizer(discriminator_optimizer, self._discriminator_variables)
+        policy = self.dtype_policy.name
+        self.generator_optimizer = optimizer_of(generator_optimizer, self._generator_variables, policy)
+        self.discriminator_optimizer = optimizer_of(discriminator_optimizer, self._discriminator_variables, policy)
+        self.optimizer = Optimizers(self.generator_optimizer, self.discriminator_optimizer)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Train as `keras.Model.fit` does; `x` is a dataset of pairs (images of A, images of B) in [-1, 1].
+        """Train as `keras.Model.fit` does; `x` gives pairs (images of A, images of B) in [-1, 1], or is those of A, `y`
+        those of B. Unlike there, `shuffle` is False by default, so that the same call gives the same bits.
+
+        Of the logs, `loss` is `generator_loss`, the sum that both generators follow. Callbacks of Keras that set the
+        learning rate set that of the generators, and that of the discriminators in proportion.
 
         Under a `tf.distribute` strategy the replicas share each batch, also on several machines.
 
         Raises:
-            InputError: images of another size than before, a batch that the replicas cannot share evenly, or, over
-                several machines, data that are no `tf.data.Dataset` of images of one size.
+            InputError: images of another size than before, a batch that the replicas cannot share evenly, a callback
+                that cannot work, or, over several machines, data that are no `tf.data.Dataset` of images of one size.
             DivergenceError: a loss is not finite.
         """
         # The pools' variables are made now, not in the first step, so that a callback can restore them.
-        spec = x.element_spec[0] if isinstance(getattr(x, "element_spec", None), tuple) else x
-        shape = tuple(getattr(spec, "shape", ()))
+        images, x = looked_into(x)
+        shape = tuple(getattr(images, "shape", ()))
         replicas = self.distribute_strategy.num_replicas_in_sync
         if len(shape) == 4 and shape[0] is not None and shape[0] % replicas:
-            raise InputError(
-                f"batches hold {shape[0]} images for {replicas} replicas; expected a multiple of {replicas}"
-            )
+            raise InputError(f"batches hold {shape[0]} images for {replicas} replicas; expected a multiple of that")
         if len(sides := shape[1:3]) == 2 and None not in sides:
             self._fix_image_size(sides)
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)  # the default makes Keras warn of what it ignores
-        kwargs["callbacks"] = checked(kwargs.get("callbacks"))
+        kwargs.setdefault("shuffle", False)
+        kwargs["callbacks"] = checked(kwargs.get("callbacks"), getattr(self, "optimizer", None))
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = self._shared(kwargs["validation_data"])
         feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()
         with feeding, self._begun(x):
-            return super().fit(self._shared(x), *args, **kwargs)
+            history = super().fit(self._shared(x), *args, **kwargs)
+        self.optimizer.finalize(self._generator_variables, self._discriminator_variables)
+        return history
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the losses of `fit`, on the same images each time; pools stay as they are."""
@@ -223,18 +234,7 @@ class CycleGAN(keras.Model):
         return replicas > 1 and replicas > len(strategy.extended.worker_devices)  # which are those of this machine
 
     def _shared(self, data: Any) -> Any:
-        """Each pair as one tensor on several machines, where `fit` of Keras 3.15 fails for more than one tensor."""
-        if not self._many_machines or hasattr(data, "pairs"):
-            return data
-        spec = getattr(data, "element_spec", None)
-        if not isinstance(spec, tuple) or len(spec) != 2 or spec[0].shape != spec[1].shape:
-            raise InputError(
-                f"data over several machines are {spec or type(data).__name__}; expected a tf.data.Dataset of pairs "
-                "(images of A, images of B) of one shape"
-            )
-        shared = data.map(lambda a, b: tf.stack([a, b], axis=1))
-        shared.pairs, shared.cardinality = data, data.cardinality
-        return shared
+        return stacked(data) if self._many_machines and not hasattr(data, "pairs") else data
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         real_a, real_b = pair_of(data)
@@ -323,9 +323,13 @@ class CycleGAN(keras.Model):
         with tf.control_dependencies(list(losses.values())):  # a mean counts no step that has no data
             for name, loss in losses.items():
                 self.losses_seen[name].update_state(loss)
-        logs = {metric.name: metric.result() for metric in self.metrics}
+        logs = self.get_metrics_result()
         # Over several machines, Keras 3.15 takes the mean along an axis that scalars do not have.
         return {name: value[None] for name, value in logs.items()} if self._many_machines else logs
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        logs = {metric.name: metric.result() for metric in self.metrics}
+        return {"loss": logs["generator_loss"], **logs}  # the name that callbacks of Keras look for
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -338,17 +342,6 @@ class CycleGAN(keras.Model):
     @property
     def _discriminator_variables(self) -> list[keras.Variable]:
         return self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables
-
-    def _optimizer(self, given: Optimizer | None, variables: list[keras.Variable]) -> keras.optimizers.Optimizer:
-        if given is None:
-            # Section 7.1 of the paper; beta_2 and epsilon as in PyTorch, where the published program was run.
-            given = keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
-        optimizer = keras.optimizers.get(given)
-        if self.dtype_policy.name == "mixed_float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(variables)  # an optimizer that is not is left out when weights are loaded
-        optimizer.built = True
-        return optimizer
 
     def _fix_image_size(self, sides: tuple[int, int]) -> None:
         """Make the pools' variables, for images of this height and width."""
@@ -389,6 +382,15 @@ class CycleGAN(keras.Model):
         return translate(generator, images, batch_size=batch_size)
 
     # Saving
+
+    def save(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+        keras_file.check_path(filepath, **kwargs)
+        super().save(filepath, *args, **kwargs)
+
+    def export(self, *_: Any, **__: Any) -> None:
+        raise InputError(
+            "a CycleGAN is two generators; expected keras_style.export_saved_model(gan.generator_a2b, ...)"
+        )
 
     @classmethod
     def from_preset(cls, preset: str | Path) -> "CycleGAN":
@@ -435,8 +437,7 @@ class CycleGAN(keras.Model):
         if card:
             files[preset_files.CARD] = card.encode()
         described = {name: self.get_config()[name] for name in ("filters", "image_size", "pool_size", "seed")}
-        discriminator = self._named.get("discriminator")
-        if discriminator:
+        if discriminator := self._named.get("discriminator"):
             described["discriminator"] = discriminator
         description = {"summary": summary, "keras_style": __version__, "cyclegan": described}
         return preset_files.save(directory, description, files)

@@ -6,6 +6,8 @@ import numpy as np
 
 from keras_style.errors import DivergenceError, InputError
 from keras_style.internal.tensorflow import keras
+from keras_style.models.loading import keras_file
+from keras_style.models.training_step import LOSSES, Optimizers
 
 
 class StopAtDivergence(keras.callbacks.Callback):
@@ -26,23 +28,28 @@ class StopAtDivergence(keras.callbacks.Callback):
             )
 
 
-def checked(callbacks: Any) -> Any:
+_SETS_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+_FOLLOWS = (keras.callbacks.EarlyStopping, keras.callbacks.ModelCheckpoint, keras.callbacks.ReduceLROnPlateau)
+
+
+def checked(callbacks: Any, optimizer: Optimizers | None) -> list[Any]:
     """The callbacks of a `fit`, with `StopAtDivergence` before all others.
 
     Raises:
-        InputError: one of them needs a model with a single optimizer, or would write a file that nothing opens.
+        InputError: one of them cannot work, which Keras would say after an epoch.
     """
-    if isinstance(callbacks, keras.callbacks.CallbackList):  # which is set up already
-        return callbacks
-    given = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or []
+    inside = getattr(callbacks, "callbacks", callbacks)  # of a `keras.callbacks.CallbackList`
+    given = keras.tree.flatten(inside) if inside else []
     for each in given:
-        if isinstance(each, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
-            raise InputError(
-                f"callbacks: {type(each).__name__} sets the rate of one optimizer, and a CycleGAN has two; expected "
-                "keras_style.training.LinearDecay, or a schedule as learning_rate of both optimizers"
-            )
+        name = f"callbacks: {type(each).__name__}"
+        if isinstance(each, _SETS_RATES) and optimizer and optimizer.follow_schedules:
+            raise InputError(f"{name} with an optimizer that follows a schedule; expected a number as learning_rate")
+        if isinstance(each, keras.callbacks.SwapEMAWeights):
+            raise InputError(f"{name} knows one optimizer, and a CycleGAN has two; expected no such callback")
         if isinstance(each, keras.callbacks.ModelCheckpoint) and not each.save_weights_only:
-            path = str(each.filepath)
-            if not path.endswith(".keras"):
-                raise InputError(f"callbacks: ModelCheckpoint writes {path}; expected a file that ends in .keras")
+            keras_file.check_path(each.filepath)
+        if isinstance(each, _FOLLOWS) and each.mode == "auto" and each.monitor not in ("loss", "val_loss"):
+            if each.monitor.removeprefix("val_") not in LOSSES:
+                raise InputError(f"{name} follows {each.monitor} with mode='auto'; expected mode='min' or mode='max'")
+            each.mode = "min"
     return [StopAtDivergence(), *given]

@@ -1,12 +1,17 @@
 """Base class of generators and discriminators: it refuses sizes that do not fit and initializes kernels."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.models.loading import keras_file
+
+# For each layer that has an order of axes: the default may be another, by keras.json or by a call.
+CHANNELS_LAST = {"data_format": "channels_last"}
 
 
 class ImageNetwork(keras.Model):
@@ -71,6 +76,10 @@ class ImageNetwork(keras.Model):
         return (
             f"multiples of {self.multiple} from {self.minimum} on" if self.multiple > 1 else f"{self.minimum} or more"
         )
+
+    def save(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+        keras_file.check_path(filepath, **kwargs)
+        super().save(filepath, *args, **kwargs)
 
     def _checked_when_run(self, images: tf.Tensor) -> tf.Tensor:
         sides = tf.shape(images)[1:3]

@@ -47,11 +47,10 @@ class ImagePool(keras.layers.Layer):
         self.size = checks.whole("size", size, 0, 10**6)
         self.seed = checks.whole("seed", seed, 0, 2**32 - 1)
         self.autocast = False  # stored images keep the digits that they come with
+        self.built = not self.size
 
     def build(self, input_shape: Shape) -> None:
         shape = tuple(input_shape)[1:]
-        if not self.size:
-            return
         if len(shape) != 3 or None in shape:
             raise InputError(
                 f"{self.name}: images of shape {tuple(input_shape)}; expected (B, H, W, C) with H, W and C known: "

@@ -5,7 +5,7 @@ from typing import Any
 from keras_style import checks
 from keras_style.internal.tensorflow import keras
 from keras_style.layers import InstanceNormalization
-from keras_style.models.image_network import ImageNetwork, normal_kernels
+from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, normal_kernels
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -64,8 +64,10 @@ class PatchDiscriminator(ImageNetwork):
 
         def convolve(x: Any, filters: int, strides: int, label: str) -> Any:
             if padding:  # "same" pads a stride of 1 and odd sizes differently
-                x = keras.layers.ZeroPadding2D(padding, name=f"{label}_pad", dtype=policy)(x)
-            return keras.layers.Conv2D(filters, size, strides, kernel_initializer=kernel(), name=label, dtype=policy)(x)
+                x = keras.layers.ZeroPadding2D(padding, name=f"{label}_pad", dtype=policy, **CHANNELS_LAST)(x)
+            return keras.layers.Conv2D(
+                filters, size, strides, kernel_initializer=kernel(), name=label, dtype=policy, **CHANNELS_LAST
+            )(x)
 
         def activate(x: Any, label: str) -> Any:
             return keras.layers.LeakyReLU(0.2, name=f"{label}_relu", dtype=policy)(x)

@@ -1,11 +1,12 @@
 """CycleGAN's generator: two strided convolutions, residual blocks, two upsamplings."""
 
+import functools
 from typing import Any
 
 from keras_style import checks
 from keras_style.internal.tensorflow import keras
 from keras_style.layers import BilinearUpSampling2D, Conv2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
-from keras_style.models.image_network import ImageNetwork, normal_kernels
+from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, normal_kernels
 
 UPSAMPLINGS = ("transposed", "resize")
 
@@ -67,7 +68,7 @@ class ResNetGenerator(ImageNetwork):
         kernel = normal_kernels(seed)
 
         def convolve(x: Any, filters: int, size: int, label: str, **others: Any) -> Any:
-            kind = Conv2D if "columns" in others else keras.layers.Conv2D
+            kind = Conv2D if "columns" in others else functools.partial(keras.layers.Conv2D, **CHANNELS_LAST)
             return kind(filters, size, kernel_initializer=kernel(), name=label, dtype=policy, **others)(x)
 
         def reflect(x: Any, padding: int, label: str) -> Any:
@@ -81,7 +82,9 @@ class ResNetGenerator(ImageNetwork):
             if upsampling == "resize":
                 x = BilinearUpSampling2D(2, name=f"{label}_resize", dtype=policy)(x)
                 return convolve(reflect(x, 1, label), filters, 3, label)
-            layer = keras.layers.Conv2DTranspose(filters, 3, 2, kernel_initializer=kernel(), name=label, dtype=policy)
+            layer = keras.layers.Conv2DTranspose(
+                filters, 3, 2, kernel_initializer=kernel(), name=label, dtype=policy, **CHANNELS_LAST
+            )
             # PyTorch's padding=1, output_padding=1 cuts the start; Keras's "same" would cut the end.
             return CutStart2D(name=f"{label}_crop", dtype=policy)(layer(x))
 
@@ -89,7 +92,7 @@ class ResNetGenerator(ImageNetwork):
             x = normalize(convolve(reflect(images, 3, "first"), filters, 7, "first"), "first")
             for step in (1, 2):
                 label = f"down_{step}"
-                x = keras.layers.ZeroPadding2D(1, name=f"{label}_pad", dtype=policy)(x)
+                x = keras.layers.ZeroPadding2D(1, name=f"{label}_pad", dtype=policy, **CHANNELS_LAST)(x)
                 x = normalize(convolve(x, filters * 2**step, 3, label, strides=2), label)
             for block in range(1, blocks + 1):
                 one, two = f"block_{block}_1", f"block_{block}_2"

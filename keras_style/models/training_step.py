@@ -1,11 +1,102 @@
-"""Parts of a training step that do not depend on the model: pairs of images, distances, descent."""
+"""Parts of a training step that do not depend on the model: pairs of images, optimizers, distances, descent."""
 
+import itertools
+import types
 from typing import Any, TypeAlias
 
+from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 
 Optimizer: TypeAlias = str | keras.optimizers.Optimizer
 Images: TypeAlias = tf.Tensor
+
+LOSSES = (
+    "generator_loss",  # the sum that both generators follow, with its weights; below, each part without them
+    *("adversarial_a2b", "adversarial_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),
+    *("discriminator_a", "discriminator_b"),
+)
+
+
+class Optimizers:
+    """What callbacks of Keras, which know one optimizer of a model, see of a generators' and a discriminators'.
+
+    Its learning rate is the generators'. Who sets it sets both, and the ratio of the two stays.
+    """
+
+    built = True
+
+    def __init__(self, generator: keras.optimizers.Optimizer, discriminator: keras.optimizers.Optimizer) -> None:
+        if generator is discriminator:
+            raise InputError(f"{generator.name} is the optimizer of both; expected two, as each counts its own steps")
+        self._both = (generator, discriminator)
+        self._ratio = 1.0
+
+    @property
+    def iterations(self) -> Any:
+        return self._both[0].iterations
+
+    @property
+    def variables(self) -> list[Any]:
+        return [variable for each in self._both for variable in each.variables]
+
+    def finalize(self, *variables: list[keras.Variable]) -> None:
+        """End a `fit` as Keras does: where an optimizer averages weights (`use_ema`), they take the averages."""
+        for each, own in zip(self._both, variables, strict=True):
+            each.finalize_variable_values(own)
+
+    @property
+    def follow_schedules(self) -> bool:
+        """Whether a rate is a function of the step, which nobody can set."""
+        return any(rate_of(each) is None for each in self._both)
+
+    @property
+    def learning_rate(self) -> Any:
+        return self._both[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Any) -> None:
+        before, others = (float(keras.ops.convert_to_numpy(each.learning_rate)) for each in self._both)
+        self._ratio = others / before if before else self._ratio
+        for each, share in zip(self._both, (1.0, self._ratio), strict=True):
+            each.learning_rate = rate * share
+
+
+def rate_of(optimizer: keras.optimizers.Optimizer) -> float | None:
+    """The learning rate; None if it follows a schedule."""
+    rate = getattr(optimizer, "inner_optimizer", optimizer).get_config()["learning_rate"]
+    return rate if isinstance(rate, float) else None
+
+
+def optimizer_of(given: Optimizer | None, variables: list[keras.Variable], policy: str) -> keras.optimizers.Optimizer:
+    """The optimizer, built for these variables; None: Adam as in the paper, section 7.1."""
+    for variable in variables:
+        if variable.dtype in ("float16", "bfloat16"):
+            raise InputError(
+                f"weights are {variable.dtype}, too coarse for the steps of a training; expected float32, or "
+                f"CycleGAN(dtype='mixed_{variable.dtype}'), which is as fast"
+            )
+    # beta_2 and epsilon as in PyTorch, where the published program was run.
+    adam = keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8) if given is None else given
+    optimizer = keras.optimizers.get(adam)
+    if policy == "mixed_float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)  # an optimizer that is not is left out when weights are loaded
+    optimizer.built = True
+    return optimizer
+
+
+def looked_into(x: Any) -> tuple[Any, Any]:
+    """What the images of A look like in the data of a `fit`, if need be in their first batch, and those data, whole."""
+    if isinstance(x, keras.utils.PyDataset):
+        return _first(x[0]), x
+    if isinstance(x, types.GeneratorType):
+        begin = list(itertools.islice(x, 1))
+        return _first(*begin), (batch for batch in itertools.chain(begin, x))
+    return _first(getattr(x, "element_spec", x)), x
+
+
+def _first(batch: Any = None) -> Any:
+    return batch[0] if isinstance(batch, tuple | list) else batch
 
 
 def descend(
@@ -17,8 +108,26 @@ def descend(
 
 
 def pair_of(data: Any) -> tuple[Images, Images]:
-    """Images of A and of B, given as a tuple or, as `CycleGAN._shared` does, as one tensor."""
-    return tuple(tf.unstack(data, axis=1)) if tf.is_tensor(data) else data[:2]
+    """Images of A and of B, given as a tuple or, by `stacked`, as one tensor."""
+    if tf.is_tensor(data) and data.shape.rank == 5:
+        return tuple(tf.unstack(data, axis=1))
+    images = data[0] if isinstance(data, tuple) and isinstance(data[0], list | tuple) else data
+    if not isinstance(images, list | tuple) or len(images) < 2:
+        raise InputError("batches hold one tensor; expected pairs (images of A, images of B)")
+    return images[0], images[1]
+
+
+def stacked(data: Any) -> Any:
+    """Each pair as one tensor, for several machines, where `fit` of Keras 3.15 fails for more than one tensor."""
+    spec = getattr(data, "element_spec", None)
+    if not isinstance(spec, tuple) or len(spec) != 2 or spec[0].shape != spec[1].shape:
+        raise InputError(
+            f"data over several machines are {spec or type(data).__name__}; expected a tf.data.Dataset of pairs "
+            "(images of A, images of B) of one shape"
+        )
+    shared = data.map(lambda a, b: tf.stack([a, b], axis=1))
+    shared.pairs, shared.cardinality = data, data.cardinality
+    return shared
 
 
 def wide(values: tf.Tensor) -> tf.Tensor:

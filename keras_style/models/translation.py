@@ -119,7 +119,8 @@ def _function(generator: Any, jit_compile: bool) -> Callable:
 
 def _view(variable: keras.Variable) -> np.ndarray:
     """The variable's value, without a copy on a CPU, where TensorFlow does not write to it while it is held."""
-    return np.asarray(memoryview(tf.convert_to_tensor(variable.value)))
+    tensor = tf.convert_to_tensor(variable.value)
+    return tensor.numpy() if tensor.dtype == tf.bfloat16 else np.asarray(memoryview(tensor))  # which Python lacks
 
 
 def _equal(before: np.ndarray, now: np.ndarray) -> bool:

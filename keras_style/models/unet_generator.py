@@ -6,7 +6,7 @@ from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras
 from keras_style.layers import InstanceNormalization
-from keras_style.models.image_network import ImageNetwork, normal_kernels
+from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, normal_kernels
 
 SIZES = (128, 256)
 
@@ -69,13 +69,13 @@ class UNetGenerator(ImageNetwork):
         # Size 4, stride 2 and "same" put one zero on every side of an even image, as PyTorch's padding=1 does.
         def down(x: Any, filters: int, label: str) -> Any:
             return keras.layers.Conv2D(
-                filters, 4, 2, padding="same", kernel_initializer=kernel(), name=label, dtype=policy
+                filters, 4, 2, padding="same", kernel_initializer=kernel(), name=label, dtype=policy, **CHANNELS_LAST
             )(x)
 
         def up(x: Any, filters: int, label: str) -> Any:
             x = keras.layers.ReLU(name=f"{label}_relu", dtype=policy)(x)
             return keras.layers.Conv2DTranspose(
-                filters, 4, 2, padding="same", kernel_initializer=kernel(), name=label, dtype=policy
+                filters, 4, 2, padding="same", kernel_initializer=kernel(), name=label, dtype=policy, **CHANNELS_LAST
             )(x)
 
         def normalize(x: Any, label: str) -> Any:

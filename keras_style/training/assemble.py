@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_style import data
 from keras_style.checks import DIRECTIONS
+from keras_style.data import collections
 from keras_style.errors import InputError
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
@@ -38,6 +39,16 @@ def images(given: config.Config) -> "Unpaired":
     return data.unpaired(
         given.data.train_a, given.data.train_b, **_arguments(given, "data"), **_set(seed=given.training.seed)
     )
+
+
+def contents(given: config.Config) -> dict[str, str]:
+    """Digests of all images, by the names of their folders in the configuration."""
+    places = {f"data.{name}": getattr(given.data, name) for name in ("train_a", "train_b", "test_a", "test_b")}
+    return {
+        name: collections.contents(collections.items_of(name, place))
+        for name, place in places.items()
+        if place is not None
+    }
 
 
 def model(given: config.Config) -> CycleGAN:

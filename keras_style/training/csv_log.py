@@ -46,4 +46,6 @@ class CSVLog(keras.callbacks.Callback):
 
 def _rows(history: dict[str, list[float]], columns: list[str]) -> list[tuple[float, ...]]:
     length = max(map(len, history.values()), default=0)
-    return list(zip(*(history.get(name, [math.nan] * length) for name in columns), strict=True))
+    # What is among the logs only since some epoch is in the last ones.
+    values = [history.get(name, []) for name in columns]
+    return list(zip(*([math.nan] * (length - len(each)) + each for each in values), strict=True))

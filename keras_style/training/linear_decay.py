@@ -1,6 +1,9 @@
 """A learning rate that stays, and then falls in a straight line."""
 
+import warnings
 from typing import Any
+
+import numpy as np
 
 from keras_style import checks
 from keras_style.errors import InputError
@@ -13,7 +16,8 @@ class LinearDecay(keras.callbacks.Callback):
 
     In epoch e, counted from 1, it is the initial rate times 1 - max(0, e - start) / (epochs - start + 1), as in the
     published program: with 100 and 200, 0.990 of it in epoch 101 and 0.0099 in epoch 200. It depends on nothing
-    else, so a training that goes on after a break has the rates of one that had none.
+    else, so a training that goes on after a break has the rates of one that had none. One that goes on to more epochs
+    has the rates of the longer training from there on; a warning says so if the epochs before had others.
 
     The epoch's rate is among its logs, as `learning_rate` (of several optimizers: of the first, by name).
 
@@ -55,10 +59,27 @@ class LinearDecay(keras.callbacks.Callback):
                 raise InputError(f"{name} has a learning rate schedule; expected a number, which LinearDecay lowers")
             self.rates[name] = rate
 
+        self.begun = False
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        factor = self.factor(epoch + 1, self.epochs or self.params["epochs"])
+        epochs = self.epochs or self.params["epochs"]
+        factors = [max(self.factor(number, epochs), 0.0) for number in range(1, epoch + 2)]
+        if not self.begun:
+            self._compare(factors)
+        self.begun = True
         for name, optimizer in optimizers.of(self.model).items():
-            optimizer.learning_rate = self.rates[name] * max(factor, 0.0)
+            optimizer.learning_rate = self.rates[name] * factors[-1]
+
+    def _compare(self, factors: list[float]) -> None:
+        """Warn if the epochs that a callback such as `Resume` has restored had other rates."""
+        before = self.model.history.history.get("learning_rate", [])
+        rate = next(iter(self.rates.values()))
+        if len(before) == len(factors) - 1 and not np.allclose(before, np.multiply(rate, factors[:-1]), 1e-5, 0):
+            warnings.warn(
+                f"epochs 1 to {len(before)} had the learning rates of another schedule, {before[-1]:.3g} in the last; "
+                f"from epoch {len(factors)} on they are those of this one, which begins with {rate * factors[-1]:.3g}",
+                stacklevel=2,
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:

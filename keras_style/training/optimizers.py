@@ -1,6 +1,7 @@
 """The optimizers of a model: one, or several in attributes of their own."""
 
 from keras_style.internal.tensorflow import keras
+from keras_style.models.training_step import rate_of
 
 
 def of(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
@@ -15,7 +16,5 @@ def initial_rate(optimizer: keras.optimizers.Optimizer) -> float | None:
     It is kept at the optimizer, for a second `fit`; `CycleGAN` keeps it in its file, too.
     """
     if not hasattr(optimizer, "initial_learning_rate"):
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        rate = inner.get_config()["learning_rate"]
-        optimizer.initial_learning_rate = rate if isinstance(rate, float) else None
+        optimizer.initial_learning_rate = rate_of(optimizer)
     return optimizer.initial_learning_rate

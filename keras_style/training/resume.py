@@ -20,6 +20,9 @@ FILE = "state.npz"
 # How a training is run, and what things are called, does not decide what comes out.
 _IRRELEVANT = ("module", "registered_name", "name", "jit_compile", "run_eagerly", "steps_per_execution")
 
+# What older states did not note, and cannot be compared with.
+_NEW = ("data.contents_a", "data.contents_b")
+
 
 class Resume(keras.callbacks.Callback):
     """Save the whole state of a training again and again, and take it up when the same training starts again.
@@ -28,10 +31,12 @@ class Resume(keras.callbacks.Callback):
     and step, the place in the data, the running means of the losses, and the history. The file is replaced as a whole
     or not at all. So a training killed at any moment and started again by the same command ends in the weights of one
     that nothing happened to, bit for bit, provided that a step is deterministic and the data have a `position`, as
-    those of `keras_style.data.unpaired`; other data must give each epoch the same batches whatever came before it.
+    those of `keras_style.data.unpaired`; other data must give each epoch the same batches whatever came before it:
+    arrays and a `keras.utils.PyDataset` with `shuffle=False`, a generator that begins again after each epoch.
 
     The state of a finished training stays: started again it returns at once, and with more `epochs` it goes on. What
-    was trained with another model, other settings or other data is refused.
+    was trained with another model, other settings or other data is refused. What callbacks of Keras remember is not
+    part of the state: `EarlyStopping` and `ReduceLROnPlateau` begin to count anew.
 
     It works with any Keras model that is built before `fit`.
 
@@ -41,8 +46,8 @@ class Resume(keras.callbacks.Callback):
         data: what `fit` is given. None: what the model says, as `CycleGAN` does.
 
     Raises:
-        InputError: an argument is something else than expected, or the model is not built.
-        CheckpointError: the state cannot be read or written, or is that of another training.
+        InputError: an argument is something else than expected, or the model is not built, with all of its layers.
+        CheckpointError: the state cannot be read or written, or is that of another training, or of more epochs.
         DivergenceError: there is a weight that is not finite; the state before is kept.
 
     Example:
@@ -61,8 +66,12 @@ class Resume(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         fed = getattr(self.model, "fed", None)
         self.data = self.given_data if self.given_data is not None or fed is None else fed()
-        if not self.model.built:
-            raise InputError(f"{self.model.name} is not built; expected one that is, so that its state can be restored")
+        for layer in self.model._flatten_layers():
+            if not layer.built:
+                raise InputError(
+                    f"{layer.name} is not built; expected all layers to be, so that the state can be restored: before "
+                    "fit, call the model on images; a CycleGAN takes image_size"
+                )
         if self.every and not hasattr(self.data, "position"):
             raise InputError(
                 f"every is {self.every} with data of type {type(self.data).__name__}; expected every='epoch', or data "
@@ -137,12 +146,21 @@ class Resume(keras.callbacks.Callback):
             saved = about["identity"]
             self.epoch, self.step, self.means = about["epoch"], about["step"], means
             history, self.earlier = about["history"], about["epochs"]
-        if different := saved_state.differences(saved, self.identity):
+        noted = {name: value for name, value in self.identity.items() if name not in _NEW or name in saved}
+        if different := saved_state.differences(saved, noted):
             raise CheckpointError(
                 f"{self.path.parent} holds the state of another training: {'; '.join(different[:3])}. "
                 "Use the same settings, or another directory"
             )
-        for variable, value in zip(_variables(self.model), values, strict=True):
+        if self.epoch > self.params["epochs"]:
+            raise CheckpointError(
+                f"{self.path.parent} holds {self.epoch} epochs of this training; expected epochs={self.epoch} or more, "
+                f"not {self.params['epochs']}"
+            )
+        variables = _variables(self.model)
+        if [value.shape for value in values] != [tuple(each.shape) for each in variables]:
+            raise CheckpointError(f"{self.path} lacks a part of the state of a training; delete it to start again")
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         self.restored = self.model._initial_epoch = self.epoch
         self.model.history.history = history

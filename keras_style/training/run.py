@@ -1,5 +1,6 @@
 """A training in a directory of its own, which the same command resumes."""
 
+import json
 import math
 import signal
 import time
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from keras_style.models.cyclegan import CycleGAN
 
 CONFIG = "config.yaml"
+
+# What was in the folders, so that they may be moved, or named by another path.
+CONTENTS = "data.json"
 
 # These affect neither weights nor measurements, and may change from one run to the next.
 _FREE = ("samples", "logs", "training.jit_compile", "training.save_every", "data.origin")
@@ -87,6 +91,7 @@ def train(
     The directory of the run contains
 
         config.yaml               the configuration with every default filled in
+        data.json                 digests of the images, by which they are known again in another place
         log.csv                   a row per epoch: losses, learning rate, KID and FID
         tensorboard/              the same, and the pictures
         samples/                  grids A | A2B | A2B2A | B | B2A | B2A2B
@@ -94,8 +99,10 @@ def train(
         generator_a2b.keras, generator_b2a.keras    the generators at the end
         backup/                   the state from which a stopped or killed training goes on
 
-    The same call resumes where the last one ended, and ends in the same weights as one without a stop. Another
-    configuration is refused, unless it differs only in what affects neither weights nor measurements.
+    The same call resumes where the last one ended, and ends in the same weights as one without a stop. The folders may
+    have moved, and there may be more epochs, also after the last one: from there on, learning rates are those of the
+    longer training, and a warning says so if the earlier ones were others. Any other change of the configuration is
+    refused, unless it affects neither weights nor measurements.
 
     Args:
         configuration: a YAML file (configs/cyclegan/ has some), or a mapping of the same form; see
@@ -133,12 +140,13 @@ def train(
     data = assemble.images(given)
     gan = assemble.model(given)
     full = assemble.resolved(given, data, gan)
-    _compare(place, full)
+    contents = assemble.contents(given)
+    _compare(place, full, contents)
     size = data.settings["image_size"] if full["data"]["preprocess"] == "resize_and_crop" else None
     callbacks = assemble.callbacks(given, place, size)
     resume = callbacks[-1]
     assert isinstance(resume, Resume)
-    _claim(place, full)
+    _claim(place, full, contents)
     progress = TrainingProgress(resume, data.steps_per_epoch, verbose)
     interrupt = StopAtInterrupt(resume, data.steps_per_epoch)
     stopped = False
@@ -174,21 +182,29 @@ def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path 
     return place
 
 
-def _compare(place: Path, full: Mapping[str, Any]) -> None:
-    """Raise unless the directory is new, empty, or that of this very training."""
+def _compare(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) -> None:
+    """Raise unless the directory is new, empty, or that of this very training, or of its first epochs."""
+    now, file = _flat(full), place / CONFIG
     try:
-        before = _flat(yaml.safe_load((place / CONFIG).read_text("utf-8")))
+        before = _flat(yaml.safe_load(file.read_text("utf-8")))
+        if (place / CONTENTS).exists():  # which older runs lack
+            file = place / CONTENTS
+            before |= json.loads(file.read_text("utf-8"))
+            now |= contents
+        longer = before["training.epochs"] < now["training.epochs"]
     except FileNotFoundError:
         if place.is_dir() and any(place.iterdir()):
             raise InputError(
                 f"directory: {place} holds files, but no {CONFIG} of a training; expected a new or an empty directory"
             ) from None
         return
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
-        raise CheckpointError(f"{place / CONFIG} cannot be read ({' '.join(str(error).split())})") from None
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{file} cannot be read ({' '.join(str(error).split())})") from None
+    # Where half of the epochs were to have the full rate, it is half of another number now.
+    free = {*_FREE, *(("training.epochs", "training.decay_start") if longer else ())}
     fixed = [
-        {name: value for name, value in each.items() if not {name, name.partition(".")[0]} & {*_FREE}}
-        for each in (before, _flat(full))
+        {name: value for name, value in each.items() if not {name, name.partition(".")[0]} & free}
+        for each in (before, now)
     ]
     if different := saved_state.differences(*fixed):
         raise CheckpointError(
@@ -197,11 +213,12 @@ def _compare(place: Path, full: Mapping[str, Any]) -> None:
         )
 
 
-def _claim(place: Path, full: Mapping[str, Any]) -> None:
+def _claim(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) -> None:
     directories.make(place)
     try:
         text = yaml.safe_dump(dict(full), sort_keys=False, allow_unicode=True)
         atomic_files.write_bytes(place / CONFIG, text.encode())
+        atomic_files.write_bytes(place / CONTENTS, json.dumps(contents, indent=2).encode())
     except OSError as error:
         raise InputError(f"directory: {place} cannot be written ({error.strerror or error})") from None
 

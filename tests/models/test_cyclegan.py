@@ -64,6 +64,7 @@ def test_a_step_has_the_published_losses_and_order(cycle, identity, jit):
     expected = expected_losses(g, f, d_a, d_b, cycle, identity)
     expected["discriminator_a"] = expected_discriminator(A, B @ f, d_a)
     expected["discriminator_b"] = expected_discriminator(B, A @ g, d_b)
+    expected["loss"] = expected["generator_loss"]
     if not identity:
         expected["identity_a"] = expected["identity_b"] = 0.0  # not computed
     assert logs == pytest.approx(expected, rel=1e-5)
@@ -182,7 +183,7 @@ def _compare_with_pytorch(torch):
         loss.backward()
         expected[f"discriminator_{side_name}"] = loss
     discriminators.step()
-    expected["generator_loss"] = total
+    expected["generator_loss"] = expected["loss"] = total
 
     before = [values(network.weights) for network in ours]
     logs = gan.train_on_batch(real_a, real_b, return_dict=True)
@@ -241,7 +242,6 @@ def test_defaults_are_the_papers():
     gan = tiny()
     gan.compile()
     assert (gan.cycle_weight, gan.identity_weight, type(gan.adversarial).__name__) == (10, 0.5, "LeastSquares")
-    assert gan.optimizer is None  # Keras would add an RMSprop
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         config = optimizer.get_config()
         assert type(optimizer) is keras.optimizers.Adam
@@ -335,7 +335,7 @@ def test_saved_and_loaded_it_goes_on_as_before(tmp_path):
     gan.save(tmp_path / "gan.keras")
     again = keras.saving.load_model(tmp_path / "gan.keras")
     assert again.get_config()["image_size"] == (8, 8)
-    assert (again.cycle_weight, again.identity_weight, again.optimizer) == (7, 0.25, None)
+    assert (again.cycle_weight, again.identity_weight) == (7, 0.25)
     assert type(again.adversarial).__name__ == "Wasserstein"
     for _ in range(2):
         for one, other in zip(

@@ -1,5 +1,8 @@
 """The learning rate of each epoch, against the published program's rule."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 from gans import pairs, tiny
@@ -7,6 +10,7 @@ from gans import pairs, tiny
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras
 from keras_style.training.linear_decay import LinearDecay
+from keras_style.training.resume import Resume
 
 
 def published(epoch: int, steady: int, decay: int) -> float:
@@ -27,10 +31,10 @@ class Rates(keras.callbacks.Callback):
         )
 
 
-def trained(gan, decay, **options):
+def trained(gan, decay, *others, **options):
     rates = Rates()
-    history = gan.fit(pairs(1), verbose=0, callbacks=[decay, rates], **options).history
-    np.testing.assert_allclose([pair[1] for pair in rates.seen], history["learning_rate"])
+    history = gan.fit(pairs(1), verbose=0, callbacks=[decay, rates, *others], **options).history
+    np.testing.assert_allclose([pair[1] for pair in rates.seen], history["learning_rate"][-len(rates.seen) :])
     return np.array(rates.seen)
 
 
@@ -65,6 +69,23 @@ def test_a_training_in_parts_has_the_rates_of_a_whole_one(tmp_path):
     gan = keras.saving.load_model(tmp_path / "gan.keras")
     parts.append(trained(gan, LinearDecay(start=1), initial_epoch=4, epochs=6))
     np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
+def test_other_rates_in_earlier_epochs_are_told(tmp_path):
+    """Two epochs more: as long as the rate stays there is nothing to tell, later it is another schedule."""
+
+    def run(epochs, start):
+        gan = tiny(image_size=4)
+        gan.compile(generator_optimizer=keras.optimizers.SGD(0.02), discriminator_optimizer=keras.optimizers.Adam(0.01))
+        return trained(gan, LinearDecay(start=start), Resume(tmp_path), epochs=epochs)
+
+    run(2, 2)
+    np.testing.assert_allclose(run(3, 2), [[0.01, 0.005]])
+    told = r"epochs 1 to 3 had .* another schedule, 0.005 in the last; from epoch 4 on .* which begins with 0.00667"
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        np.testing.assert_allclose(run(5, 3), [[0.04 / 3, 0.02 / 3], [0.02 / 3, 0.01 / 3]], rtol=1e-6)
+    assert len(warned) == 1 and re.search(told, str(warned[0].message))
 
 
 def test_any_model_can_have_it():

@@ -18,6 +18,8 @@ from keras_style.training.evaluation import PAIRED, Evaluation
 from keras_style.training.resume import Resume
 from keras_style.training.samples import Samples
 
+BOTH = ("generator_optimizer", "discriminator_optimizer")
+
 
 def table(directory):
     with open(directory / "log.csv", newline="") as file:
@@ -157,25 +159,118 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     assert (tmp_path / "state.npz").read_bytes() == before
 
 
+def compiled(rates=(0.02, 0.08)):
+    gan = tiny()
+    gan.compile(**dict(zip(BOTH, map(keras.optimizers.SGD, rates), strict=True)))
+    return gan
+
+
+def scheduled():
+    return keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10))
+
+
+# Callbacks of Keras
+
+
 @pytest.mark.parametrize(
-    ("callback", "message"),
+    ("callback", "optimizer", "message"),
     [
-        (keras.callbacks.ReduceLROnPlateau("cycle_a"), "ReduceLROnPlateau sets the rate of one optimizer"),
-        (keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate), "LearningRateScheduler sets the rate"),
+        (keras.callbacks.ReduceLROnPlateau("loss"), scheduled, "ReduceLROnPlateau with an optimizer that follows a"),
+        (keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate), scheduled, "LearningRateScheduler with an"),
+        (keras.callbacks.SwapEMAWeights(), lambda: None, "SwapEMAWeights knows one optimizer"),
         (
-            keras.callbacks.ModelCheckpoint("gan.h5"),
-            "ModelCheckpoint writes gan.h5; expected a file that ends in .keras",
+            keras.callbacks.EarlyStopping("kid_a2b"),
+            lambda: None,
+            "EarlyStopping follows kid_a2b .* expected mode='min'",
+        ),
+        (
+            keras.callbacks.ModelCheckpoint("x.h5"),
+            lambda: None,
+            "filepath is x.h5; expected a file that ends in .keras",
         ),
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_what_cannot_work_is_refused_before_the_first_step(callback, message):
+@pytest.mark.parametrize("given", [lambda one: [one], lambda one: keras.callbacks.CallbackList([one])])
+def test_what_cannot_work_is_refused_before_the_first_step(callback, optimizer, message, given):
     gan = tiny()
-    gan.compile()
+    gan.compile(discriminator_optimizer=optimizer())
     before = kernels(gan)
     with pytest.raises(InputError, match=message):
-        gan.fit(pairs(2), verbose=0, callbacks=[callback])
+        gan.fit(pairs(2), verbose=0, callbacks=given(callback))
     assert all((one == other).all() for one, other in zip(kernels(gan), before, strict=True))
+
+
+def test_rates_are_set_for_both_optimizers():
+    """By the first epoch to zero, as a warm-up may do, after which the ratio of the two is still that of the start."""
+    gan, seen = compiled(), []
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: [0.0, 0.01, rate / 2][epoch])
+    note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(rates(gan)))
+    history = gan.fit(pairs(1), epochs=3, verbose=0, callbacks=[schedule, note]).history
+    np.testing.assert_allclose(seen, [(0, 0), (0.01, 0.04), (0.005, 0.02)], rtol=1e-6)
+    np.testing.assert_allclose(history["learning_rate"], np.array(seen)[:, 0])
+
+
+def test_rates_fall_where_a_loss_does_not():
+    gan = compiled((1e-9, 4e-9))  # so low that nothing moves
+    plateau = keras.callbacks.ReduceLROnPlateau("cycle_a", factor=0.1, patience=1, min_delta=1)
+    gan.fit(pairs(2), epochs=3, verbose=0, callbacks=[plateau])
+    np.testing.assert_allclose(rates(gan), [1e-11, 4e-11], rtol=1e-5)
+
+
+def test_averaged_weights_are_those_of_the_end(tmp_path):
+    """As Keras does it for one optimizer; a training that goes on does so from the weights that were averaged."""
+    momentum, steps = 0.5, []
+
+    def trained(epochs):
+        gan = tiny(image_size=4)
+        gan.compile(generator_optimizer=keras.optimizers.SGD(0.02, use_ema=True, ema_momentum=momentum))
+        note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(kernels(gan)))
+        gan.fit(pairs(2), epochs=epochs, verbose=0, callbacks=[note, Resume(tmp_path)])
+        return kernels(gan)
+
+    trained(1)
+    found = trained(2)
+    expected = steps[0][0]
+    for step in steps[1:]:
+        expected = momentum * expected + (1 - momentum) * step[0]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(found[2], steps[-1][2])  # the discriminators' optimizer averages nothing
+
+
+def rates(gan):
+    return [float(getattr(gan, name).learning_rate) for name in BOTH]
+
+
+def test_callbacks_of_keras_follow_losses(tmp_path):
+    """`loss` is what both generators follow; a loss gets better by getting smaller, which nobody has to say."""
+    gan = compiled()
+    history = gan.fit(pairs(3), validation_data=pairs(2), epochs=2, verbose=0).history
+    assert history["loss"] == history["generator_loss"] and history["val_loss"] == history["val_generator_loss"]
+    for monitor in ("loss", "val_loss", "cycle_a", "val_discriminator_b"):
+        gan, path = compiled(), tmp_path / f"{monitor}.keras"
+        callbacks = [
+            keras.callbacks.EarlyStopping(monitor, patience=0, min_delta=100),
+            keras.callbacks.ModelCheckpoint(path, monitor=monitor, save_best_only=True),
+            keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+            keras.callbacks.TerminateOnNaN(),
+        ]
+        stopped = gan.fit(pairs(3), validation_data=pairs(2), epochs=5, verbose=0, callbacks=callbacks).history
+        assert len(stopped["loss"]) == 2 and path.is_file()
+        assert [float(row["loss"]) for row in table(tmp_path)] == stopped["loss"]
+
+
+def test_a_backup_of_keras_goes_on(tmp_path):
+    def trained(epochs, directory):
+        gan = tiny(image_size=4)
+        gan.compile()
+        backup = keras.callbacks.BackupAndRestore(tmp_path / directory, delete_checkpoint=False)
+        gan.fit(pairs(3), epochs=epochs, verbose=0, callbacks=[backup])
+        return values([*gan.variables, *gan.optimizer.variables])
+
+    trained(2, "parts")
+    for one, other in zip(trained(4, "parts"), trained(4, "whole"), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_callbacks_of_keras_work(tmp_path):

@@ -1,5 +1,6 @@
 """A training that was killed and started again ends in the bits of one that was not."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,11 +8,12 @@ import signal
 import numpy as np
 import pytest
 from gans import images, pairs, tiny, values
+from PIL import Image
 from running import listing, python
 
 from keras_style import data
 from keras_style.errors import CheckpointError, InputError
-from keras_style.internal.tensorflow import keras
+from keras_style.internal.tensorflow import keras, tf
 from keras_style.training import optimizers
 from keras_style.training.linear_decay import LinearDecay
 from keras_style.training.resume import Resume
@@ -196,6 +198,111 @@ def test_any_model_goes_on_from_its_last_epoch(tmp_path):
     with pytest.raises(Killed):
         run(tmp_path / "state", Killer(5))
     assert_same(run(tmp_path / "state"), run(tmp_path / "other"))
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return A[index : index + 1], B[index : index + 1]
+
+
+def without_end():
+    while True:
+        yield from map(Batches().__getitem__, range(4))
+
+
+A, B = images(4, 1), images(4, 2)
+FEEDS = {
+    "tf.data": lambda: ((pairs(),), {}),
+    "PyDataset": lambda: ((Batches(),), {}),
+    "PyDataset of two threads": lambda: ((Batches(workers=2),), {}),
+    "generator": lambda: ((without_end(),), {"steps_per_epoch": 4}),
+    "arrays": lambda: ((A, B), {"batch_size": 1}),
+    "a pair of arrays": lambda: (([A, B],), {"batch_size": 1}),
+    "tensors": lambda: ((tf.constant(A), tf.constant(B)), {"batch_size": 1}),
+}
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+def test_it_goes_on_however_it_is_fed(feed, tmp_path):
+    """Also where the size of images is known by the first batch only, which the training gets, too."""
+
+    def run(directory, *extra):
+        gan = tiny()
+        gan.compile()
+        positional, options = feed()
+        callbacks = [Resume(tmp_path / directory), *extra]
+        history = gan.fit(*positional, **options, epochs=3, verbose=0, callbacks=callbacks).history
+        assert int(gan.pool_a.seen) == 12
+        return state(gan), history
+
+    with pytest.raises(Killed):
+        run("parts", Killer(9))
+    whole, history = run("whole")
+    parts, other = run("parts")
+    assert_same(parts, whole)
+    assert other == history
+
+
+def test_what_is_built_later_cannot_be_restored(tmp_path):
+    def of_any_size():
+        yield from map(Batches().__getitem__, range(4))
+
+    signature = (tf.TensorSpec((None, None, None, 3)),) * 2
+    data = tf.data.Dataset.from_generator(of_any_size, output_signature=signature)
+    data = data.apply(tf.data.experimental.assert_cardinality(4))
+    gan = tiny()
+    gan.compile()
+    with pytest.raises(InputError, match=r"pool_a is not built; expected all layers .* a CycleGAN takes image_size"):
+        gan.fit(data, verbose=0, callbacks=[Resume(tmp_path / "state")])
+    assert listing(tmp_path) == []
+    gan = tiny(pool_size=0)  # which has nothing to build
+    gan.compile()
+    gan.fit(data, verbose=0, callbacks=[Resume(tmp_path / "state")])
+
+
+def test_a_state_that_lacks_a_part_changes_nothing(directory):
+    with np.load(directory / "state.npz") as file:
+        arrays = dict(file)
+    del arrays[f"variable_{len([name for name in arrays if name.startswith('variable')]) - 1}"]
+    np.savez(directory / "state.npz", **arrays)
+    gan = made()
+    before = state(gan)
+    with pytest.raises(CheckpointError, match="lacks a part of the state of a training; delete it to start again"):
+        train(directory, gan=gan)
+    assert_same(state(gan), before)
+
+
+def test_fewer_epochs_than_there_are_is_refused(directory):
+    with pytest.raises(CheckpointError, match="holds 3 epochs of this training; expected epochs=3 or more, not 2"):
+        train(directory, epochs=2)
+
+
+def test_images_of_the_same_names_and_other_contents_are_refused(tmp_path):
+    """Wherever they are, the same images go on; a state that did not note contents is not asked for them."""
+    for number, folder in enumerate(("one", "other")):
+        (tmp_path / folder).mkdir()
+        for index, picture in enumerate(images(3, 1, 20)):
+            noise = np.uint8(picture * 127 + 128) if index < 2 else np.full((20, 20, 3), 100 + number, np.uint8)
+            Image.fromarray(noise).save(tmp_path / folder / f"{index}.bmp")  # all of one size
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+
+    def source(folder):
+        return data.unpaired(tmp_path / folder, images(2, 1, 20) / 2 + 0.5, image_size=16)
+
+    for folder in ("one", "copy"):
+        with pytest.raises(Killed):
+            train(tmp_path / "state", Killer(4), source=source(folder))
+    with pytest.raises(CheckpointError, match=r"data.contents_a was \"3 images, .*\", now \"3 images, "):
+        train(tmp_path / "state", source=source("other"))
+    with np.load(tmp_path / "state" / "state.npz") as file:
+        arrays = dict(file)
+    about = json.loads(str(arrays["about"]))
+    del about["identity"]["data.contents_a"], about["identity"]["data.contents_b"]
+    np.savez(tmp_path / "state" / "state.npz", **{**arrays, "about": np.array(json.dumps(about))})
+    train(tmp_path / "state", source=source("one"))
 
 
 @pytest.mark.parametrize(

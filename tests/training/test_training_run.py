@@ -5,8 +5,10 @@ import importlib
 import json
 import math
 import re
+import shutil
 import signal
 import threading
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -110,7 +112,7 @@ def events(directory):
 
 def test_the_directory_of_a_training(whole):
     assert set(listing(whole.directory)) == {
-        *("backup", "best", "config.yaml", "log.csv", "samples", "tensorboard"),
+        *("backup", "best", "config.yaml", "data.json", "log.csv", "samples", "tensorboard"),
         *("generator_a2b.keras", "generator_b2a.keras"),
     }
     assert set(listing(whole.directory / "best")) == {
@@ -141,7 +143,7 @@ def test_the_result(whole):
 def test_the_table_has_a_row_for_each_epoch(whole):
     rows = table(whole.directory)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert set(rows[0]) == {"epoch", *cyclegan.LOSSES, *METRICS, "learning_rate"}
+    assert set(rows[0]) == {"epoch", "loss", *cyclegan.LOSSES, *METRICS, "learning_rate"}
     for name, expected in whole.history.items():
         assert [float(row[name] or "nan") for row in rows] == pytest.approx(expected, rel=1e-12, nan_ok=True)
     assert rows[0]["kid_a2b"] == "" != rows[1]["kid_a2b"]
@@ -240,7 +242,7 @@ def test_a_line_for_each_epoch(settings, tmp_path, capfd):
     assert lines[1].startswith("epoch 2/2, 0:00:00 left: ")
     assert "kid_a2b" not in table(tmp_path / "run")[0]
     networks = ["generator_a2b.keras", "generator_b2a.keras"]
-    assert listing(tmp_path / "run") == ["backup", "config.yaml", *networks, "log.csv"]
+    assert listing(tmp_path / "run") == ["backup", "config.yaml", "data.json", *networks, "log.csv"]
 
 
 # Going on
@@ -313,15 +315,67 @@ def test_a_finished_training_returns_at_once(settings, whole, monkeypatch):
 
 def test_another_configuration_is_refused_by_name(settings, whole):
     before = (whole.directory / "config.yaml").read_bytes()
-    overrides = ["training.epochs=4", "model.filters=3", "evaluation.every=1"]
+    overrides = ["training.epochs=2", "training.decay_start=2", "model.filters=3", "evaluation.every=1"]
     with pytest.raises(CheckpointError) as caught:
         train(settings, directory=whole.directory, overrides=overrides, verbose=0)
     message = str(caught.value)
     assert set(re.findall(r"([\w.]+) was ", message)) == {
         *("training.epochs", "training.decay_start", "model.filters", "evaluation.every")
     }
-    assert "training.epochs was 3, now 4" in message and str(whole.directory) in message
+    assert "training.epochs was 3, now 2" in message and str(whole.directory) in message
     assert (whole.directory / "config.yaml").read_bytes() == before
+
+
+def quick(settings, folders, **training):
+    """Without grids and measurements, of images in `folders`."""
+    places = {f"{part}_{side}": str(folders / f"{part}{side.upper()}") for part in ("train", "test") for side in "ab"}
+    rest = {"evaluation": {"every": 0}, "samples": {"every": 0}, "logs": {"tensorboard": False}}
+    return {**settings, **rest, "data": {**settings["data"], **places}, "training": training}
+
+
+def test_it_goes_on_where_the_images_are_the_same(settings, folders, tmp_path, monkeypatch):
+    home = shutil.copytree(folders, tmp_path / "here")
+    whole = train(quick(settings, folders, epochs=2), directory=tmp_path / "whole", verbose=0)
+    monkeypatch.setattr(CSVLog, "on_train_batch_end", lambda self, batch, logs: signal.raise_signal(signal.SIGINT))
+    assert train(quick(settings, home, epochs=2), directory=tmp_path / "run", verbose=0).stopped
+    monkeypatch.undo()
+    moved = home.rename(tmp_path / "moved")
+    (tmp_path / "link").symlink_to(moved)
+    monkeypatch.chdir(tmp_path)
+    for places in (Path("link"), Path("moved"), moved, folders):  # the first one ends it
+        result = train(quick(settings, places, epochs=2), directory=tmp_path / "run", verbose=0)
+        for one, other in zip(values(result.gan.variables), values(whole.gan.variables), strict=True):
+            np.testing.assert_array_equal(one, other)
+    for name in ("trainB", "testA"):
+        changed = shutil.copytree(moved, tmp_path / name)
+        (changed / name / "0.png").write_bytes((changed / name / "1.png").read_bytes())
+        before = (tmp_path / "run" / "config.yaml").read_bytes()
+        key = f"data.{name[:-1]}_{name[-1].lower()}"
+        with pytest.raises(CheckpointError, match=rf'{key} was "\d images, \w+", now "\d images, \w+"\. Use'):
+            train(quick(settings, changed, epochs=2), directory=tmp_path / "run", verbose=0)
+        assert (tmp_path / "run" / "config.yaml").read_bytes() == before
+    # A run that noted nothing is known by the paths.
+    (tmp_path / "run" / "data.json").unlink()
+    with pytest.raises(CheckpointError, match=r'data.train_a was ".*trainA", now "'):
+        train(quick(settings, moved, epochs=2), directory=tmp_path / "run", verbose=0)
+
+
+def test_a_finished_training_goes_on_to_more_epochs(settings, folders, tmp_path):
+    """As one that was to have so many from the start, if the rates are the same; otherwise it says so."""
+    steady = {"decay_start": 4, "epochs": 4}
+    whole = train(quick(settings, folders, **steady), directory=tmp_path / "whole", verbose=0)
+    train(quick(settings, folders, decay_start=2, epochs=2), directory=tmp_path / "run", verbose=0)
+    result = train(quick(settings, folders, **steady), directory=tmp_path / "run", verbose=0)
+    assert (result.epoch, result.epochs, len(table(tmp_path / "run"))) == (4, 4, 4)
+    for one, other in zip(values(result.gan.variables), values(whole.gan.variables), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        result = train(quick(settings, folders, epochs=5), directory=tmp_path / "run", verbose=0)
+    assert len(told) == 1 and "epochs 1 to 4 had the learning rates of another schedule" in str(told[0].message)
+    rates = np.array([1, 1, 1, 1, 1 / 4]) * 2e-4  # half of five epochs, rounded down, at the full rate
+    np.testing.assert_allclose(result.history["learning_rate"], rates, rtol=1e-6)
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["training"]["epochs"] == 5
 
 
 def test_directories_that_cannot_be_used(settings, tmp_path, monkeypatch):
