@@ -135,6 +135,16 @@ def test_a_table_without_resume_is_that_of_this_fit(tmp_path):
     assert [float(row["cycle_a"]) for row in table(tmp_path)] == gan.history.history["cycle_a"]
 
 
+def test_a_table_has_empty_cells_before_a_log_began(tmp_path):
+    """As where a training goes on with a state that was saved before there was such a log."""
+    gan, log = tiny(), CSVLog(tmp_path / "log.csv")
+    gan.history = keras.callbacks.History()
+    gan.history.epoch, gan.history.history = [0, 1], {"cycle_a": [3.0, 2.0], "loss": [5.0]}
+    log.set_model(gan)
+    log.on_epoch_end(2, {"cycle_a": 1.0, "loss": 4.0})
+    assert [(row["cycle_a"], row["loss"]) for row in table(tmp_path)] == [("3.0", ""), ("2.0", "5.0"), ("1.0", "4.0")]
+
+
 def test_losses_that_are_not_finite_stop_a_fit():
     gan = tiny()
     gan.compile(generator_optimizer=keras.optimizers.SGD(1e30))
