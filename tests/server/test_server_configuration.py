@@ -1,5 +1,6 @@
 """Configurations: files, policies, labels, and what a client may replace."""
 
+import threading
 import time
 
 import pytest
@@ -197,3 +198,20 @@ def test_a_clients_list_counts_more_than_the_directory(three, saved, tmp_path):
         publish(saved / "times_1", tmp_path / "new" / "1")
         time.sleep(5 * SOON)
         assert client.states("m") == {3: END} and not available(client, "new") and available(client, "n")
+
+
+def test_threads_of_models_that_went_away_are_gone(three, saved, tmp_path):
+    """Names that come and go, and one that comes back."""
+    with serve_one(three, tmp_path) as server, Client(server.address) as client:
+        before = threads_of_models()
+        for number in range(5):
+            reload(client, entry(f"name{number}", three))
+            assert times(client, f"name{number}") == 3
+        reload(client, entry("m", three))
+        assert times(client) == 3
+        wait_for(lambda: threads_of_models() == before)
+        assert client.states("name0") == {3: END}
+
+
+def threads_of_models() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("versions of")}
