@@ -14,7 +14,7 @@ from keras_style.server import loader
 from keras_style.server.call_limits import CallLimits
 from keras_style.server.configured import Source
 from keras_style.server.gate import Gate
-from keras_style.server.listening import listen, offer_health, server_credentials
+from keras_style.server.listening import listen, offer_health, server_credentials, written
 from keras_style.server.metrics import Metrics
 from keras_style.server.rest import METRICS, Rest
 from keras_style.server.served_models import Models
@@ -85,9 +85,9 @@ class Running:
         self._start_grpc(services, credentials, max_bytes, running + settings.max_waiting + _SPARE_THREADS)
 
     def _start_rest(self, models: Models, metrics: Metrics, port: int) -> None:
-        host = self.settings.host
+        host = written(self.settings.host)
         try:
-            rest = Rest(models, metrics, host, port)
+            rest = Rest(models, metrics, self.settings.host, port)
         except OSError as error:
             raise InputError(f"cannot listen on {host}:{port}: {error.strerror}") from None
         self.rest_port = rest.port

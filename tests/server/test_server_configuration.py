@@ -29,6 +29,13 @@ from keras_style.server import Server
     [
         (listed(entry("m", "relative")), "Expected model m to have an absolute path or URI; got base_path()=relative"),
         (listed(entry("m", "/a"), entry("m", "/b")), "Illegal to list model m multiple times in config list"),
+        *[
+            (
+                listed(entry("m", path)),
+                f"Model m has base_path {path}; this server reads absolute paths and file:///PATH",
+            )
+            for path in ("s3://bucket/m", "gs://bucket/m", "http://example.org/m", "file://m", "://m", "FILE:///m")
+        ],
         (
             listed(entry("m", "/a", platform="")),
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
@@ -215,3 +222,12 @@ def test_threads_of_models_that_went_away_are_gone(three, saved, tmp_path):
 
 def threads_of_models() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("versions of")}
+
+
+def test_a_base_path_may_be_a_file_uri(three, tmp_path):
+    for uri in (f"file://{three}", f"file://localhost{three}"):
+        with serve_one(uri, tmp_path) as server, Client(server.address) as client:
+            assert times(client) == 3
+            code, said = refusal(reload, client, entry("m", three), entry("far", "s3://bucket/far"))
+            assert (code, "base_path s3://bucket/far;" in said) == ("INVALID_ARGUMENT", True)
+            assert times(client) == 3
