@@ -16,6 +16,7 @@ FORMATS = "JPEG, PNG or BMP"
 _HEAD = 64  # bytes, more than the headers of PNG and BMP take
 _PNG_GRAY = 0
 
+
 def size_of(data: Any, name: str, limits: Limits) -> Any:
     """Height and width by the header, int64 (2,), of a file that `decode` takes; arguments and errors are those."""
     return _opened(data, name, limits)[1]

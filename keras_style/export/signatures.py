@@ -72,9 +72,7 @@ def generator_endpoints(
 
     def one_by_one(image_bytes: Any) -> Any:
         image_bytes = _checked_sum(image_bytes, "image_bytes", limits, pixels)
-        return _each(
-            lambda data: encoding.encode(translate(decode(data, "image_bytes", limits)[None])[0]), image_bytes
-        )
+        return _each(lambda data: encoding.encode(translate(decode(data, "image_bytes", limits)[None])[0]), image_bytes)
 
     def at_once(image_bytes: Any) -> Any:
         fitted = tf.TensorSpec((height, width, 3), tf.float32)
@@ -217,9 +215,7 @@ def _checked_sum(data: Any, name: str, limits: Limits, pixels: Pixels) -> Any:
     refusal = [f"{name}: ", count, " images of ", length, f" bytes in all; expected at most {limits.max_bytes}"]
     data = refuse_unless(length <= limits.max_bytes, refusal, data)
     computed = tf.reduce_sum(
-        _each(
-            lambda each: pixels(*tf.unstack(size_of(each, name, limits), num=2)), data, tf.TensorSpec((), tf.int64)
-        )
+        _each(lambda each: pixels(*tf.unstack(size_of(each, name, limits), num=2)), data, tf.TensorSpec((), tf.int64))
     )
     refusal = [f"{name}: ", count, " images take ", computed, f" pixels; expected at most {limits.max_pixels} in all"]
     return refuse_unless(computed <= limits.max_pixels, refusal, data)

@@ -16,7 +16,8 @@ import numpy as np
 
 from keras_style.internal.tensorflow import tf
 
-OnEnd: TypeAlias = Callable[[Callable[[], None]], bool]
+OnEnd: TypeAlias = Callable[[Callable[[], object]], bool]
+Start: TypeAlias = Callable[[Mapping[Any, np.ndarray], Sequence[Any]], list[Any]]
 _SAID = "nobody waits for the answer any more"
 
 
@@ -48,9 +49,7 @@ class Cancellation:
             self._empty = tf.raw_ops.QueueDequeueManyV2(handle=self._queue, n=left, component_types=[tf.bool])[0].op
         session._extend_graph()
 
-    def run(
-        self, start: Callable[[Mapping[Any, np.ndarray], Sequence[Any]], list[Any]], fetches: Sequence[str], on_end: OnEnd
-    ) -> list[Any]:
+    def run(self, start: Start, fetches: Sequence[str], on_end: OnEnd) -> list[Any]:
         """Call `start` with further feeds and targets for the run.
 
         Args:

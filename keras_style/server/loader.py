@@ -19,9 +19,7 @@ log = logging.getLogger("keras_style.serving")
 _MOST_RECORDS = 1000
 
 
-def load(
-    path: Path, warmup: bool, max_tensor_bytes: int, metrics: Metrics, runs: int, threads: int
-) -> LoadedVersion:
+def load(path: Path, warmup: bool, max_tensor_bytes: int, metrics: Metrics, runs: int, threads: int) -> LoadedVersion:
     """Open the version in a directory and warm it up.
 
     Args:

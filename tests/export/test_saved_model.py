@@ -180,7 +180,11 @@ class TestRefusals:
                 "400 images of 1 x 1 .* each takes as many as 64",
             ),
             ("serving_uint8", np.zeros((1, 1, 3000, 3), np.uint8), "3000 x 1 pixels; .* each takes as many as 24000"),
-            ("serving_bytes", [encoded(pixels(1, 3000), "PNG")], "1 images take 24000 pixels; expected at most 6000 in"),
+            (
+                "serving_bytes",
+                [encoded(pixels(1, 3000), "PNG")],
+                "1 images take 24000 pixels; expected at most 6000 in",
+            ),
             ("serving_bytes", [encoded(pixels(60, 60), "PNG")] * 2, "2 images take 7200 pixels; expected at most 6000"),
             ("serving_bytes", [bytes(60_000)] * 2, "2 images of 120000 bytes in all; expected at most 100000"),
             ("serving_bytes", [b""] * 6, "image_bytes: 6 images; expected at most 5"),

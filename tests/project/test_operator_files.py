@@ -160,7 +160,11 @@ def test_ssl_config(messages, tmp_path, mutual):
     }
     for name, text in pem.items():
         (tmp_path / name).write_text(text)
-    arguments = [tmp_path / "key", tmp_path / "certificate", *(["--client-ca", tmp_path / "ca"] if mutual else ["--any-client"])]
+    arguments = [
+        tmp_path / "key",
+        tmp_path / "certificate",
+        *(["--client-ca", tmp_path / "ca"] if mutual else ["--any-client"]),
+    ]
     assert script("ssl_config.py", *arguments, "-o", tmp_path / "ssl.config")[0] == 0
     config = text_format.Parse((tmp_path / "ssl.config").read_text(), messages("SSLConfig"))
     assert (config.server_key, config.server_cert) == (pem["key"], pem["certificate"])
@@ -172,7 +176,9 @@ def test_ssl_config(messages, tmp_path, mutual):
 def test_ssl_config_of_something_else(tmp_path):
     (tmp_path / "key").write_text("nothing")
     for key, message in (("none", "No such file"), ("key", "server_key holds no PRIVATE KEY")):
-        status, _, err = script("ssl_config.py", tmp_path / key, tmp_path / "key", "--any-client", "-o", tmp_path / "out")
+        status, _, err = script(
+            "ssl_config.py", tmp_path / key, tmp_path / "key", "--any-client", "-o", tmp_path / "out"
+        )
         assert (status, err.count("\n")) == (2, 1)
         assert message in err
     assert os.listdir(tmp_path) == ["key"]
@@ -469,7 +475,9 @@ def test_the_network_policy_lets_in_who_is_named(manifests):
     (container,) = manifests["deployment"]["spec"]["template"]["spec"]["containers"]
     opened = {each["port"]: rule["from"] for rule in policy["ingress"] for each in rule["ports"]}
     assert opened.keys() == {port["name"] for port in container["ports"]}
-    assert all(peers and all(peer.get("podSelector", {}).get("matchLabels") for peer in peers) for peers in opened.values())
+    assert all(
+        peers and all(peer.get("podSelector", {}).get("matchLabels") for peer in peers) for peers in opened.values()
+    )
 
 
 def test_config_maps_hold_what_the_files_hold(manifests, messages):

@@ -1,11 +1,7 @@
 """`keras-style serve` in a process of its own: signals, health, hostile bytes, settings of threads."""
 
-import contextlib
 import re
 import signal
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,39 +13,13 @@ from google.protobuf import text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from running import fresh_environment
-from served import Client, publish, refusal, request
+from served import Client, process, publish, refusal, request
 
 from keras_style.internal.tensorflow import tf
 
 pytestmark = pytest.mark.integration
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
-
-
-@contextlib.contextmanager
-def process(*arguments):
-    """The command in a process of its own, once it listens: the process, its address, its lines so far."""
-    line = [sys.executable, "-m", "keras_style", "serve", *map(str, arguments), "--port", "0"]
-    running = subprocess.Popen(
-        line, stderr=subprocess.PIPE, text=True, env=fresh_environment(), cwd=Path(__file__).parents[2]
-    )
-    lines: list[str] = []
-    try:
-        for text in running.stderr:
-            lines.append(text)
-            if found := re.search(r"listening on (\S+),", text):
-                break
-        else:
-            raise AssertionError("".join(lines))
-        reader = threading.Thread(target=lambda: lines.extend(running.stderr), daemon=True)
-        reader.start()
-        yield running, found[1], lines
-    finally:
-        if running.poll() is None:
-            running.kill()
-        running.wait()
-    reader.join(30)
 
 
 @pytest.fixture(scope="module")
