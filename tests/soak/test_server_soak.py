@@ -34,6 +34,7 @@ CLIENTS, REQUESTS = 8, 2000
 GRACE = 10
 SIDES = (17, 24, 40, 64, 97, 128, 200, 256)
 GIF = b"GIF89a\x01\0\x01\0\0\0\0" + b"\x21\xfe\0" * 60_000 + b";"
+SMALL = files.encoded(files.pixels(16, 24), "PNG")
 COMMENTS = files.encoded(files.pixels(16, 16), "JPEG")[:2] + b"\xff\xfe\0\x02" * 60_000 + b"\xff\xd9"
 
 
@@ -158,7 +159,7 @@ class Load:
         self.refused(lambda: raw.predict("m", {name: proto}, signature=signature), "INVALID_ARGUMENT")
 
     def many_files(self, client, raw, chance):
-        sent = {"image_bytes": np.array([self.files[chance.randrange(4)]] * 400, object)}
+        sent = {"image_bytes": np.array([SMALL] * chance.choice([88, 4000]), object)}
         self.refused(lambda: raw.predict("m", sent, signature="serving_bytes"), "INVALID_ARGUMENT")
 
     def silence(self, client, raw, chance):
@@ -242,8 +243,8 @@ def test_load_and_attack(models, generators):
         seconds, after = time.perf_counter() - started, memory.now()
         print(f"\n{seconds:.0f} s, MiB before {before}, after {after}, at most {memory.most}", dict(load.counts))
         assert load.wrong == []
-        assert load.counts["answers of version 1"] > 400 and load.counts["answers of version 2"] > 400
-        assert memory.most < before + 700 and after < before + 400
+        assert load.counts["answers of version 1"] > 100 and load.counts["answers of version 2"] > 100
+        assert memory.most < before + 500 and after < before + 300
         with StyleClient(address, "m") as client:
             wait_for(lambda: {each.version: each.state for each in client.status()} == {2: "AVAILABLE", 1: "END"})
 
