@@ -18,6 +18,7 @@ from keras_style.internal.tensorflow import tf
 
 OnEnd: TypeAlias = Callable[[Callable[[], object]], bool]
 Start: TypeAlias = Callable[[Mapping[Any, np.ndarray], Sequence[Any]], list[Any]]
+_SCOPE = "zz_cancellation"  # TensorFlow counts what is fed by the order of names, and says so in errors
 _SAID = "nobody waits for the answer any more"
 
 
@@ -38,7 +39,7 @@ class Cancellation:
             self._free.put(number)
         # Of its own: gRPC calls back from the thread that serves everybody.
         self._canceller = ThreadPoolExecutor(1, "cancel")
-        with session.graph.as_default(), tf.device("CPU"), tf.name_scope("cancellation"):
+        with session.graph.as_default(), tf.device("CPU"), tf.name_scope(_SCOPE):
             queues = [tf.raw_ops.FIFOQueueV2(component_types=[tf.bool], shapes=[[]]) for _ in range(runs)]
             self._number = tf.compat.v1.placeholder(tf.int32, ())
             self._queue = tf.switch_case(self._number, [lambda each=each: tf.identity(each) for each in queues])
@@ -99,7 +100,7 @@ class Cancellation:
         with self._lock:
             if fetches not in self._ends:
                 graph = self._session.graph
-                with graph.as_default(), tf.device("CPU"), tf.name_scope("cancellation"):
+                with graph.as_default(), tf.device("CPU"), tf.name_scope(_SCOPE):
                     # TensorFlow drops an order between an operation and a call that it inlines, but no data.
                     computed = [tf.identity(graph.get_tensor_by_name(name)) for name in fetches]
                     with tf.control_dependencies(computed):

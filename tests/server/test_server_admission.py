@@ -44,7 +44,7 @@ def test_a_cancelled_request_ends(client, server, tmp_path):
         wait_for(lambda: outcome(client, 5.0) == "RESOURCE_EXHAUSTED")
         for call in calls[::-1]:
             call.cancel()
-        wait_for(lambda wanted=before + 2: metrics(server).get(name, 0) == wanted, 20)
+        wait_for(lambda wanted=before + 2: metrics(server).get(name, 0) >= wanted, 20)
         assert [outcome(client, 20.0) for _ in range(5)] == [""] * 5
 
 

@@ -156,7 +156,8 @@ def test_health_of_an_unknown_service(client):
 def test_threads_are_those_asked_for(running):
     """Each pool names its threads."""
     names = [Path(task, "comm").read_text().strip() for task in Path(f"/proc/{running[0].pid}/task").iterdir()]
-    assert sum(name.startswith("tf_Compute") for name in names) == 2, names  # two of each by default, on two cores
+    # One within operations, one between those of the version, and one that cancels; five by default on two cores.
+    assert sum(name.startswith("tf_Compute") for name in names) == 3, names
 
 
 def test_the_log_says_what_production_uses(running):
