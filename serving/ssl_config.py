@@ -17,8 +17,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write ssl.config for TensorFlow Serving.")
     parser.add_argument("key", type=Path, help="the server's private key, PEM")
     parser.add_argument("certificate", type=Path, help="its certificate chain, PEM")
-    parser.add_argument(
+    clients = parser.add_mutually_exclusive_group(required=True)
+    clients.add_argument(
         "--client-ca", type=Path, help="let in only clients whose certificate one of these has signed (mTLS)"
+    )
+    clients.add_argument(
+        "--any-client", action="store_true", help="let every client in, which may also replace the models"
     )
     parser.add_argument("--output", "-o", type=Path, required=True)
     given = parser.parse_args()

@@ -1,16 +1,22 @@
 """Small SavedModels for servers to serve, and requests to them."""
 
+import contextlib
+import re
 import shutil
+import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 from google.protobuf import text_format
+from running import fresh_environment
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import (
     get_model_status_pb2,
@@ -231,3 +237,31 @@ def reload(client: Client, *entries: str, metrics: tuple[str, ...] = ()) -> Any:
     asked = model_management_pb2.ReloadConfigRequest(metric_names=metrics)
     text_format.Parse(listed(*entries), asked.config)
     return client.models.HandleReloadConfigRequest(asked, 60)
+
+
+# A server in another process
+
+
+@contextlib.contextmanager
+def process(*arguments: object) -> Iterator[tuple[Any, str, list[str]]]:
+    """The command in a process of its own, once it listens: the process, its address, its lines so far."""
+    line = [sys.executable, "-m", "keras_style", "serve", *map(str, arguments), "--port", "0"]
+    running: Any = subprocess.Popen(
+        line, stderr=subprocess.PIPE, text=True, env=fresh_environment(), cwd=Path(__file__).parents[1]
+    )
+    lines: list[str] = []
+    try:
+        for text in running.stderr:
+            lines.append(text)
+            if found := re.search(r"listening on (\S+),", text):
+                break
+        else:
+            raise AssertionError("".join(lines))
+        reader = threading.Thread(target=lambda: lines.extend(running.stderr), daemon=True)
+        reader.start()
+        yield running, found[1], lines
+    finally:
+        if running.poll() is None:
+            running.kill()
+        running.wait()
+    reader.join(30)

@@ -4,19 +4,22 @@ The pixels are those of `keras_style.images.load`, except that color profiles, w
 applied.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from keras_style.export.exif import orientation, upright
 from keras_style.export.graph_checks import refuse_unless
-from keras_style.export.limits import MAX_JPEG_SCANS, Limits
+from keras_style.export.jpeg_parts import jpeg_parts
+from keras_style.export.limits import MAX_JPEG_SCANS, MAX_JPEG_SEGMENTS, Limits
 from keras_style.internal.tensorflow import tf
 
 FORMATS = "JPEG, PNG or BMP"
 _HEAD = 64  # bytes, more than the headers of PNG and BMP take
 _PNG_GRAY = 0
 
-Check = Callable[[Any, Any, Any], Any]  # takes height, width and the file, and returns the file
+
+def size_of(data: Any, name: str, limits: Limits) -> Any:
+    """Height and width by the header, int64 (2,), of a file that `decode` takes; arguments and errors are those."""
+    return _opened(data, name, limits)[1]
 
 
 def decode(data: Any, name: str, limits: Limits) -> Any:
@@ -33,43 +36,53 @@ def decode(data: Any, name: str, limits: Limits) -> Any:
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, for any other file.
     """
+    kind, _, data = _opened(data, name, limits)
+    image = tf.switch_case(kind, [lambda: _jpeg(data, name), lambda: _png(data), lambda: _bmp(data)])
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def _opened(data: Any, name: str, limits: Limits) -> tuple[Any, Any, Any]:
+    """The place of the file's format in a list, height and width, and the file, checked as far as its header goes."""
     length = tf.strings.length(data)
     data = refuse_unless(length > 0, [f"{name}: it is empty; accepted are {FORMATS}"], data)
     refusal = [f"{name}: ", length, f" bytes; expected at most {limits.max_bytes}"]
     data = refuse_unless(length <= limits.max_bytes, refusal, data)
-    starts = {b"\xff\xd8\xff": _jpeg, b"\x89PNG\r\n\x1a\n": _png, b"BM": _bmp}
-    matches = tf.stack([tf.strings.substr(data, 0, len(start)) == start for start in starts])
+    sizes = {b"\xff\xd8\xff": _jpeg_size, b"\x89PNG\r\n\x1a\n": _png_size, b"BM": _bmp_size}
+    matches = tf.stack([tf.strings.substr(data, 0, len(start)) == start for start in sizes])
     refusal = [f"{name}: it is not an image that can be read; accepted are {FORMATS}"]
     data = refuse_unless(tf.reduce_any(matches), refusal, data)
-
-    def check(height: Any, width: Any, data: Any) -> Any:
-        height, width = tf.cast(height, tf.int64), tf.cast(width, tf.int64)
-        fits = (height > 0) & (width > 0) & (height * width <= limits.max_pixels)
-        refusal = [f"{name}: ", width, " x ", height, f" pixels; expected at least 1 and at most {limits.max_pixels}"]
-        return refuse_unless(fits, refusal, data)
-
-    branches = [lambda branch=branch: branch(data, name, check) for branch in starts.values()]
-    image = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
-    return tf.ensure_shape(image, (None, None, 3))
+    kind = tf.argmax(matches, output_type=tf.int32)
+    size = tf.switch_case(kind, [lambda read=read: read(data, name) for read in sizes.values()])
+    height, width = tf.unstack(size, num=2)
+    fits = (height > 0) & (width > 0) & (height * width <= limits.max_pixels)
+    refusal = [f"{name}: ", width, " x ", height, f" pixels; expected at least 1 and at most {limits.max_pixels}"]
+    return kind, refuse_unless(fits, refusal, size), refuse_unless(fits, refusal, data)
 
 
-def _jpeg(data: Any, name: str, check: Check) -> Any:
-    shape = tf.image.extract_jpeg_shape(data)  # from the header
-    data = check(shape[0], shape[1], data)
-    values = tf.io.decode_raw(data, tf.uint8)
-    scans = tf.math.count_nonzero((values[:-1] == 0xFF) & (values[1:] == 0xDA))
+def _jpeg_size(data: Any, name: str) -> Any:
+    return tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64)
+
+
+def _jpeg(data: Any, name: str) -> Any:
+    scans, segments = jpeg_parts(data)
     refusal = [f"{name}: a JPEG of ", scans, f" scans; expected at most {MAX_JPEG_SCANS}"]
     data = refuse_unless(scans <= MAX_JPEG_SCANS, refusal, data)
+    refusal = [f"{name}: a JPEG of ", segments, f" segments; expected at most {MAX_JPEG_SEGMENTS}"]
+    data = refuse_unless(segments <= MAX_JPEG_SEGMENTS, refusal, data)
     pixels = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")  # as Pillow does
     return upright(to_float(pixels), orientation(data))
 
 
-def _png(data: Any, name: str, check: Check) -> Any:
+def _png_size(data: Any, name: str) -> Any:
     head = _head(data)
     # A chunk before the header would put other numbers in the place of the size.
     is_first = tf.reduce_all(head[12:16] == tf.constant(list(b"IHDR"), tf.int64))
-    data = refuse_unless(is_first, [f"{name}: a PNG that does not start with its header"], data)
-    data = check(_big_endian(head, 20), _big_endian(head, 16), data)
+    head = refuse_unless(is_first, [f"{name}: a PNG that does not start with its header"], head)
+    return tf.stack([_big_endian(head, 20), _big_endian(head, 16)])
+
+
+def _png(data: Any) -> Any:
+    head = _head(data)
     # As Pillow: only gray is read with 16 bits, deep color with 8.
     deep = (head[24] == 16) & (head[25] == _PNG_GRAY)
     image = tf.cond(
@@ -84,15 +97,19 @@ def _png(data: Any, name: str, check: Check) -> Any:
     return image[..., :3] * alpha + (1 - alpha)
 
 
-def _bmp(data: Any, name: str, check: Check) -> Any:
+def _bmp_size(data: Any, name: str) -> Any:
     head = _head(data)
-    header, bits, compression = (_little_endian(head, *place) for place in ((14, 4), (28, 2), (30, 4)))
+    header, bits, compression = _bmp_header(head)
     known = (header >= 40) & ((bits == 8) | (bits == 24) | (bits == 32)) & (compression == 0)
     refusal = [f"{name}: a BMP of ", bits, " bits, compression ", compression, "; expected 8, 24 or 32 bits and none"]
-    data = refuse_unless(known, refusal, data)
+    head = refuse_unless(known, refusal, head)
     # A negative height means that the rows go from top to bottom.
     height, width = (_signed(_little_endian(head, place, 4)) for place in (22, 18))
-    data = check(tf.abs(height), width, data)
+    return tf.stack([tf.abs(height), width])
+
+
+def _bmp(data: Any) -> Any:
+    header, bits, _ = _bmp_header(_head(data))
 
     def from_palette() -> Any:
         # The decoder returns the index into the palette as a gray level.
@@ -102,6 +119,11 @@ def _bmp(data: Any, name: str, check: Check) -> Any:
 
     # The fourth byte of a pixel is rarely alpha; most writers leave it zero.
     return to_float(tf.cond(bits == 8, from_palette, lambda: tf.io.decode_bmp(data)[..., :3]))
+
+
+def _bmp_header(head: Any) -> list[Any]:
+    """Its length, the bits of a pixel, and the compression."""
+    return [_little_endian(head, *place) for place in ((14, 4), (28, 2), (30, 4))]
 
 
 def to_float(pixels: Any, largest: int = 255) -> Any:

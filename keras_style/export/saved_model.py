@@ -61,9 +61,9 @@ def export_saved_model(
             TensorFlow Serving can put requests together. None, the default, takes any size. Generators only.
         output_format: format of encoded answers: "png" or "jpeg" (without chroma subsampling).
         quality: quality of JPEG, 1 to 100.
-        max_pixels: height times width of an encoded image, or of all images of a tensor together (the latter not with
-            `size`); more is refused, and before it is decoded.
-        max_bytes: largest size of an encoded image.
+        max_pixels: pixels that the network computes for all images of a request together, and pixels of an encoded
+            image; more is refused, and before it is decoded.
+        max_bytes: size of all encoded images of a request together; with `size`, of each.
         warmup: write a request for each signature, which a server runs before the version becomes available.
         verify: run the graph in a new process without Keras, and compare; see `keras_style.export.verify`. What
             differs is not exported.

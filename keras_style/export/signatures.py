@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_style.export.decoding import decode, to_float
+from keras_style.export.decoding import decode, size_of, to_float
 from keras_style.export.graph_checks import refuse_unless
-from keras_style.export.limits import Limits
+from keras_style.export.limits import LEAST_PIXELS, Limits
 from keras_style.internal.tensorflow import tf
 
 DEFAULT, BYTES, UINT8 = "serving_default", "serving_bytes", "serving_uint8"
@@ -71,13 +71,8 @@ def generator_endpoints(
         return {"image": to_uint8(tensors(image))}
 
     def one_by_one(image_bytes: Any) -> Any:
-        def one(data: Any) -> Any:
-            image = _checked_tensor(
-                decode(data, "image_bytes", limits)[None], "image", shape, limits.max_pixels, pixels
-            )
-            return encoding.encode(translate(image)[0])
-
-        return _each(one, image_bytes)
+        image_bytes = _checked_sum(image_bytes, "image_bytes", limits, pixels)
+        return _each(lambda data: encoding.encode(translate(decode(data, "image_bytes", limits)[None])[0]), image_bytes)
 
     def at_once(image_bytes: Any) -> Any:
         fitted = tf.TensorSpec((height, width, 3), tf.float32)
@@ -86,7 +81,7 @@ def generator_endpoints(
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
     def files(image_bytes: Any) -> dict[str, Any]:
-        least = pixels(*(size or (1, 1)))
+        least = pixels(*size) if size else LEAST_PIXELS
         image_bytes = _checked_files(image_bytes, "image_bytes", limits.max_pixels, least)
         return {"image_bytes": one_by_one(image_bytes) if size is None else at_once(image_bytes)}
 
@@ -145,8 +140,10 @@ def pair_endpoints(
 
     @tf.function(autograph=False, input_signature=[*strings, of_steps])
     def files(content_bytes: Any, style_bytes: Any, steps: Any = default) -> dict[str, Any]:
-        content_bytes = _checked_files(content_bytes, "content_bytes", together, painted)
+        content_bytes = _checked_files(content_bytes, "content_bytes", together, max(painted, LEAST_PIXELS))
         content_bytes = _as_many(content_bytes, style_bytes, "content_bytes", "style_bytes")
+        content_bytes = _checked_sum(content_bytes, "content_bytes", limits, _as_given)
+        style_bytes = _checked_sum(style_bytes, "style_bytes", limits, _as_given)
         steps = _checked_steps(steps, max(limits.max_steps, int(default)))
 
         def one(pair: Any) -> Any:
@@ -194,7 +191,7 @@ def _checked_tensor(images: Any, name: str, shape: tuple[int | None, ...], most:
 def _checked_count(images: Any, name: str, most: int, least: Any) -> Any:
     """As many images as are allowed if each takes `least` pixels."""
     count = tf.shape(images, out_type=tf.int64)[0]
-    allowed = most // tf.cast(least, tf.int64)
+    allowed = tf.maximum(most // tf.cast(least, tf.int64), 1)
     return refuse_unless(count <= allowed, [f"{name}: ", count, " images; expected at most ", allowed], images)
 
 
@@ -210,6 +207,18 @@ def _checked_files(data: Any, name: str, most: int, least: Any) -> Any:
     data = tf.ensure_shape(data, (None,))
     data = refuse_unless(tf.size(data) > 0, [f"{name}: 0 images; expected at least 1"], data)
     return _checked_count(data, name, most, least)
+
+
+def _checked_sum(data: Any, name: str, limits: Limits, pixels: Pixels) -> Any:
+    """Files that are not too large together, by their headers."""
+    count, length = tf.size(data), tf.reduce_sum(tf.strings.length(data))
+    refusal = [f"{name}: ", count, " images of ", length, f" bytes in all; expected at most {limits.max_bytes}"]
+    data = refuse_unless(length <= limits.max_bytes, refusal, data)
+    computed = tf.reduce_sum(
+        _each(lambda each: pixels(*tf.unstack(size_of(each, name, limits), num=2)), data, tf.TensorSpec((), tf.int64))
+    )
+    refusal = [f"{name}: ", count, " images take ", computed, f" pixels; expected at most {limits.max_pixels} in all"]
+    return refuse_unless(computed <= limits.max_pixels, refusal, data)
 
 
 def _as_many(first: Any, second: Any, name: str, other: str) -> Any:

@@ -11,18 +11,20 @@ import grpc
 from keras_style.errors import InputError
 from keras_style.internal import tensorflow  # noqa: F401 - holds TensorFlow's chatter back; tensorflow_serving does not
 from keras_style.server import loader
+from keras_style.server.call_limits import CallLimits
 from keras_style.server.configured import Source
 from keras_style.server.gate import Gate
-from keras_style.server.listening import listen, offer_health, server_credentials
+from keras_style.server.listening import listen, offer_health, server_credentials, written
 from keras_style.server.metrics import Metrics
 from keras_style.server.rest import METRICS, Rest
 from keras_style.server.served_models import Models
 from keras_style.server.services import Services
-from keras_style.server.settings import MEBIBYTE, Settings
+from keras_style.server.settings import MEBIBYTE, Settings, cores
 
 log = logging.getLogger("keras_style.serving")
 
 _SPARE_THREADS = 16  # for status, metadata, reload and health, which never wait for a model
+_KEEPALIVE_MS = 60_000, 20_000  # a connection that is silent so long is asked, and dropped without an answer in time
 _UNLOAD_SECONDS = 1.0  # at the end, when no request is left that gRPC knows of
 
 
@@ -55,10 +57,12 @@ class Running:
         settings = self.settings
         log.info("keras-style serves for development, tests and small machines; production uses TensorFlow Serving")
         credentials = server_credentials(settings.ssl_config)
-        max_bytes = settings.max_message_mebibytes * MEBIBYTE
+        assert settings.max_running is not None
+        running, max_bytes = settings.max_running, settings.max_message_mebibytes * MEBIBYTE
+        threads = settings.inter_op_threads or cores()
         metrics = Metrics()
         models = Models(
-            lambda path: loader.load(path, settings.warmup, max_bytes, metrics),
+            lambda path: loader.load(path, settings.warmup, max_bytes, metrics, running, threads),
             settings.load_retries,
             settings.load_retry_seconds,
             settings.labels_ahead,
@@ -74,32 +78,35 @@ class Running:
             self._ends.append(_Poller(source.read_again, settings.config_poll_seconds).stop)
         if settings.rest_port is not None:
             self._start_rest(models, metrics, settings.rest_port)
-        assert settings.max_running is not None
-        gate = Gate(settings.max_running, settings.max_waiting)
-        services = Services(models, gate, metrics, max_bytes, settings.tensor_content, source.take)
-        self._start_grpc(services, credentials, max_bytes)
+        limits = CallLimits(settings.read_seconds, settings.max_seconds)
+        self._ends.append(_Poller(limits.end_overdue, min(1.0, settings.read_seconds, settings.max_seconds)).stop)
+        gate = Gate(running, settings.max_waiting)
+        services = Services(models, gate, limits, metrics, max_bytes, settings.tensor_content, source.take)
+        self._start_grpc(services, credentials, max_bytes, running + settings.max_waiting + _SPARE_THREADS)
 
     def _start_rest(self, models: Models, metrics: Metrics, port: int) -> None:
-        host = self.settings.host
+        host = written(self.settings.host)
         try:
-            rest = Rest(models, metrics, host, port)
+            rest = Rest(models, metrics, self.settings.host, port)
         except OSError as error:
             raise InputError(f"cannot listen on {host}:{port}: {error.strerror}") from None
         self.rest_port = rest.port
         self._ends.append(rest.stop)
         log.info("metrics on http://%s:%d%s", host, rest.port, METRICS)
 
-    def _start_grpc(self, services: Services, credentials: Any, max_bytes: int) -> None:
+    def _start_grpc(self, services: Services, credentials: Any, max_bytes: int, most: int) -> None:
         settings = self.settings
-        assert settings.max_running is not None
-        most = settings.max_running + settings.max_waiting + _SPARE_THREADS
         server = grpc.server(
             ThreadPoolExecutor(most, thread_name_prefix="request"),
+            interceptors=[services.limits],
             maximum_concurrent_rpcs=most,
             options=[
                 ("grpc.max_receive_message_length", max_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),  # two servers on one port would share its clients
+                ("grpc.keepalive_time_ms", _KEEPALIVE_MS[0]),
+                ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS[1]),
+                ("grpc.keepalive_permit_without_calls", 1),
             ],
         )
         server.add_generic_rpc_handlers(services.handlers())

@@ -25,7 +25,12 @@ def check_free(host: str, port: int) -> None:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
     except OSError as error:
-        raise InputError(f"cannot listen on {host}:{port}: {error.strerror}; expected a free port") from None
+        raise InputError(f"cannot listen on {written(host)}:{port}: {error.strerror}; expected a free port") from None
+
+
+def written(host: str) -> str:
+    """A host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def listen(server: Any, settings: Settings, credentials: Any) -> str:
@@ -39,7 +44,7 @@ def listen(server: Any, settings: Settings, credentials: Any) -> str:
     Raises:
         InputError: the address is taken, or the key does not fit the certificate.
     """
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = written(settings.host)
     address = f"{host}:{settings.port}"
     try:
         if credentials is None:

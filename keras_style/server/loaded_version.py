@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 
 from keras_style.internal.tensorflow import tf
+from keras_style.server.cancellation import Cancellation, OnEnd
 from keras_style.server.status import StatusError, invalid
 
 # Imported after keras_style.internal.tensorflow, which prepares the environment. Python's `Session.run` would convert
@@ -21,6 +22,8 @@ class LoadedVersion:
 
     Args:
         path: directory of the SavedModel.
+        runs: how many runs can be cancelled at a time; more wait for one to end.
+        threads: how many operations run at once.
 
     Attributes:
         signatures: SignatureDef by name, as the file has them.
@@ -29,10 +32,13 @@ class LoadedVersion:
         StatusError, tf.errors.OpError: there is none, or it cannot be loaded.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], runs: int = 1, threads: int = 1) -> None:
         _check_there(Path(path))
         self._graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=self._graph)
+        config = tf.compat.v1.ConfigProto()
+        # One more, of the session's own: a run keeps a thread until it ends, and what cancels it needs one, too.
+        config.session_inter_op_thread_pool.add(num_threads=threads + 1)
+        self._session = tf.compat.v1.Session(graph=self._graph, config=config)
         self._ends: dict[str, Any] = {}
         try:
             with self._graph.as_default():
@@ -41,26 +47,42 @@ class LoadedVersion:
             self._session.close()
             raise
         self.signatures: dict[str, Any] = dict(meta_graph.signature_def)
+        self._cancellation = Cancellation(self._session, runs)
 
-    def run(self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout_ms: int = 0) -> list[np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        fetches: Sequence[str],
+        timeout_ms: int = 0,
+        on_end: OnEnd | None = None,
+    ) -> list[np.ndarray]:
         """Run the graph.
 
         Args:
             feeds: arrays by tensor name in the graph.
             fetches: tensor names.
             timeout_ms: 0: none.
+            on_end: takes a function to be called when nobody waits for the answer any more, which cancels the run, and
+                says whether somebody does; None: the run is not cancelled.
 
         Raises:
-            tf.errors.OpError: as TensorFlow raises it; DeadlineExceededError when the time is up.
+            tf.errors.OpError: as TensorFlow raises it; DeadlineExceededError when the time is up, CancelledError when
+                the run was cancelled. Either comes when the operations that run have ended.
         """
         fed = {self._end(name): array for name, array in feeds.items()}
         fetched = [self._end(name) for name in fetches]
-        options = tf.compat.v1.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
-        buffer = c_api.TF_NewBufferFromString(options)
-        try:
-            results = c_api.TF_SessionRun_wrapper(self._session._session, buffer, fed, fetched, [], None)
-        finally:
-            c_api.TF_DeleteBuffer(buffer)
+
+        def start(more: Mapping[Any, np.ndarray], targets: Sequence[Any]) -> list[Any]:
+            options = tf.compat.v1.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
+            buffer = c_api.TF_NewBufferFromString(options)
+            try:
+                return c_api.TF_SessionRun_wrapper(
+                    self._session._session, buffer, {**fed, **more}, fetched, list(targets), None
+                )
+            finally:
+                c_api.TF_DeleteBuffer(buffer)
+
+        results = start({}, []) if on_end is None else self._cancellation.run(start, fetches, on_end)
         return [np.asarray(result, object if isinstance(result, bytes) else None) for result in results]
 
     def close(self) -> None:

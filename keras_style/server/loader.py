@@ -19,7 +19,7 @@ log = logging.getLogger("keras_style.serving")
 _MOST_RECORDS = 1000
 
 
-def load(path: Path, warmup: bool, max_tensor_bytes: int, metrics: Metrics) -> LoadedVersion:
+def load(path: Path, warmup: bool, max_tensor_bytes: int, metrics: Metrics, runs: int, threads: int) -> LoadedVersion:
     """Open the version in a directory and warm it up.
 
     Args:
@@ -27,11 +27,13 @@ def load(path: Path, warmup: bool, max_tensor_bytes: int, metrics: Metrics) -> L
         warmup: answer the recorded requests, if there are any.
         max_tensor_bytes: bytes that an input may take once it is unpacked.
         metrics: where the warm-up is counted.
+        runs: how many requests run at once.
+        threads: how many operations run at once.
 
     Raises:
         StatusError, tf.errors.OpError: it cannot be opened, or a record fails; the version must not be served.
     """
-    loaded = LoadedVersion(path)
+    loaded = LoadedVersion(path, runs, threads)
     try:
         if warmup:
             log.info("%s answered %d warm-up requests", path, _warm_up(loaded, path, max_tensor_bytes, metrics))

@@ -9,12 +9,15 @@ import grpc
 import numpy as np
 from tensorflow_serving.apis import predict_pb2
 
+from keras_style.internal.tensorflow import tf
 from keras_style.server import tensor_values
+from keras_style.server.cancellation import OnEnd
 from keras_style.server.loaded_version import LoadedVersion
 from keras_style.server.metrics import Metrics
 from keras_style.server.status import StatusError, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
+_APART = 0.1  # seconds: at a deadline gRPC ends the call, and so cancels the run, a little sooner or later than we do
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,15 @@ class Call:
         as_content: answer with `tensor_content` instead of the field of the type.
         deadline: on the clock of `time.monotonic`; None: none.
         metrics: where the time of the graph is counted; None: nowhere, in a warm-up.
+        on_end: takes a function that is called when the call ends, and says whether it still lasts; None: it is not
+            cancelled.
     """
 
     max_tensor_bytes: int
     as_content: bool = False
     deadline: float | None = None
     metrics: Metrics | None = None
+    on_end: OnEnd | None = None
 
 
 def predict(request: Any, loaded: LoadedVersion, version: int | None, call: Call) -> Any:
@@ -134,11 +140,16 @@ def _check_ranks(signature: Any, feeds: Mapping[str, np.ndarray]) -> None:
 def _run(
     loaded: LoadedVersion, name: str, feeds: Mapping[str, np.ndarray], fetches: Iterable[str], call: Call
 ) -> list[np.ndarray]:
-    """Run the graph until the deadline, and count the time."""
+    """Run the graph until the deadline, or until the call ends, and count the time."""
     # In RunOptions 0 means forever.
     timeout_ms = 0 if call.deadline is None else max(1, int(1000 * (call.deadline - time.monotonic())))
     started = time.perf_counter()
-    arrays = loaded.run(feeds, list(fetches), timeout_ms)
+    try:
+        arrays = loaded.run(feeds, list(fetches), timeout_ms, call.on_end)
+    except tf.errors.CancelledError:
+        if call.deadline is not None and time.monotonic() > call.deadline - _APART:
+            raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline came while the graph ran") from None
+        raise
     if call.metrics is not None:
         call.metrics.runtime_latency.add(1e6 * (time.perf_counter() - started), name, "Predict", "TF1")
     return arrays

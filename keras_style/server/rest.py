@@ -3,10 +3,16 @@
 Reference: http_rest_api_util.cc (paths and JSON), http_rest_api_handler.cc (checks), http_server.cc (HTTP codes).
 """
 
+import contextlib
 import http.server
 import json
+import logging
 import re
+import socket
+import socketserver
+import sys
 import threading
+import time
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,13 +27,17 @@ from keras_style.server.model_info import get_model_status
 from keras_style.server.served_models import Models
 from keras_style.server.status import invalid
 
+log = logging.getLogger("keras_style.serving")
+
 METRICS = "/monitoring/prometheus/metrics"
 _STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/[^/:]+)?", re.ASCII | re.IGNORECASE)
+_SECONDS = 10.0  # for a connection, from its beginning to its end
+_MOST = 32  # connections at a time; any more are closed at once
 _HTTP_CODES = {grpc.StatusCode.INVALID_ARGUMENT: 400, grpc.StatusCode.NOT_FOUND: 404}
 
 
 class Rest:
-    """Answers GET requests from a thread of its own.
+    """Answers GET requests, each in a thread of its own.
 
     Args:
         models: whose status is told.
@@ -43,8 +53,6 @@ class Rest:
 
     def __init__(self, models: Models, metrics: Metrics, host: str, port: int) -> None:
         class Handler(http.server.BaseHTTPRequestHandler):
-            timeout = 10  # seconds that a client may keep silent
-
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
                 if path == METRICS:
@@ -66,8 +74,9 @@ class Rest:
             def log_message(self, *_: object) -> None:
                 """Write no line per scrape."""
 
-        self._server = http.server.HTTPServer((host, port), Handler)
-        self.port = self._server.server_port
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        self._server = _HttpServer(family, address, Handler)
+        self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="rest", daemon=True)
         self._thread.start()
 
@@ -75,6 +84,57 @@ class Rest:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _HttpServer(socketserver.ThreadingTCPServer):
+    """Gives each connection a thread and `_SECONDS`, whatever its client does; nobody waits for it."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, family: socket.AddressFamily, address: Any, handler: Any) -> None:
+        self.address_family = family
+        self._lock = threading.Lock()
+        self._ends: dict[Any, float] = {}
+        super().__init__(address, handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        with self._lock:
+            if len(self._ends) >= _MOST:
+                return False
+            self._ends[request] = time.monotonic() + _SECONDS
+            return True
+
+    def service_actions(self) -> None:
+        """Called twice a second."""
+        with self._lock:
+            for request, end in self._ends.items():
+                if end <= time.monotonic():
+                    _end(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._ends.pop(request, None)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        with self._lock:
+            for request in self._ends:
+                _end(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no error."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("a request to the REST port failed", exc_info=error)
+
+
+def _end(connection: socket.socket) -> None:
+    """Whoever reads from the connection or writes to it stops."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def model_status(path: str, models: Models) -> tuple[int, str]:

@@ -205,7 +205,7 @@ class Models:
 
     def _poll(self, name: str, model: Any) -> None:
         try:
-            found = version_folders.versions(model.base_path)
+            found = version_folders.versions(_local(model))
         except OSError as error:
             # A path that is gone for a moment must not take the model with it.
             self._complain(name, f"Could not find base path {model.base_path} for servable {name}: {error}")
@@ -263,6 +263,20 @@ def _check(given: Any) -> None:
             raise invalid(
                 f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}"
             )
+        _local(model)
+
+
+def _local(model: Any) -> str:
+    """The directory of a base path that is a path or a file:// URI, of which TensorFlow drops the host."""
+    scheme, found, rest = model.base_path.partition("://")
+    if not found:
+        return str(model.base_path)
+    _, slash, path = rest.partition("/")
+    if scheme != "file" or not slash:
+        raise invalid(
+            f"Model {model.name} has base_path {model.base_path}; this server reads absolute paths and file:///PATH"
+        )
+    return slash + path
 
 
 def _platform(model: Any) -> str:

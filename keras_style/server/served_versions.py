@@ -60,7 +60,7 @@ class _Version:
 
 
 class Versions:
-    """The versions of one model, and the thread that serves them.
+    """The versions of one model, and the thread that serves them, which lives while there are any.
 
     Args:
         name: the model's name.
@@ -90,8 +90,7 @@ class Versions:
         self._next_wanted: Mapping[int, Path] | None = None
         self._closing = False
         self._cancelling = False
-        self._thread = threading.Thread(target=self._work, name=f"versions of {name}", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     @classmethod
     def events(cls, changed: threading.Condition) -> int:
@@ -104,6 +103,9 @@ class Versions:
         with self._changed:
             if not self._closing:
                 self._next_wanted = dict(wanted)
+                if wanted and self._thread is None:
+                    self._thread = threading.Thread(target=self._work, name=f"versions of {self.name}", daemon=True)
+                    self._thread.start()
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -114,14 +116,15 @@ class Versions:
             self._changed.notify_all()
 
     def join(self, seconds: float) -> None:
-        self._thread.join(seconds)
+        if thread := self._thread:
+            thread.join(seconds)
 
     def cancel(self) -> None:
         """Unload without waiting for requests, which end with an error."""
         with self._changed:
             self._cancelling = True
             self._changed.notify_all()
-        self._thread.join(_CANCEL_SECONDS)
+        self.join(_CANCEL_SECONDS)
 
     def reports(self) -> dict[int, Report]:
         """Reports on every version that was ever seen, the highest first."""
@@ -158,7 +161,8 @@ class Versions:
             with self._changed:
                 self._changed.wait_for(self._take_up)
                 action = self._action()
-                if action is None:
+                if action is None:  # nothing is held: the model is gone
+                    self._thread = None
                     return
             action()
 
@@ -177,7 +181,7 @@ class Versions:
                     self._held[number] = _Version(number, path)
                     self._report(number, State.START)
             return self._take_up()
-        return self._action() is not None or (self._closing and not self._held)
+        return self._action() is not None or not self._held
 
     def _action(self) -> Callable[[], None] | None:
         """The next step, or None; AvailabilityPreservingPolicy::GetNextAction."""

@@ -41,6 +41,9 @@ class Server:
         max_message_mebibytes: size limit of a request, and of a tensor in it once unpacked, in 2**20 bytes. TensorFlow
             Serving takes 2 GiB; here memory is bounded by the models, this times `max_waiting`, and a few times this
             times `max_running`.
+        read_seconds: seconds for a request to come once its call has begun, and for its answer to be taken; the call of
+            a slower client is cancelled.
+        max_seconds: the largest deadline of a request, in seconds, and that of one without a deadline.
         tensor_content: answer with `tensor_content` rather than typed fields such as `float_val`.
         intra_op_threads: threads within an operation of TensorFlow; 0: it decides. Holds for the process, and must be
             given before TensorFlow is loaded.
@@ -95,7 +98,9 @@ class Server:
         Raises:
             InputError: a model does not load, the configuration is refused, or the address is taken.
         """
-        check_free(self.settings.host, self.settings.port)
+        for port in (self.settings.port, self.settings.rest_port):
+            if port is not None:
+                check_free(self.settings.host, port)
         from keras_style.server.lifecycle import Running
         from keras_style.server.status import StatusError
 

@@ -16,6 +16,7 @@ from tensorflow_serving.apis import (
 )
 
 from keras_style.server import status
+from keras_style.server.call_limits import CallLimits
 from keras_style.server.gate import Gate
 from keras_style.server.metrics import Metrics
 from keras_style.server.model_info import get_model_metadata, get_model_status
@@ -26,7 +27,6 @@ from keras_style.server.status import StatusError, invalid
 log = logging.getLogger("keras_style.serving")
 
 Context = Any  # grpc.ServicerContext
-_FOREVER = 1e9  # seconds; where a client sets no deadline, gRPC reports centuries
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Services:
     Attributes:
         models: the models that are served.
         gate: bounds the requests that run and wait.
+        limits: bounds the time of each.
         metrics: the counters.
         max_tensor_bytes: bytes that an input may take once it is unpacked.
         as_content: answer with `tensor_content`.
@@ -44,6 +45,7 @@ class Services:
 
     models: Models
     gate: Gate
+    limits: CallLimits
     metrics: Metrics
     max_tensor_bytes: int
     as_content: bool
@@ -71,16 +73,15 @@ class Services:
 
     def _predict(self, requests: Iterator[bytes], context: Context) -> bytes:
         started = time.perf_counter()
-        remaining = context.time_remaining()
-        deadline = None if remaining is None or remaining > _FOREVER else time.monotonic() + remaining
+        deadline = self.limits.deadline(context)
         try:
             with self.gate.place():
-                data = next(requests, None)
-                with self.gate.turn(deadline):
-                    if not context.is_active():  # the client went away while it waited
-                        return b""
+                data = self.limits.read(requests, context)
+                context.add_callback(self.gate.look_again)
+                with self.gate.turn(deadline, context.is_active):
                     request = _parsed(predict_pb2.PredictRequest, data)
-                    response: bytes = self._answer(request, deadline).SerializeToString()
+                    call = Call(self.max_tensor_bytes, self.as_content, deadline, self.metrics, context.add_callback)
+                    response: bytes = self._answer(request, call).SerializeToString()
         except grpc.RpcError:  # gRPC has answered already: the message was too large, or the client is gone
             return b""
         except Exception as error:
@@ -89,8 +90,7 @@ class Services:
         self.metrics.request_latency.add(microseconds, request.model_spec.name, "Predict", "GRPC")
         return response
 
-    def _answer(self, request: Any, deadline: float | None) -> Any:
-        call = Call(self.max_tensor_bytes, self.as_content, deadline, self.metrics)
+    def _answer(self, request: Any, call: Call) -> Any:
         outcome = "OK"
         try:
             with self.models.use(model_spec(request)) as (version, loaded):

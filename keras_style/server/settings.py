@@ -12,7 +12,7 @@ from keras_style.internal.paths import user_path
 MEBIBYTE = 2**20
 
 
-def _cores() -> int:
+def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -34,6 +34,8 @@ class Settings:
     max_running: int | None = None
     max_waiting: int = 16
     max_message_mebibytes: int = 128
+    read_seconds: float = 60.0
+    max_seconds: float = 600.0
     tensor_content: bool = False
     intra_op_threads: int = 0
     inter_op_threads: int = 0
@@ -60,9 +62,11 @@ class Settings:
                 raise InputError(f"rest_port is {self.rest_port}, as is port; expected another one")
         for name in ("poll_seconds", "config_poll_seconds", "load_retry_seconds", "grace_seconds"):
             checks.number(name, getattr(self, name), 0, 10**6)
+        for name in ("read_seconds", "max_seconds"):
+            checks.number(name, getattr(self, name), 0.01, 10**6)
         checks.whole("load_retries", self.load_retries, 0, 1000)
         if self.max_running is None:
-            object.__setattr__(self, "max_running", _cores())
+            object.__setattr__(self, "max_running", cores())
         checks.whole("max_running", self.max_running, 1, 1000)
         checks.whole("max_waiting", self.max_waiting, 0, 10000)
         checks.whole("max_message_mebibytes", self.max_message_mebibytes, 1, 2047)  # gRPC counts in 32 bits

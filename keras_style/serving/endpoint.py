@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -38,6 +39,10 @@ METHODS = {
 DEADLINE = 120.0
 RETRIES = 4
 MAX_MESSAGE_BYTES = 256 * 2**20  # float32 RGB of 22 megapixels; gRPC's own limit of 4 MiB is reached at 591 x 591
+# A connection that is dead without a word is given up when a request was not acknowledged for 20 s (gRPC makes a
+# TCP_USER_TIMEOUT of the second number), or a ping was not answered. Pings are rare, and only during calls: a server of
+# gRPC as it comes, such as TensorFlow Serving, ends a connection at the third that follows another within 5 minutes.
+KEEPALIVE_MS = 330_000, 20_000
 NOT_READY = (ServerUnavailableError, DeadlineError, UnknownModelError, RefusedError)  # refused: an unknown label
 READY_WITHIN = 2.0  # seconds for a server to say that it is ready: a look-up in a table
 _ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
@@ -51,6 +56,7 @@ _ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
     grpc.StatusCode.UNAUTHENTICATED: AccessError,
     grpc.StatusCode.PERMISSION_DENIED: AccessError,
 }
+_LISTED = 8  # outputs and sides of a shape that an error tells
 _connecting = threading.Lock()
 _SIGNATURES = {
     request_pictures.BYTES: "serving_bytes",
@@ -132,6 +138,8 @@ class Endpoint:
         except grpc.RpcError as error:
             code, details = error.code(), " ".join((error.details() or "no text").split())
             kind, text = _ERRORS.get(code, ServingError), f"{code.name}: {details}"
+            if code == grpc.StatusCode.UNAVAILABLE and ("HTTP/2" in details or "http1.x" in details):
+                text += "; what listens there speaks no gRPC, or TLS: REST has port 8501 by default, gRPC 8500"
             raise kind(
                 f"{self.server}, model {self.model}: {text}", self.server, self.model, code.name, details
             ) from error
@@ -160,7 +168,12 @@ class Endpoint:
             ("grpc.max_receive_message_length", self.max_message_bytes),
             # A request that does not fit into this buffer is not retried; the default, 256 KiB, is below a photograph.
             ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS[0]),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_MS[1]),
+            ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS[1]),  # of the pings that gRPC sends to measure the line
         ]
+        if _is_loopback(self.server):
+            options.append(("grpc.enable_http_proxy", 0))  # $http_proxy is for what is not on this machine
         if self.tls is not None and self.tls.server_name is not None:
             options.append(("grpc.ssl_target_name_override", self.tls.server_name))
         return options
@@ -255,13 +268,14 @@ class Endpoint:
         outputs = response.outputs
         with contextlib.suppress(ValueError):  # not one of a batch, or not a tensor
             if "image_bytes" in outputs:
-                (data,) = tensor_protos.from_proto(outputs["image_bytes"])
+                (data,) = tensor_protos.from_proto(outputs["image_bytes"], self.max_message_bytes)
                 return StyledPicture(bytes(data), None, *common)
             if "image" in outputs:
-                (pixels,) = tensor_protos.from_proto(outputs["image"])
+                (pixels,) = tensor_protos.from_proto(outputs["image"], self.max_message_bytes)
                 if np.ndim(pixels) == 3:
                     return StyledPicture(None, np.asarray(pixels), *common)
-        came = ", ".join(f"{key} {_described(tensor)}" for key, tensor in sorted(outputs.items())) or "nothing"
+        named = (f"{key} {_described(outputs[key])}" for key in sorted(outputs)[:_LISTED])
+        came = ", ".join([*named, *["..."] * (len(outputs) > _LISTED)]) or "nothing"
         raise self.error(f"answered {came}; expected one picture as image or image_bytes")
 
     def error(self, text: str) -> ServingError:
@@ -283,13 +297,24 @@ def _check_steps(steps: int | None, style: Picture | None) -> None:
 
 
 def _described(tensor: Any) -> str:
-    return f"(type {tensor.dtype}, shape {[dim.size for dim in tensor.tensor_shape.dim]})"
+    sides = [str(dim.size) for dim in tensor.tensor_shape.dim[: _LISTED + 1]]
+    shape = ", ".join([*sides[:_LISTED], *["..."] * (len(sides) > _LISTED)])
+    return f"(type {tensor.dtype}, shape [{shape}])"
 
 
 def _address(server: str) -> str:
-    if not isinstance(server, str) or not server.strip() or server.startswith(("http://", "https://")):
+    """The address, if it is HOST:PORT, [IPv6]:PORT, or one of gRPC's own with a scheme for what it is."""
+    found = isinstance(server, str) and re.fullmatch(
+        r"(?:dns:///)?(?:\[[0-9A-Fa-f:.%\w]+\]|[^\s:/@\[\]]+):([0-9]{1,5})|unix:\S+", server, re.ASCII
+    )
+    if not found or int(found[1] or 1) not in range(1, 65536):
         raise InputError(f"server is {server!r}; expected HOST:PORT of gRPC, such as localhost:8500")
     return server
+
+
+def _is_loopback(server: str) -> bool:
+    host = server.removeprefix("dns:///").rpartition(":")[0].strip("[]").lower()
+    return host == "localhost" or host.endswith(".localhost") or host == "::1" or host.startswith("127.")
 
 
 def _name(kind: str, value: str) -> str:

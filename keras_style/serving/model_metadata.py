@@ -8,6 +8,8 @@ from keras_style.serving import messages, tensor_protos
 
 _DTYPES = {messages.FLOAT: "float32", messages.INT32: "int32", messages.UINT8: "uint8", messages.STRING: "string"}
 
+_DEFAULT_BYTES = 2**20  # of the value of an input that need not be sent
+
 
 @dataclass(frozen=True)
 class VersionStatus:
@@ -105,7 +107,7 @@ def _tensor(info: Any) -> TensorInfo:
 
 def _value(tensor: Any) -> Any:
     try:
-        value = tensor_protos.from_proto(tensor)
+        value = tensor_protos.from_proto(tensor, _DEFAULT_BYTES)
     except ValueError:
-        return None  # a type that no signature of this package has
+        return None  # a type or a size that no signature of this package has
     return value if isinstance(value, list) else value.tolist()

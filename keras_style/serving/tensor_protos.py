@@ -1,5 +1,6 @@
 """Arrays and bytes to TensorProto and back, without TensorFlow."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,17 @@ def fill(tensor: Any, value: np.ndarray | bytes) -> None:
     tensor.tensor_content = np.ascontiguousarray(value, dtype).tobytes()
 
 
-def from_proto(tensor: Any) -> np.ndarray | list[bytes]:
+def from_proto(tensor: Any, max_bytes: int) -> np.ndarray | list[bytes]:
     """Read a TensorProto: an array of numbers, or a list of strings.
 
     A server may send numbers as bytes or one by one, and may leave out repetitions of the last number.
 
+    Args:
+        tensor: the message.
+        max_bytes: that an array may take; one number may stand for any shape.
+
     Raises:
-        ValueError: it has another type, or more or fewer numbers than its shape.
+        ValueError: it has another type, more or fewer numbers than its shape, or it is larger.
     """
     if tensor.dtype == messages.STRING:
         return list(tensor.string_val)
@@ -49,10 +54,13 @@ def from_proto(tensor: Any) -> np.ndarray | list[bytes]:
         raise ValueError(f"a tensor of type number {tensor.dtype}")
     dtype = _DTYPES[tensor.dtype]
     shape = [dim.size for dim in tensor.tensor_shape.dim]
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or count * dtype.itemsize > max_bytes:
+        raise ValueError(f"a shape of {count} numbers; expected at most {max_bytes} bytes")
     if tensor.tensor_content:
         return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
     values = np.array(getattr(tensor, _VALUES[tensor.dtype]), dtype)
-    missing = int(np.prod(shape)) - values.size
+    missing = count - values.size
     if missing > 0 and values.size:
         values = np.pad(values, (0, missing), mode="edge")
     return values.reshape(shape)

@@ -73,6 +73,34 @@ def test_jpeg_is_what_pillow_reads(read, picture, options):
     np.testing.assert_allclose(read(file), as_pillow(file), atol=1e-6)
 
 
+SCAN_MARKERS = b"\xff\xda" * 1000
+PLAIN, PROGRESSIVE = encoded(RGB, "JPEG"), encoded(RGB, "JPEG", progressive=True)
+
+
+def with_segment(code: int, content: bytes, file: bytes = PLAIN, count: int = 1) -> bytes:
+    """The JPEG with further segments behind its first two bytes."""
+    return file[:2] + count * (bytes([0xFF, code]) + (len(content) + 2).to_bytes(2, "big") + content) + file[2:]
+
+
+@pytest.mark.parametrize(
+    "file",
+    {
+        "a film behind the end": PLAIN + b"\0\0\0\x18ftypmp42" + SCAN_MARKERS,
+        "a second picture behind the end": PROGRESSIVE + PROGRESSIVE * 20,
+        "markers in a comment": with_segment(0xFE, SCAN_MARKERS),
+        "markers in a profile": with_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + SCAN_MARKERS, PROGRESSIVE),
+        "a picture within the picture": with_segment(0xED, PROGRESSIVE * 30),
+        "an end within a segment": with_segment(0xEB, b"\xff\xd9" * 9, PROGRESSIVE),
+        "bytes that fill": PLAIN.replace(b"\xff\xda", b"\xff\xff\xff\xff\xda"),
+        "restart markers": encoded(RGB, "JPEG", restart_marker_blocks=1),
+        "many empty segments": with_segment(0xFE, b"", PLAIN, 900),
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_what_is_no_scan_of_a_jpeg_does_not_count(read, file):
+    np.testing.assert_allclose(read(file[1]), as_pillow(file[1]), atol=1e-6)
+
+
 @pytest.mark.parametrize("orientation", range(10))
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_jpeg_is_turned_upright(read, orientation, order):
@@ -120,6 +148,7 @@ def test_gif_is_refused_as_python_refuses_it(read, file):
         (files.bmp_header(-5, 5), "-5 x 5 pixels"),
         (files.bmp_header(8, 8, bits=4), "a BMP of 4 bits, compression 0"),
         (files.bmp_header(8, 8, bits=8, compression=1), "a BMP of 8 bits, compression 1"),
+        (with_segment(0xFE, b"", PLAIN, 12_000), "a JPEG of 1001 segments; expected at most 1000"),
         (files.progressive_jpeg(101), r"a JPEG of 1\d\d scans; expected at most 100"),
     ],
     ids=lambda case: re.sub(r"\W+", " ", case)[:40] if isinstance(case, str) else "",

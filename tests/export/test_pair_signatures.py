@@ -113,6 +113,11 @@ def test_each_signature_computes_every_example(served, given):
             {"content_bytes": [encoded(CONTENTS[0], "PNG")], "style_bytes": [files.png_header(50_000, 50_000)]},
             "style_bytes: 50000 x 50000 pixels",
         ),
+        (
+            "serving_bytes",
+            {"content_bytes": [encoded(CONTENTS[0], "PNG")] * 2, "style_bytes": [encoded(pixels(50, 50), "PNG")] * 2},
+            "style_bytes: 2 images take 5000 pixels; expected at most 4000 in all",
+        ),
     ],
 )
 def test_invalid_argument(served, signature, inputs, message):

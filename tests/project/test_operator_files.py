@@ -50,6 +50,7 @@ FLAGS = {
     "enable_per_model_batching_parameters": bool,
     "ssl_config_file": str,
     "grpc_channel_arguments": str,
+    "enable_profiler": str,
 }
 
 PROTO = """
@@ -159,7 +160,11 @@ def test_ssl_config(messages, tmp_path, mutual):
     }
     for name, text in pem.items():
         (tmp_path / name).write_text(text)
-    arguments = [tmp_path / "key", tmp_path / "certificate", *(["--client-ca", tmp_path / "ca"] if mutual else [])]
+    arguments = [
+        tmp_path / "key",
+        tmp_path / "certificate",
+        *(["--client-ca", tmp_path / "ca"] if mutual else ["--any-client"]),
+    ]
     assert script("ssl_config.py", *arguments, "-o", tmp_path / "ssl.config")[0] == 0
     config = text_format.Parse((tmp_path / "ssl.config").read_text(), messages("SSLConfig"))
     assert (config.server_key, config.server_cert) == (pem["key"], pem["certificate"])
@@ -171,10 +176,14 @@ def test_ssl_config(messages, tmp_path, mutual):
 def test_ssl_config_of_something_else(tmp_path):
     (tmp_path / "key").write_text("nothing")
     for key, message in (("none", "No such file"), ("key", "server_key holds no PRIVATE KEY")):
-        status, _, err = script("ssl_config.py", tmp_path / key, tmp_path / "key", "-o", tmp_path / "out")
+        status, _, err = script(
+            "ssl_config.py", tmp_path / key, tmp_path / "key", "--any-client", "-o", tmp_path / "out"
+        )
         assert (status, err.count("\n")) == (2, 1)
         assert message in err
     assert os.listdir(tmp_path) == ["key"]
+    status, _, err = script("ssl_config.py", tmp_path / "key", tmp_path / "key", "-o", tmp_path / "out")
+    assert status == 2 and "one of the arguments --client-ca --any-client is required" in err
 
 
 # models.config from a directory
@@ -269,6 +278,7 @@ def test_compose(path):
             file = CONFIG / value.removeprefix("/config/")
             assert file.exists() or file.with_name(f"{file.name}.template").exists()
     assert given.get("enable_per_model_batching_parameters") == given.get("enable_batching")
+    assert given["enable_profiler"] == "false"
 
 
 def test_compose_agrees_with_itself_and_with_prometheus():
@@ -288,6 +298,23 @@ def test_compose_agrees_with_itself_and_with_prometheus():
     assert scraped["rule_files"] == ["alerts.yml"]
     assert server["environment"]["TF_ENABLE_ONEDNN_OPTS"].endswith(":-1}")
     assert re.fullmatch(r"tensorflow/serving:\d+\.\d+\.\d+", server["image"])
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.stem)
+def test_compose_gives_no_more_than_is_needed(path):
+    """A file that is given later adds to the first one, and takes nothing of this away."""
+    for name, service in load(path)["services"].items():
+        service = {**load(COMPOSE[0])["services"][name], **service}
+        user = re.sub(r"\$\{\w+:-(.*)\}", r"\1", service["user"])
+        assert int(user.split(":")[0]) >= 10_000
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"] and "cap_add" not in service
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert re.fullmatch(r"\$\{\w+:-\d+g\}|\d+g", service["mem_limit"]) and service["pids_limit"] <= 1024
+        assert not service.keys() & {"privileged", "network_mode", "pid", "ipc", "devices"}
+        for port in service["ports"]:
+            assert re.fullmatch(r"(127\.0\.0\.1|\$\{\w+:-127\.0\.0\.1\}):(\d+):\2", port)
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?", service["image"])
 
 
 def test_alerts_name_metrics_of_tensorflow_serving():
@@ -320,6 +347,7 @@ def test_manifests_agree(manifests):
         "deployment": ("apps/v1", "Deployment"),
         "hpa": ("autoscaling/v2", "HorizontalPodAutoscaler"),
         "models-volume": ("v1", "PersistentVolumeClaim"),
+        "networkpolicy": ("networking.k8s.io/v1", "NetworkPolicy"),
         "pdb": ("policy/v1", "PodDisruptionBudget"),
         "service": ("v1", "Service"),
     }
@@ -330,6 +358,7 @@ def test_manifests_agree(manifests):
         deployment["spec"]["selector"]["matchLabels"],
         manifests["service"]["spec"]["selector"],
         manifests["pdb"]["spec"]["selector"]["matchLabels"],
+        manifests["networkpolicy"]["spec"]["podSelector"]["matchLabels"],
     ):
         assert selector == labels
     target = manifests["hpa"]["spec"]["scaleTargetRef"]
@@ -384,6 +413,71 @@ def test_the_pod(manifests):
     stop = container["lifecycle"]["preStop"]["exec"]["command"]
     assert stop[0] == "sleep"
     assert int(stop[1]) < pod["spec"]["terminationGracePeriodSeconds"]
+
+
+VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+
+
+def not_restricted(pod):
+    """What the level "restricted" of Kubernetes' Pod Security Standards (1.31) refuses in the spec of a pod."""
+    found = {name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)}
+    found |= {f"volume {each['name']}" for each in pod.get("volumes", []) if not each.keys() - {"name"} <= VOLUMES}
+    outer = pod.get("securityContext", {})
+    if outer.get("sysctls"):
+        found.add("sysctls")
+    for container in [*pod["containers"], *pod.get("initContainers", []), *pod.get("ephemeralContainers", [])]:
+        own = container.get("securityContext", {})
+        both = {**outer, **own}
+        if own.get("privileged"):
+            found.add("privileged")
+        if own.get("allowPrivilegeEscalation") is not False:
+            found.add("allowPrivilegeEscalation")
+        if both.get("runAsNonRoot") is not True or outer.get("runAsUser") == 0 or own.get("runAsUser") == 0:
+            found.add("root")
+        if both.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
+            found.add("seccompProfile")
+        capabilities = own.get("capabilities", {})
+        if "ALL" not in capabilities.get("drop", []) or not {*capabilities.get("add", [])} <= {"NET_BIND_SERVICE"}:
+            found.add("capabilities")
+        if own.get("procMount", "Default") != "Default":
+            found.add("procMount")
+        if any(port.get("hostPort") for port in container.get("ports", [])):
+            found.add("hostPort")
+        for context in (outer, own):
+            if context.get("appArmorProfile", {}).get("type", "RuntimeDefault") == "Unconfined":
+                found.add("appArmorProfile")
+    return found
+
+
+def test_pod_security_restricted_admits_the_pods(manifests):
+    """The check refuses what it should, too."""
+    pod = manifests["deployment"]["spec"]["template"]["spec"]
+    assert not_restricted(pod) == set()
+    assert pod["automountServiceAccountToken"] is False
+    (container,) = pod["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    for change, refused in (
+        ({"hostNetwork": True}, "hostNetwork"),
+        ({"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}, "volume x"),
+        ({"securityContext": {"runAsNonRoot": True}}, "seccompProfile"),
+        ({"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}, "root"),
+        ({"containers": [{**container, "ports": [{"containerPort": 1, "hostPort": 1}]}]}, "hostPort"),
+        ({"containers": [{**container, "securityContext": {"capabilities": {"drop": ["ALL"]}}}]}, "allowPriv"),
+        ({"initContainers": [{"securityContext": {"allowPrivilegeEscalation": False}}]}, "capabilities"),
+    ):
+        (only,) = not_restricted({**pod, **change})
+        assert only.startswith(refused)
+
+
+def test_the_network_policy_lets_in_who_is_named(manifests):
+    policy = manifests["networkpolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"] and policy["egress"] == []
+    (container,) = manifests["deployment"]["spec"]["template"]["spec"]["containers"]
+    opened = {each["port"]: rule["from"] for rule in policy["ingress"] for each in rule["ports"]}
+    assert opened.keys() == {port["name"] for port in container["ports"]}
+    assert all(
+        peers and all(peer.get("podSelector", {}).get("matchLabels") for peer in peers) for peers in opened.values()
+    )
 
 
 def test_config_maps_hold_what_the_files_hold(manifests, messages):

@@ -6,18 +6,18 @@ import time
 import grpc
 import numpy as np
 import pytest
-from served import AVAILABLE, metrics, refusal, request, wait_for
+from served import AVAILABLE, Client, metrics, publish, refusal, request, serve, times, wait_for
 
 from keras_style.server.gate import Gate
 from keras_style.server.status import StatusError
 
 
-def held(client, file, timeout=60.0):
+def held(client, file, timeout: float | None = 60.0):
     """Begin a request that runs until a file exists."""
     return client.prediction.Predict.future(request("many", {"file": str(file)}, "held"), timeout)
 
 
-def outcome(client, timeout=60.0) -> str:
+def outcome(client, timeout: float | None = 60.0) -> str:
     """The code with which a quick request is refused, or nothing."""
     given = {"content": np.float32([1]), "style": np.float32([2])}
     try:
@@ -33,6 +33,62 @@ def test_the_deadline_reaches_the_graph(client, server, tmp_path):
     before = metrics(server).get(name, 0)
     assert refusal(held(client, tmp_path / "never", 0.5).result)[0] == "DEADLINE_EXCEEDED"
     wait_for(lambda: metrics(server).get(name, 0) == before + 1, 20)
+
+
+def test_a_cancelled_request_ends(client, server, tmp_path):
+    """What runs ends, what waits gives its place back, and the next requests are as before."""
+    name = 'request_count{model_name="many",status="CANCELLED"}'
+    for _ in range(3):
+        before = metrics(server).get(name, 0)
+        calls = [held(client, tmp_path / "never", None) for _ in range(4)]
+        wait_for(lambda: outcome(client, 5.0) == "RESOURCE_EXHAUSTED")
+        for call in calls[::-1]:
+            call.cancel()
+        wait_for(lambda wanted=before + 2: metrics(server).get(name, 0) >= wanted, 20)
+        assert [outcome(client, 20.0) for _ in range(5)] == [""] * 5
+
+
+def test_a_server_has_a_largest_deadline(saved, tmp_path):
+    """Also for a client that sets none."""
+    publish(saved / "all", tmp_path / "m" / "many" / "1")
+    with serve(tmp_path / "m", max_seconds=0.4) as server, Client(server.address) as client:
+        for timeout in (None, 50):
+            asked = request("many", {"file": str(tmp_path / "never")}, "held")
+            assert refusal(client.prediction.Predict, asked, timeout)[0] == "DEADLINE_EXCEEDED"
+        assert outcome(client, None) == ""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "tensorflow.serving.PredictionService/Predict",
+        "tensorflow.serving.PredictionService/GetModelMetadata",
+        "tensorflow.serving.ModelService/GetModelStatus",
+        "tensorflow.serving.ModelService/HandleReloadConfigRequest",
+        "grpc.health.v1.Health/Check",
+        "grpc.health.v1.Health/Watch",
+    ],
+)
+def test_clients_that_send_nothing_lose_their_places(saved, tmp_path, method):
+    """More of them than there are threads; each waits as if its request were on the way."""
+    publish(saved / "times_1", tmp_path / "m" / "1")
+    over = threading.Event()
+
+    def nothing():
+        over.wait(60)
+        yield from ()
+
+    options = {"max_running": 1, "max_waiting": 1, "read_seconds": 0.5, "health": True}
+    with serve(tmp_path, **options) as server, Client(server.address) as client:
+        silent = client.channel.stream_unary(f"/{method}")
+        calls = [silent.future(nothing()) for _ in range(20)]
+        try:
+            wait_for(lambda: all(call.done() for call in calls), 20)
+            assert {call.code().name for call in calls} <= {"CANCELLED", "RESOURCE_EXHAUSTED"}
+            assert "CANCELLED" in {call.code().name for call in calls}
+            wait_for(lambda: times(client) == 1, 5)
+        finally:
+            over.set()
 
 
 def test_more_than_run_and_wait_are_refused_at_once(client, tmp_path):

@@ -1,5 +1,6 @@
 """Configurations: files, policies, labels, and what a client may replace."""
 
+import threading
 import time
 
 import pytest
@@ -28,6 +29,13 @@ from keras_style.server import Server
     [
         (listed(entry("m", "relative")), "Expected model m to have an absolute path or URI; got base_path()=relative"),
         (listed(entry("m", "/a"), entry("m", "/b")), "Illegal to list model m multiple times in config list"),
+        *[
+            (
+                listed(entry("m", path)),
+                f"Model m has base_path {path}; this server reads absolute paths and file:///PATH",
+            )
+            for path in ("s3://bucket/m", "gs://bucket/m", "http://example.org/m", "file://m", "://m", "FILE:///m")
+        ],
         (
             listed(entry("m", "/a", platform="")),
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
@@ -197,3 +205,29 @@ def test_a_clients_list_counts_more_than_the_directory(three, saved, tmp_path):
         publish(saved / "times_1", tmp_path / "new" / "1")
         time.sleep(5 * SOON)
         assert client.states("m") == {3: END} and not available(client, "new") and available(client, "n")
+
+
+def test_threads_of_models_that_went_away_are_gone(three, saved, tmp_path):
+    """Names that come and go, and one that comes back."""
+    with serve_one(three, tmp_path) as server, Client(server.address) as client:
+        before = threads_of_models()
+        for number in range(5):
+            reload(client, entry(f"name{number}", three))
+            assert times(client, f"name{number}") == 3
+        reload(client, entry("m", three))
+        assert times(client) == 3
+        wait_for(lambda: threads_of_models() == before)
+        assert client.states("name0") == {3: END}
+
+
+def threads_of_models() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("versions of")}
+
+
+def test_a_base_path_may_be_a_file_uri(three, tmp_path):
+    for uri in (f"file://{three}", f"file://localhost{three}"):
+        with serve_one(uri, tmp_path) as server, Client(server.address) as client:
+            assert times(client) == 3
+            code, said = refusal(reload, client, entry("m", three), entry("far", "s3://bucket/far"))
+            assert (code, "base_path s3://bucket/far;" in said) == ("INVALID_ARGUMENT", True)
+            assert times(client) == 3

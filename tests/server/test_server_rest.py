@@ -1,15 +1,19 @@
 """The REST port: metrics for Prometheus, and the status of models as TensorFlow Serving's JSON."""
 
+import contextlib
+import http.client
 import json
 import socket
+import struct
 import time
 import urllib.error
 import urllib.request
 
 import pytest
-from served import END, Client, get, metrics, picture, publish, refusal, serve, wait_for
+from served import END, Client, get, metrics, picture, publish, refusal, serve, times, wait_for
 
 from keras_style.errors import InputError
+from keras_style.server import rest
 from keras_style.server.metrics import Counter, Histogram
 
 # Metrics
@@ -167,3 +171,78 @@ def test_a_rest_port_that_is_taken_is_an_error(saved, tmp_path):
         port = other.getsockname()[1]
         with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
             serve(tmp_path, rest_port=port).start()
+        (tmp_path / "m" / "1" / "saved_model.pb").unlink()  # it says so before a model is loaded, which takes time
+        with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+            serve(tmp_path, rest_port=port).start()
+
+
+# Clients that are slow, many or gone
+
+
+def connected(server, sent=b""):
+    connection = socket.create_connection(("127.0.0.1", server.rest_port), 30)
+    connection.sendall(sent)
+    return connection
+
+
+def test_slow_clients_keep_nobody_waiting(server, monkeypatch):
+    """Neither those that say nothing, nor those that send a byte now and then, nor those that do not read."""
+    monkeypatch.setattr(rest, "_SECONDS", 1.0)
+    slow = [connected(server, sent) for sent in (b"", b"GET ", b"GET /v1/models/many HTTP/1.1\r\nA: b\r\n")]
+    started = time.perf_counter()
+    assert get(server, "/v1/models/many")[0] == 200
+    assert time.perf_counter() - started < 1
+    while time.perf_counter() - started < 2.5:
+        for connection in slow:
+            with contextlib.suppress(OSError):
+                connection.sendall(b"x")
+        time.sleep(0.2)
+    for connection in slow:
+        with connection, contextlib.suppress(ConnectionError):
+            assert connection.recv(4096)[:6] in (b"", b"HTTP/1")
+
+
+def test_only_so_many_connections_are_kept(server, monkeypatch):
+    monkeypatch.setattr(rest, "_MOST", 3)
+    held = [connected(server) for _ in range(3)]
+    time.sleep(0.2)
+    with connected(server) as refused, contextlib.suppress(ConnectionError):
+        assert refused.recv(1) == b""
+    for connection in held:
+        connection.close()
+    wait_for(lambda: status_or_none(server) == 200, 10)
+
+
+def status_or_none(server):
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return get(server, "/v1/models/many")[0]
+
+
+def test_a_client_that_hangs_up_leaves_no_trace(server, capfd, caplog):
+    for sent in (b"", b"GET /v1/mod", b"GET /monitoring/prometheus/metrics HTTP/1.0\r\n\r\n"):
+        for _ in range(5):
+            connection = connected(server, sent)
+            # The kernel sends a reset instead of a good-bye.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+    assert get(server, "/v1/models/many")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err and not caplog.records
+
+
+def test_the_end_does_not_wait_for_clients(saved, tmp_path):
+    publish(saved / "times_1", tmp_path / "m" / "1")
+    server = serve(tmp_path, rest_port=0).start()
+    with connected(server, b"GET /monitoring"), connected(server):
+        time.sleep(0.2)
+        started = time.perf_counter()
+        server.stop()
+        assert time.perf_counter() - started < 5
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+def test_ipv6(saved, tmp_path):
+    publish(saved / "times_1", tmp_path / "m" / "1")
+    with serve(tmp_path, host="::1", rest_port=0) as server, Client(server.address) as client:
+        assert server.address.startswith("[::1]:") and times(client) == 1
+        with urllib.request.urlopen(f"http://[::1]:{server.rest_port}/v1/models/m", timeout=30) as answer:
+            assert answer.status == 200

@@ -1,5 +1,9 @@
 """Both clients when the server is not there, not ready, slow or wrong: retries, deadlines, errors, waiting."""
 
+import contextlib
+import http.server
+import socket
+import threading
 import time
 
 import grpc
@@ -9,7 +13,7 @@ from scripted_server import later
 
 from keras_style import errors
 from keras_style.errors import InputError
-from keras_style.serving import StyleClient, StyledPicture
+from keras_style.serving import StyleClient, StyledPicture, endpoint
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "the queue is full")
 
@@ -111,6 +115,8 @@ def test_nobody_there(photo):
         ({"image": [b"x"]}, r"image \(type 7"),
         ({"image_bytes": [b"x", b"y"]}, r"image_bytes \(type 7, shape \[2\]\)"),
         ({"scores": np.zeros(3, np.float32)}, "scores"),
+        ({f"x{n:02}": np.zeros(3, np.float32) for n in range(30)}, r"x07 \(type 1, shape \[3\]\), \.\.\.; expected"),
+        ({"image": np.zeros([1] * 30, np.float32)}, r"shape \[1, 1, 1, 1, 1, 1, 1, 1, \.\.\.\]\)"),
     ],
 )
 def test_an_answer_that_is_no_picture(server, photo, outputs, message, monkeypatch):
@@ -151,3 +157,126 @@ def test_wait(use, server):
     assert len(server.requests) == 3
     with pytest.raises(errors.DeadlineError, match=r"not ready after 0\.3 s: .*Latest\(other\)"):
         use(lambda client: client.wait(0.3), model="other")
+
+
+# Addresses and connections
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["localhost:8500", "127.0.0.1:1", "[::1]:8500", "[fe80::1%eth0]:8500", "dns:///serving:8500", "a.b-c_d.org:65535"],
+)
+def test_addresses(address):
+    assert StyleClient(address, "invert").server == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "localhost",
+        "localhost:",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:http",
+        ":8500",
+        "::1:8500",
+        "[::1]",
+        "grpc://localhost:8500",
+        "http://localhost:8501",
+        "localhost:8500/v1/models/a2b",
+        "user@localhost:8500",
+        " localhost:8500",
+        "local host:8500",
+        "localhost:8500,other:8500",
+        8500,
+        None,
+    ],
+)
+def test_what_is_no_address_is_refused_at_once(address):
+    with pytest.raises(InputError, match=r"server is .*; expected HOST:PORT of gRPC, such as localhost:8500"):
+        StyleClient(address, "invert")
+
+
+def test_the_rest_port_is_recognized(photo):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        with (
+            StyleClient(f"127.0.0.1:{other.server_port}", "invert", retries=0) as client,
+            pytest.raises(errors.ServerUnavailableError, match="speaks no gRPC, or TLS: REST has port 8501 by default"),
+        ):
+            client.stylize(photo)
+        other.shutdown()
+
+
+def test_a_proxy_is_not_asked_for_this_machine(use, server, photo, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert use(lambda client: client.stylize(photo)).data
+
+
+def test_an_answer_larger_than_it_may_be_is_not_allocated(server, photo, monkeypatch):
+    from scripted_server import predict_pb2, tf
+
+    response = predict_pb2.PredictResponse()
+    response.outputs["image"].dtype = tf.float32.as_datatype_enum
+    response.outputs["image"].float_val.append(0.5)
+    for side in (1, 30_000, 30_000, 3):
+        response.outputs["image"].tensor_shape.dim.add(size=side)
+    monkeypatch.setattr(server, "_invert", lambda request, context: response)
+    with StyleClient(server.address, "invert") as client, pytest.raises(errors.ServingError, match="shape"):
+        client.stylize(photo)
+
+
+class Line:
+    """A connection to a server that can go dead without a word; connections that come later work."""
+
+    def __init__(self, port):
+        self.dead = 0
+        self.opened = 0
+        self._port = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near = self._listening.accept()[0]
+            except OSError:
+                return
+            self.opened += 1
+            far = socket.create_connection(("127.0.0.1", self._port))
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(self.opened, *ends), daemon=True).start()
+
+    def _pass_on(self, number, source, target):
+        with source, contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if number > self.dead:
+                    target.sendall(data)
+
+    def close(self):
+        self._listening.close()
+
+
+def test_a_dead_connection_is_replaced(server, photo, monkeypatch):
+    monkeypatch.setattr(endpoint, "KEEPALIVE_MS", (1000, 1000))
+    line = Line(server.port)
+    with contextlib.closing(line), StyleClient(line.address, "invert", deadline=20) as client:
+        assert client.stylize(photo).data
+        line.dead = line.opened
+        assert client.stylize(photo).data
+        assert line.opened > line.dead
+
+
+def test_pings_are_as_rare_as_a_server_of_grpc_takes_them():
+    """Its own limit is 5 minutes (grpc.http2.min_recv_ping_interval_without_data_ms)."""
+    options = dict(StyleClient("localhost:8500", "invert")._options())
+    assert options["grpc.keepalive_time_ms"] >= 300_000
+    assert options["grpc.keepalive_timeout_ms"] <= 30_000
+    assert "grpc.keepalive_permit_without_calls" not in options

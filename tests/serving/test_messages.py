@@ -97,7 +97,7 @@ def test_what_tensorflow_writes_is_read(value, typed):
         tensor.ClearField("float_val")
         tensor.ClearField("int_val")
         (tensor.float_val if value.dtype == np.float32 else tensor.int_val).extend(value.ravel().tolist())
-    read = tensor_protos.from_proto(messages.message("tensorflow.TensorProto").FromString(_bytes(tensor)))
+    read = tensor_protos.from_proto(messages.message("tensorflow.TensorProto").FromString(_bytes(tensor)), 2**20)
     assert (read.dtype, read.shape) == (value.dtype, value.shape)
     np.testing.assert_array_equal(read, value)
 
@@ -106,7 +106,7 @@ def test_a_repeated_last_number_may_be_left_out():
     tensor = tf.make_tensor_proto(np.zeros((2, 3), np.float32))
     tensor.ClearField("tensor_content")
     tensor.float_val[:] = [1.0, 5.0]
-    read = tensor_protos.from_proto(messages.message("tensorflow.TensorProto").FromString(_bytes(tensor)))
+    read = tensor_protos.from_proto(messages.message("tensorflow.TensorProto").FromString(_bytes(tensor)), 2**20)
     np.testing.assert_array_equal(read, tf.make_ndarray(tensor))
     assert read.tolist() == [[1, 5, 5], [5, 5, 5]]
 
@@ -118,7 +118,7 @@ def test_a_repeated_last_number_may_be_left_out():
 )
 def test_other_types_are_refused(tensor):
     with pytest.raises(ValueError, match="type number"):
-        tensor_protos.from_proto(messages.message("tensorflow.TensorProto").FromString(_bytes(tensor)))
+        tensor_protos.from_proto(messages.message("tensorflow.TensorProto").FromString(_bytes(tensor)), 2**20)
 
 
 def test_neither_the_client_nor_its_command_imports_tensorflow():
@@ -145,3 +145,18 @@ def _written(value):
 
 def _bytes(message):
     return message.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sides"),
+    [(tf.float32, [1, 30_000, 30_000, 3]), (tf.uint8, [2**62, 2**62, 3]), (tf.int32, [-1]), (tf.float32, [-2, -2])],
+)
+def test_a_shape_is_not_believed(dtype, sides):
+    """One number stands for all of a shape: a message of a few bytes could ask for any memory."""
+    tensor = tf.make_tensor_proto(np.zeros(1, dtype.as_numpy_dtype))
+    tensor.ClearField("tensor_shape")
+    for side in sides:
+        tensor.tensor_shape.dim.add(size=side)
+    read = messages.message("tensorflow.TensorProto").FromString(_bytes(tensor))
+    with pytest.raises(ValueError, match="a shape of"):
+        tensor_protos.from_proto(read, 2**20)
