@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_style import checks
-from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
+from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import adversarial as adversarial_losses
 from keras_style.models.fit_callbacks import checked
@@ -167,7 +167,6 @@ class CycleGAN(keras.Model):
 
         Of the logs, `loss` is `generator_loss`, the sum that both generators follow. Callbacks of Keras that set the
         learning rate set that of the generators, and that of the discriminators in proportion.
-
         Under a `tf.distribute` strategy the replicas share each batch, also on several machines.
 
         Raises:
@@ -175,6 +174,7 @@ class CycleGAN(keras.Model):
                 that cannot work, or, over several machines, data that are no `tf.data.Dataset` of images of one size.
             DivergenceError: a loss is not finite.
         """
+        environment.check_process()
         # The pools' variables are made now, not in the first step, so that a callback can restore them.
         images, x = looked_into(x)
         shape = tuple(getattr(images, "shape", ()))
@@ -186,8 +186,8 @@ class CycleGAN(keras.Model):
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
         kwargs.setdefault("shuffle", False)
         kwargs["callbacks"] = checked(kwargs.get("callbacks"), getattr(self, "optimizer", None))
-        if kwargs.get("validation_data") is not None:
-            kwargs["validation_data"] = self._shared(kwargs["validation_data"])
+        if (validation := kwargs.get("validation_data")) is not None:
+            kwargs["validation_data"] = self._shared(validation)
         feeding = x.feeding(kwargs.get("initial_epoch", 0)) if hasattr(x, "feeding") else nullcontext()
         with feeding, self._begun(x):
             history = super().fit(self._shared(x), *args, **kwargs)
@@ -377,7 +377,7 @@ class CycleGAN(keras.Model):
         """
         from keras_style.models.translation import translate
 
-        checks.choice("direction", direction, DIRECTIONS)
+        checks.choice("direction", direction, checks.DIRECTIONS)
         generator = self.generator_a2b if direction == "a2b" else self.generator_b2a
         return translate(generator, images, batch_size=batch_size)
 
@@ -409,7 +409,7 @@ class CycleGAN(keras.Model):
             >>> relief = gan.translate("satellite.png")
         """
         description, files = preset_files.load(preset)
-        names = [generator_name(direction) for direction in DIRECTIONS]
+        names = [generator_name(direction) for direction in checks.DIRECTIONS]
         if any(name not in files for name in names) or not isinstance(description.get("cyclegan"), dict):
             raise InputError(f"preset {preset} holds {', '.join(files)}; expected a CycleGAN's {' and '.join(names)}")
         try:
@@ -432,7 +432,7 @@ class CycleGAN(keras.Model):
         generators = (self.generator_a2b, self.generator_b2a)
         files = {
             generator_name(direction): keras_file.encoded(generator)
-            for direction, generator in zip(DIRECTIONS, generators, strict=True)
+            for direction, generator in zip(checks.DIRECTIONS, generators, strict=True)
         }
         if card:
             files[preset_files.CARD] = card.encode()
