@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.sizes import check_range, check_size
 from keras_style.images.writing import to_pil
@@ -144,7 +145,7 @@ def _checked_background(background: tuple[float, float, float]) -> np.ndarray:
         color = np.asarray(background, np.float32)
         if color.shape == (3,) and ((color >= 0) & (color <= 1)).all():
             return color
-    raise InputError(f"background is {background!r}; expected three numbers in [0, 1]: red, green, blue")
+    raise InputError(f"background is {checks.shown(background)}; expected three numbers in [0, 1]: red, green, blue")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import yaml
 from keras_style import checks
 from keras_style.checks import DIRECTIONS, Verbosity
 from keras_style.errors import CheckpointError, InputError
-from keras_style.internal import atomic_files, directories, saved_state
+from keras_style.internal import atomic_files, directories, parsing, saved_state
 from keras_style.internal.interrupt import terminate, termination_as_interrupt
 from keras_style.training import config
 
@@ -175,14 +175,14 @@ def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path 
 def _compare(place: Path, full: Mapping[str, Any]) -> None:
     """Raise unless the directory is new, empty, or that of this very training."""
     try:
-        before = _flat(yaml.safe_load((place / CONFIG).read_text("utf-8")))
+        before = _flat(parsing.read_yaml(place / CONFIG))
     except FileNotFoundError:
         if place.is_dir() and any(place.iterdir()):
             raise InputError(
                 f"directory: {place} holds files, but no {CONFIG} of a training; expected a new or an empty directory"
             ) from None
         return
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{place / CONFIG} cannot be read ({' '.join(str(error).split())})") from None
     fixed = [
         {name: value for name, value in each.items() if not {name, name.partition(".")[0]} & {*_FREE}}
