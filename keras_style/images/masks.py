@@ -234,8 +234,10 @@ def _numbered(labels: np.ndarray, transparent: int | None, label: str) -> tuple[
 
 def _colored(image: Image.Image, label: str) -> tuple[np.ndarray, dict[int, str]]:
     rgba = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
-    red, green, blue = (rgba[..., channel].astype(np.int32) for channel in range(3))
-    labels: np.ndarray = red << 16 | green << 8 | blue
+    labels: np.ndarray = rgba[..., 0].astype(np.int32)
+    for channel in (1, 2):
+        labels <<= 8
+        labels |= rgba[..., channel]
     if rgba.shape[-1] == 4:
         alpha = rgba[..., 3]
         if ((alpha > 0) & (alpha < 255)).any():

@@ -34,7 +34,10 @@ def to_pil(array: np.ndarray) -> Image.Image:
     if array.ndim != 3 or array.shape[-1] != 3 or not array.size or not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{came}; expected floating point (height, width, 3) in [0, 1]")
     check_range(array, 0, 1, came)
-    return Image.fromarray(np.floor(array.astype(np.float32) * 255 + 0.5).astype(np.uint8))
+    levels = array.astype(np.float32)
+    levels *= 255
+    levels += 0.5
+    return Image.fromarray(levels.astype(np.uint8))
 
 
 def encode(array: np.ndarray, format: str, quality: int = 95) -> bytes:
