@@ -19,7 +19,7 @@ def check_archive(archive: zipfile.ZipFile, size: int) -> None:
     Raises:
         ValueError: naming what it claims.
     """
-    _check("its members", sum(member.file_size for member in archive.infolist()), size)
+    check("its members", sum(member.file_size for member in archive.infolist()), size)
 
 
 def check_hdf5(file: h5py.File, size: int) -> int:
@@ -39,7 +39,7 @@ def check_hdf5(file: h5py.File, size: int) -> int:
             raise ValueError(f"{name} is a link, perhaps to another file; expected an array or a group")
         if isinstance(item := file[name], h5py.Dataset):
             claimed += check_array(item, size)
-    _check("its arrays", claimed, size)
+    check("its arrays", claimed, size)
     return claimed
 
 
@@ -54,10 +54,11 @@ def check_array(array: h5py.Dataset, size: int) -> int:
     """
     if array.external or array.is_virtual or array.dtype.kind not in "biuf":
         raise ValueError(f"{array.name} lies in another file, or holds no numbers")
-    _check(array.name, math.prod(array.chunks or ()) * array.dtype.itemsize, size)
+    check(array.name, math.prod(array.chunks or ()) * array.dtype.itemsize, size)
     return math.prod(array.shape or ()) * array.dtype.itemsize
 
 
-def _check(what: str, claimed: int, size: int) -> None:
+def check(what: str, claimed: int, size: int) -> None:
+    """Refuse what claims more bytes than any honest packing makes of a file of `size` bytes, with a ValueError."""
     if claimed > max(_TIMES * size, _FLOOR):
         raise ValueError(f"{what} would take {claimed:,} bytes, of a file of {size:,}")

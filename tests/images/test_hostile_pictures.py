@@ -90,7 +90,7 @@ def test_the_limit_can_be_raised(monkeypatch, tmp_path):
 @pytest.mark.parametrize("limit", ["0", "-1", "many", "1e8", "9" * 5000])
 def test_a_limit_that_is_none(limit, monkeypatch):
     monkeypatch.setenv("KERAS_STYLE_MAX_PIXELS", limit)
-    with pytest.raises(InputError, match="KERAS_STYLE_MAX_PIXELS is .*; expected a whole number of pixels") as caught:
+    with pytest.raises(InputError, match=r"KERAS_STYLE_MAX_PIXELS is .*; expected a whole number of pixels") as caught:
         images.load(Image.new("RGB", (20, 20)))
     assert len(str(caught.value)) < 250
 

@@ -175,6 +175,10 @@ def test_a_class_that_the_program_registered(functional, archive):
     assert float(open_generator(path)(np.ones((1, 4, 4, 3))).numpy().max()) == 2
 
 
+def nan(weights):
+    weights["layers/conv2d/vars/0"][0] = np.nan
+
+
 def bomb(weights):
     del weights["layers/conv2d/vars/0"]
     weights.create_dataset("layers/conv2d/vars/0", (1000, 1000, 1000), "f4", chunks=(1, 1000, 1000), compression="gzip")
@@ -192,7 +196,7 @@ def shape(weights):
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [(bomb, "would take 4,00"), (link, "is a link"), (shape, "could not be loaded")],
+    [(bomb, "would take 4,00"), (link, "is a link"), (shape, "could not be loaded"), (nan, "NaN or infinite")],
 )
 def test_arrays_of_an_archive(change, says, functional, archive):
     assert says in refusal(archive(weighted(functional, change)))

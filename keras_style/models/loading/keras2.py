@@ -73,6 +73,7 @@ def load_legacy(
         if isinstance(error, StyleError):
             raise type(error)(f"{source}: {error}") from error
         raise InputError(f"{source} cannot be read: {keras2_graph.one_line(error)}") from error
+    keras_file.check_finite(source, part.layer)
     return part.layer if model is None else model
 
 

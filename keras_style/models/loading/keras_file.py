@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from keras_style import checks
 from keras_style.errors import InputError
@@ -19,7 +20,7 @@ from keras_style.internal import atomic_files, claims, parsing
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.loading import known_classes
 
-_MAX_CONFIG = 2**22  # bytes; ours: ten times the description of a U-Net
+_MAX_CONFIG = 2**21  # bytes; ours: twenty times the description of a U-Net
 _UNSAVED = 2**16  # bytes; ours: for a model's variables that it does not save
 UNTRAINED = 2**30  # bytes; ours: for the discriminators and pools that a preset describes, ten times those of the paper
 
@@ -75,7 +76,19 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path} cannot be opened: {_reason(error)}") from None
     if not isinstance(model, keras.Model):
         raise InputError(f"{path} holds a {type(model).__name__}; expected a model")
+    check_finite(path, model)
     return model
+
+
+def check_finite(path: str | os.PathLike[str], model: keras.Model) -> None:
+    """Refuse a model that would make nothing but NaN.
+
+    Raises:
+        InputError: naming weights that are not finite.
+    """
+    broken = [each.path for each in model.weights if not np.isfinite(keras.ops.convert_to_numpy(each)).all()]
+    if broken:
+        raise InputError(f"{path}: NaN or infinite numbers in {checks.listed(broken)}")
 
 
 @contextlib.contextmanager
