@@ -4,7 +4,8 @@ Nothing here imports TensorFlow.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +30,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", 
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """`value` as an int, if it is a whole number from `low` to `high`; otherwise InputError."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
-        raise InputError(f"{name} is {_short(value)}; expected a whole number from {low} to {high}")
+        raise InputError(f"{name} is {shown(value)}; expected a whole number from {low} to {high}")
     return int(value)
 
 
@@ -41,21 +42,21 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> f
         fits = False
     if not fits:
         expected = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise InputError(f"{name} is {_short(value)}; expected a number {expected}")
+        raise InputError(f"{name} is {shown(value)}; expected a number {expected}")
     return float(value)
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """`value`, if it is one of `choices`; otherwise InputError."""
     if not isinstance(value, str) or value not in choices:
-        raise InputError(f"{name} is {_short(value)}; expected one of {', '.join(choices)}")
+        raise InputError(f"{name} is {shown(value)}; expected one of {', '.join(choices)}")
     return value
 
 
 def truth(name: str, value: Any) -> bool:
     """`value`, if it is True or False; otherwise InputError."""
     if not isinstance(value, bool):
-        raise InputError(f"{name} is {_short(value)}; expected True or False")
+        raise InputError(f"{name} is {shown(value)}; expected True or False")
     return value
 
 
@@ -65,7 +66,7 @@ def sides(name: str, value: Any) -> tuple[int, int] | None:
         return None
     both = value if isinstance(value, list | tuple) else (value, value)
     if len(both) != 2:
-        raise InputError(f"{name} is {_short(value)}; expected a side in pixels, or (height, width)")
+        raise InputError(f"{name} is {shown(value)}; expected a side in pixels, or (height, width)")
     height, width = (whole(name, side, 1, 2**15) for side in both)
     return height, width
 
@@ -80,14 +81,14 @@ def scales(name: str, value: Any) -> int | list[int]:
 def verbosity(name: str, value: Any) -> Verbosity:
     """`value`, if it is "auto", 0 or 1; otherwise InputError."""
     if value not in ("auto", 0, 1):
-        raise InputError(f"{name} is {value!r}; expected 'auto', 0 or 1")
+        raise InputError(f"{name} is {shown(value)}; expected 'auto', 0 or 1")
     return value
 
 
 def callables(name: str, value: Any) -> list[Callable[..., Any]]:
     """`value` as a list, if it is a sequence of functions; otherwise InputError."""
     if not isinstance(value, list | tuple) or not all(callable(each) for each in value):
-        raise InputError(f"{name} is {_short(value)}; expected a list of functions")
+        raise InputError(f"{name} is {shown(value)}; expected a list of functions")
     return list(value)
 
 
@@ -100,12 +101,12 @@ def layer_weights(
         InputError: neither of the two, no layer, an unknown or repeated layer, or a negative weight.
     """
     if not isinstance(layers, list | tuple | Mapping) or not layers:
-        raise InputError(f"{name} is {layers!r}; expected a list of layers or {{layer: weight}}")
+        raise InputError(f"{name} is {shown(layers)}; expected a list of layers or {{layer: weight}}")
     unknown = [layer for layer in layers if layer not in known]
     if unknown:
-        raise InputError(f"{name}: unknown {', '.join(map(repr, unknown))}; expected some of {', '.join(known)}")
+        raise InputError(f"{name}: unknown {listed(map(shown, unknown))}; expected some of {', '.join(known)}")
     if len(set(layers)) != len(layers):
-        raise InputError(f"{name} is {list(layers)!r}; expected each layer once")
+        raise InputError(f"{name} is {shown(list(layers))}; expected each layer once")
     weights = layers if isinstance(layers, Mapping) else weigh(layers)
     return {layer: number(f"{name}: weight of {layer}", weight) for layer, weight in weights.items()}
 
@@ -120,14 +121,30 @@ def shares(name: str, given: Sequence[float] | None, count: int) -> list[float]:
         return [1 / count] * count
     if not isinstance(given, list | tuple | np.ndarray) or len(given) != count:
         weights = "weight" if count == 1 else "weights"
-        raise InputError(f"{name} is {given!r}; expected {count} {weights}, one per style")
+        raise InputError(f"{name} is {shown(given)}; expected {count} {weights}, one per style")
     values = [number(name, value) for value in given]
     total = sum(values)
     if not total:
-        raise InputError(f"{name} is {list(given)!r}; expected a weight above 0")
+        raise InputError(f"{name} is {shown(list(given))}; expected a weight above 0")
     return [value / total for value in values]
 
 
-def _short(value: Any) -> str:
-    text = str(value) if isinstance(value, float) else repr(value)
+def shown(value: Any) -> str:
+    """`value` as an error shows it: as Python writes it, in 80 characters at most, however large it is."""
+    try:
+        text = str(value) if isinstance(value, float) else _BRIEF.repr(value)
+    except Exception:  # of an integer with too many digits, or of the caller's own class
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def listed(names: Iterable[str], between: str = ", ") -> str:
+    """Names as an error lists them: the first dozen, with `between` between two of them."""
+    names = list(names)
+    return between.join(names[:12]) + (f"{between}and {len(names) - 12:,} more" if len(names) > 12 else "")
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 4
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = 12
+_BRIEF.maxstring = _BRIEF.maxother = 100

@@ -156,7 +156,7 @@ def _pairs(padding: Any) -> Padding:
     pairs = [side if isinstance(side, list | tuple) else (side, side) for side in sides]
     if [len(pair) for pair in pairs] != [2, 2]:
         raise InputError(
-            f"padding is {padding!r}; expected a number, (height, width) or ((top, bottom), (left, right))"
+            f"padding is {checks.shown(padding)}; expected a number, (height, width) or ((top, bottom), (left, right))"
         )
     (top, bottom), (left, right) = [[checks.whole("padding", side, 0, 10**6) for side in pair] for pair in pairs]
     return (top, bottom), (left, right)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_style import checks
 from keras_style.backbones.backbone import IMAGE, Backbone, Layer
 from keras_style.backbones.receptive_field import fields
 from keras_style.errors import InputError
@@ -188,16 +189,18 @@ def _inputs(model: Any) -> Any:
 def _tensors(model: Any, layers: Any) -> dict[str, Any]:
     """The output of each layer that is to be tapped, by the name that it is to have."""
     if not isinstance(layers, list | tuple | Mapping) or not layers:
-        raise InputError(f"layers is {layers!r}; expected a list of names of layers, or {{name: layer}}")
+        raise InputError(f"layers is {checks.shown(layers)}; expected a list of names of layers, or {{name: layer}}")
     known = {layer.name: layer for layer in model.layers}
     given = layers if isinstance(layers, Mapping) else {layer: layer for layer in layers}
     if len(given) < len(layers) or IMAGE in given:
-        raise InputError(f"layers is {list(layers)!r}; expected each layer once, and none called {IMAGE!r}")
+        raise InputError(f"layers is {checks.shown(list(layers))}; expected each layer once, and none called {IMAGE!r}")
     found = {}
     for name, layer in given.items():
         layer = layer if isinstance(layer, keras.layers.Layer) else known.get(layer)
         if layer is None or not any(layer is each for each in model.layers):
-            raise InputError(f"{model.name} has no layer {given[name]!r}; expected some of {', '.join(known)}")
+            raise InputError(
+                f"{model.name} has no layer {checks.shown(given[name])}; expected some of {checks.listed(known)}"
+            )
         tensor = layer.output
         if isinstance(tensor, list | tuple | dict) or len(tensor.shape) != 4 or tensor.shape[1:3] != (None, None):
             raise InputError(f"layer {name} gives {getattr(tensor, 'shape', tensor)}; expected (B, H, W, channels)")

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import importlib.util
+import itertools
 import os
 import re
 import urllib.request
@@ -13,9 +14,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from keras_style import checks
 from keras_style.backbones.backbone import Layer
 from keras_style.errors import InputError, MissingFileError, WeightsError
-from keras_style.internal import atomic_files
+from keras_style.internal import atomic_files, claims
 from keras_style.internal.paths import user_path
 
 # Per block: Simonyan & Zisserman 2015, table 1, columns D and E.
@@ -105,7 +107,7 @@ def source(name: str) -> Source:
     try:
         return SOURCES[name]
     except KeyError:
-        raise InputError(f"backbone {name!r} is unknown; expected one of {', '.join(SOURCES)}") from None
+        raise InputError(f"backbone {checks.shown(name)} is unknown; expected one of {', '.join(SOURCES)}") from None
 
 
 def layer_names(network: str) -> tuple[str, ...]:
@@ -124,7 +126,7 @@ def layers(filters: Mapping[str, int]) -> tuple[Layer, ...]:
     for name, channels in filters.items():
         match = re.fullmatch(r"block(\d+)_conv\d+", name)
         if match is None:
-            raise InputError(f"a kernel of a VGG is called {name!r}; expected blockN_convM")
+            raise InputError(f"a kernel of a VGG is called {checks.shown(name)}; expected blockN_convM")
         stride = 2 ** (int(match[1]) - 1)
         reach += stride  # a 3 x 3 convolution sees the next positions
         records.append(Layer(name, channels, stride, reach))
@@ -161,9 +163,7 @@ def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
         path = user_path(file)
         if not path.is_file():
             raise MissingFileError(f"backbone {name}: no such file: {path}")
-    kernels = _read(path, layer_names(origin.network))
-    _check_shapes(path, origin.network, kernels)
-    return kernels
+    return _read(path, origin.network)
 
 
 def _digest(path: Path, algorithm: str) -> str:
@@ -174,26 +174,38 @@ def _digest(path: Path, algorithm: str) -> str:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _read(path: Path, names: tuple[str, ...]) -> Kernels:
-    found: dict[str, list[np.ndarray]] = {}
+def _read(path: Path, network: str) -> Kernels:
+    try:
+        with h5py.File(path, "r") as file:
+            arrays = _arrays(path, file, layer_names(network))
+            _check_shapes(path, network, arrays)
+            for array in itertools.chain(*arrays.values()):
+                claims.check_array(array, path.stat().st_size)
+            return {name: (np.asarray(k, np.float32), np.asarray(b, np.float32)) for name, (k, b) in arrays.items()}
+    except WeightsError:
+        raise
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:  # what h5py makes of damage
+        raise WeightsError(f"{path}: not a readable HDF5 file ({' '.join(str(error).split())})") from None
+
+
+def _arrays(path: Path, file: h5py.File, names: tuple[str, ...]) -> dict[str, tuple[h5py.Dataset, h5py.Dataset]]:
+    """The arrays of each layer's kernel and bias, not read."""
+    found: dict[str, list[h5py.Dataset]] = {}
 
     def visit(dataset_path: str, item: object) -> None:
         name = _layer_of(dataset_path, names)
         if name and isinstance(item, h5py.Dataset):
-            found.setdefault(name, []).append(np.asarray(item, np.float32))
+            found.setdefault(name, []).append(item)
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:  # what h5py makes of damage
-        raise WeightsError(f"{path}: not a readable HDF5 file ({' '.join(str(error).split())})") from None
+    file.visititems(visit)
     foreign = sorted(set(found) - set(names))
     if foreign:
         raise WeightsError(f"{path}: has also {', '.join(foreign)}, so it is of another network")
     missing = [name for name in names if sorted(a.ndim for a in found.get(name, [])) != [1, 4]]
     if missing:
         raise WeightsError(f"{path}: no kernel and bias for {', '.join(missing)}")
-    return {name: (max(found[name], key=np.ndim), min(found[name], key=np.ndim)) for name in names}
+    kernel_last = {name: sorted(found[name], key=lambda array: array.ndim) for name in names}
+    return {name: (kernel, bias) for name, (bias, kernel) in kernel_last.items()}
 
 
 def _layer_of(path: str, names: tuple[str, ...]) -> str | None:
@@ -207,9 +219,9 @@ def _layer_of(path: str, names: tuple[str, ...]) -> str | None:
     return None
 
 
-def _check_shapes(path: Path, network: str, kernels: Kernels) -> None:
+def _check_shapes(path: Path, network: str, arrays: Mapping[str, tuple[h5py.Dataset, h5py.Dataset]]) -> None:
     inputs = 3
-    for layer, (name, (kernel, bias)) in zip(layers_of(network), kernels.items(), strict=True):
+    for layer, (name, (kernel, bias)) in zip(layers_of(network), arrays.items(), strict=True):
         outputs = layer.channels
         if kernel.shape != (3, 3, inputs, outputs) or bias.shape != (outputs,):
             raise WeightsError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_style.batch.folder import Folder
 from keras_style.errors import InputError
+from keras_style.internal import parsing
 from keras_style.internal.saved_state import differences
 from keras_style.version import __version__
 
@@ -49,7 +50,7 @@ def claim(folder: Folder, settings: Mapping[str, Any], outputs: Collection[str])
 
 def _settings(folder: Folder, written: bytes) -> dict[str, Any]:
     try:
-        settings = json.loads(written)["settings"]
+        settings = parsing.from_json(written)["settings"]
     except (ValueError, KeyError, TypeError):
         settings = None
     if not isinstance(settings, dict):

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from keras_style import api
+from keras_style import api, checks
 from keras_style import batch as batches
 from keras_style.commands import options
 from keras_style.commands.options import AsJson, Quiet
 from keras_style.errors import InputError
 from keras_style.export import saved_model
-from keras_style.internal import yaml_options
+from keras_style.internal import parsing, yaml_options
 from keras_style.painting.stylizer import Stylizer
 from keras_style.server.server import Server
 from keras_style.server.settings import Settings
@@ -111,7 +110,10 @@ def _method(model: str, overrides: list[str]) -> Stylizer | None:
         name, equals, text = override.partition("=")
         if not equals:
             raise InputError(f"--set {override}; expected KEY=VALUE")
-        parameters[name.strip()] = yaml.safe_load(text)
+        try:
+            parameters[name.strip()] = parsing.from_yaml(text)
+        except ValueError as error:
+            raise InputError(f"--set {checks.shown(override)}; expected a value that is valid YAML: {error}") from None
     return Stylizer(**yaml_options.validate(Stylizer, parameters, f"config: {model}"))
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
-from keras_style import images
+from keras_style import checks, images
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 
@@ -181,7 +181,7 @@ def _check_names(masks: Mapping[str, ImageLike], name: str) -> None:
         raise InputError(f"{name} is empty; expected at least one mask")
     for region in masks:
         if not isinstance(region, str) or not region.strip():
-            raise InputError(f"{name}: a region is called {region!r}; expected a name, such as 'sky'")
+            raise InputError(f"{name}: a region is called {checks.shown(region)}; expected a name, such as 'sky'")
         if region == UNCOVERED:
             raise InputError(f"{name}: {UNCOVERED!r} is what no mask covers; expected another name for a region")
 
@@ -234,8 +234,10 @@ def _numbered(labels: np.ndarray, transparent: int | None, label: str) -> tuple[
 
 def _colored(image: Image.Image, label: str) -> tuple[np.ndarray, dict[int, str]]:
     rgba = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
-    red, green, blue = (rgba[..., channel].astype(np.int32) for channel in range(3))
-    labels: np.ndarray = red << 16 | green << 8 | blue
+    labels: np.ndarray = rgba[..., 0].astype(np.int32)
+    for channel in (1, 2):
+        labels <<= 8
+        labels |= rgba[..., channel]
     if rgba.shape[-1] == 4:
         alpha = rgba[..., 3]
         if ((alpha > 0) & (alpha < 255)).any():

@@ -2,15 +2,18 @@
 
 import contextlib
 import io
+import logging
 import os
+import stat
 import threading
 import warnings
-from collections.abc import Iterator
-from typing import BinaryIO, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
+from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.sizes import check_range, check_size
 from keras_style.images.writing import to_pil
@@ -41,9 +44,20 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_pillow_limit = threading.Lock()
-_limit_suspended = 0  # how many threads read an image just now
-_limit: int | None = None  # Pillow's own, meanwhile
+# Pillow warns of many pixels below `max_pixels()` and names neither side, and takes a profile above 1 MiB for damage.
+_MAX_TEXT = 2**26  # bytes; ours: far above the profiles of printers
+_OUR_LIMITS: list[tuple[Any, str, int | None]] = [
+    (Image, "MAX_IMAGE_PIXELS", None),
+    (PngImagePlugin, "MAX_TEXT_CHUNK", _MAX_TEXT),
+    (PngImagePlugin, "MAX_TEXT_MEMORY", _MAX_TEXT),
+]
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or a damaged TIFF prints a line beside our error
+
+_limits_lock = threading.Lock()
+_readers = 0  # how many threads read an image just now
+_pillows_limits: list[int | None] = []  # meanwhile
+
+_STRIP = 2**20  # pixels that are converted at once; ours: the temporaries are small, and numpy's calls few
 
 
 def load(
@@ -68,7 +82,8 @@ def load(
     Raises:
         MissingFileError: there is no such file.
         InputError: anything else is wrong with the image: its type, format, data, mode, values or size. A side is at
-            least `MIN_SIDE` pixels and the whole at most `MAX_PIXELS`, checked before a file is decoded.
+            least `MIN_SIDE` pixels and the whole at most `MAX_PIXELS`, or what the environment variable
+            KERAS_STYLE_MAX_PIXELS says, checked before a file is decoded. A pixel takes 16 bytes, 12 in the result.
     """
     behind = _checked_background(background)
     if isinstance(image, np.ndarray):
@@ -109,7 +124,7 @@ def decoded(image: str | os.PathLike[str] | BinaryIO | Image.Image, name: str, a
     """
     if isinstance(image, Image.Image):
         source = "PIL image"
-        with _explained(image, name, source):
+        with _explained(image, name, source), _own_limits():
             return _decode(image, name, source), f"{name}: {source}"
     if isinstance(image, str | os.PathLike):
         image = user_path(image)
@@ -119,8 +134,8 @@ def decoded(image: str | os.PathLike[str] | BinaryIO | Image.Image, name: str, a
             raise InputError(f"{name}: {source} is open as text; expected a binary file object, as open(path, 'rb')")
         with (
             _explained(image, name, source),
-            _binary(image) as file,
-            _own_limit(),
+            _binary(image, name) as file,
+            _own_limits(),
             Image.open(file, formats=_READABLE) as opened,
         ):
             return _decode(opened, name, source), f"{name}: {source}"
@@ -137,9 +152,15 @@ def _source_name(file: str | os.PathLike[str] | BinaryIO) -> str:
     return named if isinstance(named, str) else f"a {type(file).__name__}"
 
 
-def _binary(file: str | os.PathLike[str] | BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
+def _binary(file: str | os.PathLike[str] | BinaryIO, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    if not isinstance(file, str | os.PathLike):
+        return contextlib.nullcontext(file)
+    mode = os.stat(file).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        # One may never answer, another never end.
+        raise InputError(f"{name}: {os.fsdecode(file)} is a pipe, a socket or a device; expected a file")
     # Given a path, Pillow maps uncompressed files into memory, and garbles turned ones (TIFF orientations 5 to 8).
-    return open(file, "rb") if isinstance(file, str | os.PathLike) else contextlib.nullcontext(file)
+    return open(file, "rb")
 
 
 def _checked_background(background: tuple[float, float, float]) -> np.ndarray:
@@ -147,28 +168,31 @@ def _checked_background(background: tuple[float, float, float]) -> np.ndarray:
         color = np.asarray(background, np.float32)
         if color.shape == (3,) and ((color >= 0) & (color <= 1)).all():
             return color
-    raise InputError(f"background is {background!r}; expected three numbers in [0, 1]: red, green, blue")
+    raise InputError(f"background is {checks.shown(background)}; expected three numbers in [0, 1]: red, green, blue")
 
 
 @contextlib.contextmanager
-def _own_limit() -> Iterator[None]:
-    """Suspend Pillow's limit on pixels, which warns below `MAX_PIXELS` and names neither side.
+def _own_limits() -> Iterator[None]:
+    """Put our limits in the place of Pillow's.
 
-    The limit is one for the process: the first thread takes it away, and the last puts it back. None waits for
-    another's decoding, or a training would read one file at a time.
+    Those are of the process: the first thread takes them away, and the last puts them back. None waits for another's
+    decoding, or a training would read one file at a time.
     """
-    global _limit_suspended, _limit
-    with _pillow_limit:
-        if not _limit_suspended:
-            _limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        _limit_suspended += 1
+    global _readers, _pillows_limits
+    with _limits_lock:
+        if not _readers:
+            _pillows_limits = [getattr(module, name) for module, name, _ in _OUR_LIMITS]
+            for module, name, limit in _OUR_LIMITS:
+                setattr(module, name, limit)
+        _readers += 1
     try:
         yield
     finally:
-        with _pillow_limit:
-            _limit_suspended -= 1
-            if not _limit_suspended:
-                Image.MAX_IMAGE_PIXELS = _limit
+        with _limits_lock:
+            _readers -= 1
+            if not _readers:
+                for (module, name, _), limit in zip(_OUR_LIMITS, _pillows_limits, strict=True):
+                    setattr(module, name, limit)
 
 
 @contextlib.contextmanager
@@ -188,7 +212,9 @@ def _explained(image: str | os.PathLike[str] | BinaryIO | Image.Image, name: str
     except Exception as error:  # Pillow's decoders raise almost anything on damaged data
         if isinstance(error, OSError) and error.strerror:  # the operating system's, not a decoder's
             raise InputError(f"{name}: {source} cannot be read: {error.strerror}") from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        if "MAX_TEXT_" in reason:
+            raise InputError(f"{name}: {source} has more than {_MAX_TEXT:,} bytes of text or profile") from error
         raise InputError(f"{name}: {source} cannot be read, it may be damaged or cut short: {reason}") from error
 
 
@@ -217,76 +243,81 @@ def _upright(image: Image.Image, name: str, source: str) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image, label: str, background: np.ndarray) -> np.ndarray:
+    """Strip by strip, so that little is held beside the pixels as they are stored and the result."""
     if image.mode in _DEEP_GRAY_MODES:
-        rgb, alpha = _deep_gray(image, label)
+        convert = _deep_gray(image, label)
     elif image.mode in _COLOR_MODES:
-        rgb, alpha = _color(image, label)
+        convert = _color(image, label)
     else:
         accepted = ", ".join((*_COLOR_MODES, *_DEEP_GRAY_MODES))
         raise InputError(f"{label} has mode {image.mode}; accepted are {accepted}")
-    return rgb if alpha is None else rgb * alpha + background * (1 - alpha)
+    result = np.empty((image.height, image.width, 3), np.float32)
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):
+        rgb, alpha = convert(image.crop((0, top, image.width, min(top + rows, image.height))))
+        result[top : top + rows] = rgb if alpha is None else rgb * alpha + background * (1 - alpha)
+    return result
 
 
-def _color(image: Image.Image, label: str) -> tuple[np.ndarray, np.ndarray | None]:
-    profile = image.info.get("icc_profile")
+_Convert: TypeAlias = Callable[[Image.Image], tuple[np.ndarray, np.ndarray | None]]  # a strip to its RGB and alpha
+
+
+def _color(image: Image.Image, label: str) -> _Convert:
     mode = _COLOR_MODES[image.mode]
-    alpha = None
-    if image.has_transparency_data and mode in ("L", "RGB"):
-        image = image.convert(mode + "A")
-        alpha = _unit(image.getchannel("A"))[..., np.newaxis]
-    return _unit(_to_srgb(image.convert(mode), profile, label)), alpha
+    to_srgb = _to_srgb(mode, image.info.get("icc_profile"), label)
+    transparent = image.has_transparency_data and mode in ("L", "RGB")
+
+    def convert(strip: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+        if not transparent:
+            return _unit(to_srgb(strip.convert(mode))), None
+        strip = strip.convert(mode + "A")
+        return _unit(to_srgb(strip.convert(mode))), _unit(strip.getchannel("A"))[..., np.newaxis]
+
+    return convert
 
 
-def _deep_gray(image: Image.Image, label: str) -> tuple[np.ndarray, np.ndarray | None]:
-    values: np.ndarray = np.asarray(image)
-    gray: np.ndarray
-    if image.mode == "F":
-        check_range(values, 0, 1, f"{label} (mode F)")
-        gray = values.astype(np.float32)
-    else:
-        check_range(values, 0, 65535, f"{label} (mode {image.mode})")
-        gray = values.astype(np.float32) / 65535
-    transparent = image.info.get("transparency")
-    alpha = None if transparent is None else (values != transparent)[..., np.newaxis].astype(np.float32)
-    return _gray_to_rgb(gray, image.info.get("icc_profile"), label), alpha
+def _deep_gray(image: Image.Image, label: str) -> _Convert:
+    mode, transparent, profile = image.mode, image.info.get("transparency"), image.info.get("icc_profile")
+    curve = None
+    if profile:
+        # LittleCMS through Pillow takes 8 bits: it gives the curve, and interpolation keeps the depth.
+        ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
+        curve = _unit(_to_srgb("L", profile, label)(ramp))[0]
+
+    def convert(strip: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+        values: np.ndarray = np.asarray(strip)
+        white = 1 if mode == "F" else 65535
+        check_range(values, 0, white, f"{label} (mode {mode})")
+        gray = values.astype(np.float32) / np.float32(white)
+        alpha = None if transparent is None else (values != transparent)[..., np.newaxis].astype(np.float32)
+        if curve is None:
+            return gray[..., np.newaxis], alpha
+        channels = [np.interp(gray, np.linspace(0, 1, 256), curve[:, channel]) for channel in range(3)]
+        return np.stack(channels, axis=-1).astype(np.float32), alpha
+
+    return convert
 
 
-def _gray_to_rgb(gray: np.ndarray, profile: bytes | None, label: str) -> np.ndarray:
-    """Three channels of a gray image (height, width), by its profile's curve where it has one."""
-    if not profile:
-        return np.repeat(gray[..., np.newaxis], 3, axis=-1)
-    # LittleCMS through Pillow takes 8 bits: it gives the curve, and interpolation keeps the depth.
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis])
-    curve = _unit(_to_srgb(ramp, profile, label))[0]
-    levels = np.linspace(0, 1, 256)
-    channels = [np.interp(gray, levels, curve[:, channel]) for channel in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32)
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None, label: str) -> Image.Image:
+def _to_srgb(mode: str, profile: bytes | None, label: str) -> Callable[[Image.Image], Image.Image]:
+    """Conversion of images of `mode`, by their profile where they have one that fits."""
     if profile:
         try:
-            return _managed(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+            transform = ImageCms.buildTransform(
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+                mode,
+                "RGB",
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,  # keeps what both spaces can show as it is
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,  # or the black of CMYK turns gray
+            )
+            return lambda image: ImageCms.applyTransform(image, transform) or image  # None only for inPlace=True
         except (ImageCms.PyCMSError, OSError) as error:  # broken, or made for another color space
             warnings.warn(f"{label}: its color profile does not fit and is ignored: {error}", stacklevel=2)
-    return image.convert("RGB")
-
-
-def _managed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    converted = ImageCms.profileToProfile(
-        image,
-        profile,
-        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,  # keeps what both spaces can show as it is
-        outputMode="RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,  # or the black of CMYK turns gray
-    )
-    assert converted is not None  # it is None only for inPlace=True
-    return converted
+    return lambda image: image.convert("RGB")
 
 
 def _unit(image: Image.Image) -> np.ndarray:
-    return np.asarray(image).astype(np.float32) / 255
+    return np.divide(np.asarray(image), np.float32(255), dtype=np.float32)
 
 
 # Arrays
@@ -299,7 +330,7 @@ def _from_array(array: np.ndarray, name: str) -> np.ndarray:
     height, width, _ = array.shape
     check_size(height, width, name, "the array")
     if array.dtype == np.uint8:
-        return array.astype(np.float32) / 255
+        return np.divide(array, np.float32(255), dtype=np.float32)
     check_range(array, 0, 1, came)
     return array.astype(np.float32)
 

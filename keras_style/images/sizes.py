@@ -1,25 +1,43 @@
 """Sizes and values that an image may have, and resizing."""
 
+import os
+
 import numpy as np
 from PIL import Image
 
+from keras_style import checks
 from keras_style.errors import InputError
 
 MIN_SIDE = 16  # pixels: four poolings, as in VGG, leave a single one
-MAX_PIXELS = 100_000_000  # height times width: 1.2 GB of float32 RGB
+MAX_PIXELS = 100_000_000  # height times width: 1.2 GB of float32 RGB, and up to 0.4 GB of the decoded file
+LIMIT = "KERAS_STYLE_MAX_PIXELS"  # the environment variable that sets another limit
 GRID = np.float32(2**16)  # results of Python and of exported graphs are rounded to 1 / GRID, so that their bits agree
 
 
+def max_pixels() -> int:
+    """The pixels that an image may have: what the environment variable `LIMIT` says, or else `MAX_PIXELS`.
+
+    Raises:
+        InputError: the variable is no whole number above 0.
+    """
+    given = os.environ.get(LIMIT, "").strip()
+    if not given:
+        return MAX_PIXELS
+    if not given.isdecimal() or len(given) > 18 or not int(given):
+        raise InputError(f"{LIMIT} is {checks.shown(given)}; expected a whole number of pixels, such as {MAX_PIXELS}")
+    return int(given)
+
+
 def check_size(height: int, width: int, name: str, source: str) -> None:
-    """Refuse an image with a side below `MIN_SIDE` or more than `MAX_PIXELS`; `name` and `source` are for the error."""
+    """Refuse an image with a side below `MIN_SIDE` or more than `max_pixels()`; the error begins with the names."""
     if min(height, width) < MIN_SIDE:
         raise InputError(
             f"{name}: {source} is {width} x {height} pixels (width x height); expected at least {MIN_SIDE} on each side"
         )
-    if height * width > MAX_PIXELS:
+    if height * width > (limit := max_pixels()):
         raise InputError(
             f"{name}: {source} is {width} x {height} pixels (width x height), {height * width:,} in all; "
-            f"expected at most {MAX_PIXELS:,}"
+            f"expected at most {limit:,} (the environment variable {LIMIT} sets another limit)"
         )
 
 

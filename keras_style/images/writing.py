@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
 from keras_style.images.sizes import check_range
 from keras_style.internal import atomic_files
@@ -34,7 +35,10 @@ def to_pil(array: np.ndarray) -> Image.Image:
     if array.ndim != 3 or array.shape[-1] != 3 or not array.size or not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{came}; expected floating point (height, width, 3) in [0, 1]")
     check_range(array, 0, 1, came)
-    return Image.fromarray(np.floor(array.astype(np.float32) * 255 + 0.5).astype(np.uint8))
+    levels = array.astype(np.float32)
+    levels *= 255
+    levels += 0.5
+    return Image.fromarray(levels.astype(np.uint8))
 
 
 def encode(array: np.ndarray, format: str, quality: int = 95) -> bytes:
@@ -49,9 +53,9 @@ def encode(array: np.ndarray, format: str, quality: int = 95) -> bytes:
         InputError: an argument is something else, or the format cannot hold an image this large.
     """
     if format not in _ENCODER_OPTIONS:
-        raise InputError(f"format is {format!r}; expected one of {', '.join(_ENCODER_OPTIONS)}")
+        raise InputError(f"format is {checks.shown(format)}; expected one of {', '.join(_ENCODER_OPTIONS)}")
     if not isinstance(quality, int) or not 1 <= quality <= 100:
-        raise InputError(f"quality is {quality!r}; expected a whole number from 1 to 100")
+        raise InputError(f"quality is {checks.shown(quality)}; expected a whole number from 1 to 100")
     image = to_pil(array)
     buffer = io.BytesIO()
     try:

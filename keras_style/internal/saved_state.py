@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_style.errors import CheckpointError
-from keras_style.internal import atomic_files
+from keras_style.internal import atomic_files, claims, parsing
 
 
 def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
@@ -41,8 +42,11 @@ def reading(path: Path, kind: str) -> Iterator[tuple[dict[str, Any], Any]]:
     """
     try:
         # Of a damaged file, NumPy would leave its own stream open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            yield json.loads(str(file["about"])), file
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            claims.check_archive(archive, path.stat().st_size)
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                yield parsing.from_json(str(file["about"])), file
     except Exception as error:  # a damaged file can fail in any part of the readers of zip, NumPy and JSON
         raise CheckpointError(
             f"{path} cannot be read as {kind} ({' '.join(str(error).split())}); delete it to start again"

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Strict, ValidationError, create_model
 
+from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
+from keras_style.internal import parsing
 from keras_style.internal.paths import user_path
 
 
@@ -79,17 +80,6 @@ def _members(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which refuses a key that is given twice instead of taking the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
-        if repeated is not None:
-            raise yaml.YAMLError(f"{repeated} is given twice")
-        return super().construct_mapping(node, deep)
-
-
 @functools.cache
 def model(function: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the options of `function`; unknown names are refused."""
@@ -139,13 +129,13 @@ def read(path: str | Path) -> dict[str, Any]:
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is not YAML, or not a mapping with names as keys.
+        InputError: it is not YAML as `parsing.from_yaml` takes it, or not a mapping with names as keys.
     """
     try:
-        given = yaml.load(user_path(path).read_text("utf-8"), _Loader)
+        given = parsing.read_yaml(user_path(path))
     except FileNotFoundError:
         raise MissingFileError(f"config: no such file: {path}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"config: {path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if given is None:
         return {}
@@ -160,8 +150,8 @@ def _one_line(error: ValidationError, function: Callable[..., Any]) -> str:
     for problem in sorted(error.errors(include_url=False), key=lambda problem: -len(problem["loc"])):  # deepest first
         name = str(problem["loc"][0])
         if problem["type"] == "extra_forbidden":
-            unknown.append(repr(name))
+            unknown.append(checks.shown(name))
         else:
-            unfit.setdefault(name, f"{name} is {problem['input']!r}: {problem['msg'].lower()}")
-    said = [f"unknown {', '.join(unknown)}; expected some of {', '.join(options(function))}"] if unknown else []
+            unfit.setdefault(name, f"{name} is {checks.shown(problem['input'])}: {problem['msg'].lower()}")
+    said = [f"unknown {checks.listed(unknown)}; expected some of {', '.join(options(function))}"] if unknown else []
     return "; ".join([*said, *unfit.values()])

@@ -144,7 +144,8 @@ class GaussianRenyiLoss(GaussianLoss):
         self.alpha = checks.number("alpha", alpha)
         if not 0 < self.alpha < 1:
             raise InputError(
-                f"alpha is {alpha!r}; expected a number above 0 and below 1; for 1 take GaussianKLLoss, its limit"
+                f"alpha is {checks.shown(alpha)}; expected a number above 0 and below 1; for 1 take "
+                "GaussianKLLoss, its limit"
             )
 
     def divergence(self, image: tf.Tensor, style: tf.Tensor, ridge: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:

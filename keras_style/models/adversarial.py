@@ -113,7 +113,7 @@ def get(given: Given) -> Adversarial:
         return LOSSES[checks.choice("adversarial", given, tuple(LOSSES))]()
     if not all(callable(getattr(given, method, None)) for method in ("generator", "discriminator")):
         raise InputError(
-            f"adversarial is {given!r}; expected one of {', '.join(LOSSES)}, or an object with "
+            f"adversarial is {checks.shown(given)}; expected one of {', '.join(LOSSES)}, or an object with "
             "generator(fake) and discriminator(real, fake)"
         )
     return given

@@ -397,8 +397,8 @@ class CycleGAN(keras.Model):
         """A trained CycleGAN by name; its discriminators are untrained.
 
         Args:
-            preset: a name in `keras_style.presets()`, a directory that `save_to_preset` wrote, or hf://USER/MODEL on
-                the Hugging Face Hub (extra `hub`).
+            preset: a name in `keras_style.presets()`, a directory that `save_to_preset` wrote, or hf://USER/MODEL or
+                hf://USER/MODEL@REVISION on the Hugging Face Hub (extra `hub`).
 
         Raises:
             InputError: there is no such preset, or it is not one of a CycleGAN.
@@ -412,11 +412,12 @@ class CycleGAN(keras.Model):
         names = [generator_name(direction) for direction in checks.DIRECTIONS]
         if any(name not in files for name in names) or not isinstance(description.get("cyclegan"), dict):
             raise InputError(f"preset {preset} holds {', '.join(files)}; expected a CycleGAN's {' and '.join(names)}")
+        generators = [keras_file.load(files[name]) for name in names]
         try:
-            generators = [keras.saving.load_model(files[name], compile=False) for name in names]
-        except (ValueError, TypeError, OSError) as error:  # of layers that Keras does not know, and of other versions
-            raise InputError(f"preset {preset} cannot be opened: {' '.join(str(error).split())[:300]}") from None
-        return cls(generator=generators, **description["cyclegan"])
+            with keras_file.creating_at_most(keras_file.UNTRAINED):
+                return cls(generator=generators, **description["cyclegan"])
+        except (TypeError, ValueError) as error:  # names that are no arguments, and values
+            raise InputError(f"preset {preset}: its description does not fit a CycleGAN: {error}") from None
 
     def save_to_preset(self, directory: str | Path, summary: str = "", card: str = "") -> Path:
         """Write the generators as a preset that `from_preset` opens, and that can be put on the Hub as it is.

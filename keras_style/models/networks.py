@@ -61,5 +61,7 @@ def pair(
     if isinstance(given, keras.Model):
         given = (given, keras.models.clone_model(given))
     if not isinstance(given, list | tuple) or len(given) != 2 or not all(isinstance(one, keras.Model) for one in given):
-        raise InputError(f"{role} is {given!r}; expected one of {', '.join(named)}, a Keras model or two of them")
+        raise InputError(
+            f"{role} is {checks.shown(given)}; expected one of {', '.join(named)}, a Keras model or two of them"
+        )
     return given[0], given[1]

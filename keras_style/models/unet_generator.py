@@ -57,7 +57,7 @@ class UNetGenerator(ImageNetwork):
         **kwargs: Any,
     ) -> None:
         if size not in SIZES:
-            raise InputError(f"size is {size!r}; expected one of {', '.join(map(str, SIZES))}")
+            raise InputError(f"size is {checks.shown(size)}; expected one of {', '.join(map(str, SIZES))}")
         filters = checks.whole("filters", filters, 1, 10**5)
         channels = checks.whole("channels", channels, 1, 10**5)
         affine = checks.truth("affine", affine)

@@ -49,7 +49,7 @@ class Term:
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
-            raise InputError(f"target is {self.target!r}; expected one of {', '.join(map(repr, TARGETS))}")
+            raise InputError(f"target is {checks.shown(self.target)}; expected one of {', '.join(map(repr, TARGETS))}")
         checks.number(f"weight of {self.loss.name} on {self.layer}", self.weight)
         if not self.name:
             object.__setattr__(self, "name", self.target or self.loss.name)

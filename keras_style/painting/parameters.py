@@ -44,7 +44,7 @@ def _backbone(name: str, value: Any) -> Any:
     if isinstance(value, str | Backbone):
         return value
     raise InputError(
-        f"{name} is {value!r}; expected one of {', '.join(weights.SOURCES)}, or a Backbone, which "
+        f"{name} is {checks.shown(value)}; expected one of {', '.join(weights.SOURCES)}, or a Backbone, which "
         "keras_style.backbones.from_keras makes of a Keras model"
     )
 

@@ -148,6 +148,6 @@ def _canvas(size: Any, exemplar: np.ndarray) -> tuple[int, int]:
         return exemplar.shape[0], exemplar.shape[1]
     sides = list(size) if isinstance(size, list | tuple | np.ndarray) else [size, size]
     if len(sides) != 2:
-        raise InputError(f"size is {size!r}; expected (height, width), or one number for a square")
+        raise InputError(f"size is {checks.shown(size)}; expected (height, width), or one number for a square")
     height, width = (checks.whole("size", side, images.MIN_SIDE, MAX_SIZE) for side in sides)
     return height, width

@@ -97,8 +97,8 @@ def read_text(path: str | os.PathLike[str], message: Any) -> Any:
         raise MissingFileError(f"no such file: {path}; expected the text of a {kind}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as the text of a {kind}: {error}") from None
-    except text_format.ParseError as error:
-        raise InputError(f"{path} is not the text of a {kind}: {error}") from None
+    except (text_format.ParseError, RecursionError) as error:
+        raise InputError(f"{path} is not the text of a {kind}: {str(error)[:300]}") from None
 
 
 def _existing(name: str, value: Any) -> Path:

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from keras_style import checks
 from keras_style.errors import InputError, MissingFileError
-from keras_style.internal import yaml_options
+from keras_style.internal import parsing, yaml_options
 from keras_style.internal.paths import user_path
 
 
@@ -161,33 +161,37 @@ def _overridden(sections: Mapping[str, Any], override: str) -> dict[str, Any]:
     key, equals, text = override.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
-        raise InputError(f"override is {override!r}; expected SECTION.NAME=VALUE, such as training.epochs=20")
+        raise InputError(
+            f"override is {checks.shown(override)}; expected SECTION.NAME=VALUE, such as training.epochs=20"
+        )
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"override is {override!r}; expected a value that is valid YAML") from None
+        value = parsing.from_yaml(text)
+    except ValueError as error:
+        raise InputError(
+            f"override is {checks.shown(override)}; expected a value that is valid YAML: {error}"
+        ) from None
     before = sections.get(section, {})
     return {**sections, section: {**before, name: value} if isinstance(before, Mapping) else before}
 
 
 def _one_line(error: ValidationError) -> str:
     said: dict[str, str] = {}
-    for problem in error.errors(include_url=False):
+    for problem in error.errors(include_url=False, include_context=False):
         path = [str(part) for part in problem["loc"]]
         name = ".".join(path[:2])  # below that, pydantic names the alternatives of a type
         if problem["type"] == "extra_forbidden":
             section: Any = Config.model_fields[path[0]].annotation if len(path) > 1 else Config
-            said[name] = f"unknown {name!r}; expected some of {', '.join(section.model_fields)}"
+            said[name] = f"unknown {checks.shown(name)}; expected some of {', '.join(section.model_fields)}"
         elif problem["type"] == "missing":
             said[name] = f"{name} is missing"
         elif problem["type"] in ("model_type", "model_attributes_type"):
-            said[name] = f"{name} is {problem['input']!r}; expected names and values"
+            said[name] = f"{name} is {checks.shown(problem['input'])}; expected names and values"
         elif name in said:
             said[name] += f", or {_lower(problem['msg'])}"
         else:
             value = problem["input"]
-            said[name] = f"{name} is {value!r}: {_lower(problem['msg'])}"
-    return "; ".join(said.values())
+            said[name] = f"{name} is {checks.shown(value)}: {_lower(problem['msg'])}"
+    return checks.listed(said.values(), "; ")
 
 
 def _lower(message: str) -> str:

@@ -14,7 +14,7 @@ import yaml
 from keras_style import checks
 from keras_style.checks import DIRECTIONS, Verbosity
 from keras_style.errors import CheckpointError, InputError
-from keras_style.internal import atomic_files, directories, saved_state
+from keras_style.internal import atomic_files, directories, parsing, saved_state
 from keras_style.internal.interrupt import termination_as_interrupt
 from keras_style.internal.paths import user_path
 from keras_style.training import config
@@ -186,10 +186,10 @@ def _compare(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) 
     """Raise unless the directory is new, empty, or that of this very training, or of its first epochs."""
     now, file = _flat(full), place / CONFIG
     try:
-        before = _flat(yaml.safe_load(file.read_text("utf-8")))
+        before = _flat(parsing.read_yaml(file))
         if (place / CONTENTS).exists():  # which older runs lack
             file = place / CONTENTS
-            before |= json.loads(file.read_text("utf-8"))
+            before |= parsing.from_json(file.read_bytes())
             now |= contents
         longer = before["training.epochs"] < now["training.epochs"]
     except FileNotFoundError:
@@ -198,7 +198,7 @@ def _compare(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) 
                 f"directory: {place} holds files, but no {CONFIG} of a training; expected a new or an empty directory"
             ) from None
         return
-    except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise CheckpointError(f"{file} cannot be read ({' '.join(str(error).split())})") from None
     # Where half of the epochs were to have the full rate, it is half of another number now.
     free = {*_FREE, *(("training.epochs", "training.decay_start") if longer else ())}

@@ -64,7 +64,7 @@ class Samples(keras.callbacks.Callback):
         self.directory = user_path(directory)
         self.every = checks.whole("every", every, 1, 10**9)
         if not isinstance(early, list | tuple):
-            raise InputError(f"early is {early!r}; expected a list of steps")
+            raise InputError(f"early is {checks.shown(early)}; expected a list of steps")
         self.early = {checks.whole("early", step, 1, 10**12) for step in early}
         self.tensorboard = tensorboard
         self.a = held_out.read("images_a", images_a, image_size, checks.whole("count", count, 1, 1000))

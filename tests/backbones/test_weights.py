@@ -223,6 +223,28 @@ def test_file_damaged_anywhere_is_read_or_refused_in_one_line(vgg16_file):
     assert outcomes == {"read", "refused"}
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"shape": (10**4, 10**4, 5, 5), "chunks": (1, 10**4, 5, 5)}, r"has kernel \(10000, 10000, 5, 5\)"),
+        (
+            {"shape": (3, 3, 3, 64), "maxshape": (None,) * 4, "chunks": (3, 3, 10**5, 64)},
+            "would take 230,400,000 bytes",
+        ),
+        ({"shape": (3, 3, 3, 64), "external": [("weights.bin", 0, 6912)]}, "lies in another file"),
+        ({"shape": (3, 3, 3, 64), "dtype": "V1000000"}, "holds no numbers"),
+    ],
+    ids=["shape", "chunk", "external", "bytes"],
+)
+def test_arrays_are_refused_by_what_they_claim(options, says, vgg16_file, monkeypatch):
+    with h5py.File(vgg16_file, "r+") as file:
+        del file["block1_conv1/block1_conv1_W_1:0"]
+        file.create_dataset("block1_conv1/block1_conv1_W_1:0", **{"dtype": "f4", **options})
+    monkeypatch.setattr(np, "asarray", None)  # nothing is read
+    with pytest.raises(WeightsError, match=says):
+        weights.load("vgg16_imagenet", vgg16_file)
+
+
 @pytest.mark.parametrize("layout", [KERAS_1, KERAS_3])
 def test_vgg16_is_not_taken_for_a_vgg19(layout, tmp_path):
     with pytest.raises(WeightsError, match="block5_conv4"):

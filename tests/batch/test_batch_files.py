@@ -144,9 +144,10 @@ def test_a_folder_belongs_to_one_batch(target):
         InputError, match='of a batch with other settings: model was "1234", now "5678"; quality was nu'
     ):
         manifest.claim(target, {**settings, "model": "5678", "quality": 3}, ["a.png"])
-    target.write(manifest.FILE, b"{}")
-    with pytest.raises(InputError, match=r"batch.json is damaged; expected the settings"):
-        manifest.claim(target, settings, ["a.png"])
+    for damage in (b"{}", b"[" * 100_000, b'{"settings": ' + b"9" * 5000 + b"}", b"\xff\x00"):
+        target.write(manifest.FILE, damage)
+        with pytest.raises(InputError, match=r"batch.json is damaged; expected the settings"):
+            manifest.claim(target, settings, ["a.png"])
 
 
 def test_files_of_no_batch_are_not_taken_for_finished(target):

@@ -233,9 +233,58 @@ def test_what_is_wrong_with_a_texture_is_said(text, says, load):
         assert part in str(caught.value)
 
 
-def test_a_list_within_itself_is_refused(load):
-    with pytest.raises(InputError, match="style_masks"):
-        load("style_masks: &a [*a]")
+LAUGHS = "\n".join(f"a{level + 1}: &a{level + 1} [{', '.join([f'*a{level}'] * 9)}]" for level in range(9))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("style_masks: &a [*a]", "holds an alias"),
+        (f"a0: &a0 [lol]\n{LAUGHS}", "holds an alias"),
+        ("size: &a 64\nsteps: *a", "holds an alias"),
+        ("[" * 20_000, "levels deep"),
+        ("size: " + "[" * 30_000 + "]" * 30_000, "levels deep"),
+        ("size: " + "{a: " * 5000, "levels deep"),
+        ("size: " + "9" * 5000, "4300 digits"),
+        ("size: 0b_", "invalid literal"),
+        ("init: 2001-99-99", "month must be"),
+        ("size: 64\n" * 10_000, "more than 65,536 bytes"),
+        (f"init: {'x' * 60_000}\nsize: {'y' * 3000}", "size is 'yyy"),
+        ("".join(f"unknown_{index}: {index}\n" for index in range(3500)), "and 3,488 more; expected some of"),
+        ("".join(f"unknown_{index % 3499}: {index}\n" for index in range(3500)), "unknown_0 is given twice"),
+        ("style_layers: {" + ", ".join(f"a{index}: b" for index in range(5000)) + "}", "unable to parse"),
+    ],
+    ids=["list in itself", "laughs", "alias", *["deep"] * 3, *["digits"] * 2, "date", "long", *["values"] * 4],
+)
+def test_a_hostile_file_ends_in_a_short_line(text, says, load):
+    with pytest.raises(InputError) as caught:
+        load(text)
+    assert says in str(caught.value) and len(str(caught.value)) < 1200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_file_of_an_editor_of_windows(encoding, load):
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    assert load((mark + "init: M\u00fcnchen.png\r\nsize: 64\r\n").encode(encoding)) == {
+        "init": "M\u00fcnchen.png",
+        "size": 64,
+    }
+
+
+def test_a_file_that_never_ends():
+    with pytest.raises(InputError, match="cannot be read as YAML"):
+        yaml_options.load(api.transfer, "/dev/zero")
+
+
+def test_a_value_of_any_kind_is_shown_in_short():
+    nested = []
+    for _ in range(40):
+        nested = [nested] * 40
+    for value in (nested, 10**5000, {10**5000}, "x" * 10**6, dict.fromkeys(range(10**5))):
+        for given in ({"method": value}, {"size": value}, {"style_layers": value}):
+            with pytest.raises(InputError) as caught:
+                Stylizer(**given)
+            assert len(str(caught.value)) < 1300
 
 
 def test_a_missing_file_is_named(tmp_path):

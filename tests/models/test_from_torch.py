@@ -230,6 +230,30 @@ class TestFiles:
         assert same(load_torch_generator(tmp_path / "net.safetensors"), load(state))
 
 
+def test_one_number_that_claims_to_be_a_large_tensor(load):
+    state = {**resnet_state(), "more": np.broadcast_to(np.float32(0), (10**6, 10**6))}
+    with pytest.raises(WeightsError, match=r"its tensors would take 4,000,0.* bytes, of a file of 0"):
+        load(state)
+
+
+def test_a_mapping_within_itself(load):
+    state = resnet_state()
+    state["again"] = state
+    with pytest.raises(WeightsError, match="recursion"):
+        load(state)
+
+
+def test_a_tensor_that_has_no_numbers(load):
+    class Sparse:
+        nbytes = 4
+
+        def detach(self):
+            raise TypeError("can't convert Sparse layout tensor to numpy.\nUse Tensor.to_dense()")
+
+    with pytest.raises(WeightsError, match=r"not tensors that can be read: can't convert .* numpy\. Use"):
+        load({"a": Sparse()})
+
+
 class TestWithPyTorch:
     """The same networks in PyTorch: the state dicts of the tests above are real ones, and the answers are PyTorch's."""
 

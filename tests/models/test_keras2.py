@@ -391,7 +391,7 @@ def test_arguments_that_do_not_go_together(files):
         (4, {"class_name": "Addons>Maxout"}, "known for Addons>Maxout"),
         (4, {"class_name": "Own", "config": {"name": "a", "layers": 3}}, "known for Own"),
         (4, {"class_name": "Softmax", "module": "keras_contrib.layers"}, "known for Softmax"),
-        (4, {"config": {"name": "a", "activation": {"class_name": "__lambda__"}}}, "the Python function inside a"),
+        (4, {"config": {"name": "a", "activation": {"class_name": "__lambda__"}}}, "known for __lambda__ inside a"),
         (1, {"config": {"padding": [1, 2]}}, "programs differ in which of the two is the height"),
         (2, {"config": {"filters": 2}}, r"\(Conv2D\) cannot be made: .*kernel_size"),
         (4, {"inbound_nodes": [[["conv2d_9", 0, 0, {}]]]}, "nothing leads to activation, "),

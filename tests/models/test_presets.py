@@ -128,10 +128,14 @@ def test_the_hub_gives_a_directory(gan, saved, monkeypatch):
     hub.snapshot_download = lambda name, **options: asked.append((name, options)) or str(saved)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     opened = CycleGAN.from_preset("hf://user/model")
-    assert asked == [("user/model", {"allow_patterns": ["preset.json", "README.md", "*.keras"]})]
+    CycleGAN.from_preset("hf://user/model@v1.0/a")
+    patterns = ["preset.json", "README.md", "*.keras"]
+    revisions = [None, "v1.0/a"]
+    assert asked == [("user/model", {"allow_patterns": patterns, "revision": each}) for each in revisions]
     np.testing.assert_array_equal(opened.translate(PICTURE), gan.translate(PICTURE))
-    with pytest.raises(InputError, match="expected hf://USER/MODEL"):
-        CycleGAN.from_preset("hf://user")
+    for wrong in ("hf://user", "hf://user/model/more", "hf://user/model@", "hf://user@main"):
+        with pytest.raises(InputError, match="expected hf://USER/MODEL or hf://USER/MODEL@REVISION"):
+            CycleGAN.from_preset(wrong)
 
     def fail(name, **options):
         raise OSError("no\nnetwork")

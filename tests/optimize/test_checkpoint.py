@@ -182,6 +182,18 @@ def test_file_of_another_kind_is_refused(tmp_path, write):
         checkpoint.load()
 
 
+@pytest.mark.parametrize("about", ["[" * 100_000, '{"arguments": ' + "9" * 5000 + "}"], ids=["deep", "digits"])
+def test_hostile_values_are_refused(about, tmp_path):
+    test_file_of_another_kind_is_refused(tmp_path, picture_about(about))
+
+
+def test_an_array_that_the_file_only_claims_is_refused(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "run", {})
+    np.savez_compressed(checkpoint.path, about=np.array("{}"), image=np.zeros((2000, 2000, 3)))
+    with pytest.raises(CheckpointError, match="its members would take 96,"):
+        checkpoint.load()
+
+
 def test_file_in_the_place_of_the_directory_is_refused(tmp_path):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(CheckpointError, match="run cannot be made a directory"):

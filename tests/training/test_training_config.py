@@ -86,7 +86,9 @@ def test_overrides_win():
     assert given["training"]["epochs"] == 3
 
 
-@pytest.mark.parametrize("override", ["epochs=3", "training.epochs", "training.=3", ".epochs=3", "training.epochs=[1"])
+@pytest.mark.parametrize(
+    "override", ["epochs=3", "training.epochs", "training.=3", ".epochs=3", "training.epochs=[1", "a.b=" + "[" * 9999]
+)
 def test_bad_overrides_are_refused(override):
     with pytest.raises(InputError, match="override is "):
         config.load({"data": DATA}, [override])
@@ -117,6 +119,20 @@ def test_mistakes_are_said_in_one_line(changes, says, tmp_path):
     assert message.startswith("config: ") and "\n" not in message
     for part in says:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({f"s{index}": 1 for index in range(20_000)}, ["unknown 's0'", "and 19,988 more"]),
+        ({"model": {"generator": ["x" * 1000] * 1000}}, ["model.generator is ['xxx"]),
+    ],
+    ids=["names", "texts"],
+)
+def test_large_mistakes_are_said_in_short(changes, says):
+    with pytest.raises(InputError) as caught:
+        config.load({"data": DATA, **changes})
+    assert len(str(caught.value)) < 3000 and all(part in str(caught.value) for part in says)
 
 
 def test_files_that_are_none(written, tmp_path):

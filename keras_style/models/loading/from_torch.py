@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_style.errors import MissingFileError, WeightsError
+from keras_style.internal import claims
 from keras_style.internal.paths import user_path
 from keras_style.layers import InstanceNormalization
 from keras_style.models.resnet_generator import ResNetGenerator
@@ -72,7 +73,14 @@ def load_torch_generator(path: str | os.PathLike[str], key: str | None = None) -
 
 def _read(path: Path) -> Tensors:
     """Every tensor of the file under its whole path, in the order of the network."""
-    tensors = dict(_flat(_read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path), ""))
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    try:
+        held = dict(_flat(content, ""))
+        # One number can be repeated to a tensor of any size.
+        claims.check("its tensors", sum(each.nbytes for each in held.values()), path.stat().st_size)
+        tensors = {name: _array(each) for name, each in held.items()}
+    except Exception as error:  # mappings within themselves, tensors that are sparse or on another device
+        raise WeightsError(f"{path}: not tensors that can be read: {' '.join(str(error).split())[:300]}") from None
     if not tensors:
         raise WeightsError(f"{path}: holds no tensors; expected a state dict")
     broken = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
@@ -116,15 +124,20 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in name.split(".")]
 
 
-def _flat(content: Any, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
+def _flat(content: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     if isinstance(content, Mapping):
         for name, value in content.items():
             yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
-    elif isinstance(content, np.ndarray):
+    elif isinstance(content, np.ndarray) or hasattr(content, "detach"):
         yield prefix, content
-    elif hasattr(content, "detach"):
-        tensor = content.detach()
-        yield prefix, (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
+def _array(tensor: Any) -> np.ndarray:
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    tensor = tensor.detach()
+    array: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array
 
 
 # From arrays to a network

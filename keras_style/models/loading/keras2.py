@@ -1,7 +1,6 @@
 """Models of the time of tensorflow-addons, opened without it."""
 
 import io
-import json
 import os
 import zipfile
 from collections.abc import Mapping
@@ -10,11 +9,13 @@ from typing import Any
 
 import h5py
 
+from keras_style import checks
 from keras_style.errors import InputError, MissingFileError, StyleError
+from keras_style.internal import claims, parsing
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import tf
 from keras_style.models.image_network import ImageNetwork
-from keras_style.models.loading import keras2_graph, keras2_weights
+from keras_style.models.loading import keras2_graph, keras2_weights, keras_file
 from keras_style.models.loading.keras2_graph import Part
 
 
@@ -61,16 +62,19 @@ def load_legacy(
     if model is not None and not getattr(model, "built", False):
         raise InputError(f"model is {type(model).__name__}; expected a Keras 3 model that is built")
     if prefix is not None and model is None:
-        raise InputError(f"prefix is {prefix!r} without model; expected the architecture of that network as model=")
+        raise InputError(
+            f"prefix is {checks.shown(prefix)} without model; expected the architecture of that network as model="
+        )
     before = None if model is None else model.get_weights()
     try:
         part = _opened(source, None if model is None else _described(model), prefix, custom)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # the readers of zip, HDF5 and JSON raise almost anything on damaged data
         if model is not None:
             model.set_weights(before)  # no half of another model
         if isinstance(error, StyleError):
             raise type(error)(f"{source}: {error}") from error
         raise InputError(f"{source} cannot be read: {keras2_graph.one_line(error)}") from error
+    keras_file.check_finite(source, part.layer)
     return part.layer if model is None else model
 
 
@@ -94,25 +98,29 @@ def _opened(source: Path, taker: Part | None, prefix: str | None, custom: Mappin
         return _from_archive(source, taker, prefix, custom)
     if h5py.is_hdf5(source):
         with h5py.File(source) as file:
-            return _from_hdf5(file, taker, prefix, custom)
-    raise InputError("neither HDF5 nor a .keras archive nor a checkpoint; expected a model or weights of Keras 2")
+            return _from_hdf5(file, claims.check_hdf5(file, source.stat().st_size), taker, prefix, custom)
+    raise InputError(
+        "neither HDF5 nor a .keras archive nor a checkpoint, or cut short; expected a model or weights of Keras"
+    )
 
 
 def _from_archive(source: Path, taker: Part | None, prefix: str | None, custom: Mapping[str, Any]) -> Part:
     with zipfile.ZipFile(source) as archive:
+        claims.check_archive(archive, source.stat().st_size)
         if not {"metadata.json", "config.json", "model.weights.h5"} <= set(archive.namelist()):
             raise InputError("an archive without a Keras model; expected a .keras file")
-        _refuse_keras_3(json.loads(archive.read("metadata.json")).get("keras_version", ""))
-        taker = taker or _built(json.loads(archive.read("config.json")), custom)
+        _refuse_keras_3(parsing.from_json(archive.read("metadata.json")).get("keras_version", ""))
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            held = claims.check_hdf5(file, source.stat().st_size)
+            taker = taker or _built(archive.read("config.json"), held, custom)
             keras2_weights.read_groups(_network(file, prefix), taker)
     return taker
 
 
-def _from_hdf5(file: Any, taker: Part | None, prefix: str | None, custom: Mapping[str, Any]) -> Part:
+def _from_hdf5(file: Any, held: int, taker: Part | None, prefix: str | None, custom: Mapping[str, Any]) -> Part:
     _refuse_keras_3(file.attrs.get("keras_version", ""))
     if taker is None and "model_config" in file.attrs:
-        taker = _built(json.loads(file.attrs["model_config"]), custom)
+        taker = _built(file.attrs["model_config"], held, custom)
     weights = file.get("model_weights", file)
     lists = "layer_names" in weights.attrs or "layer_names0" in weights.attrs
     if not lists and not {"layers", "_layer_checkpoint_dependencies", "vars"} & set(file):
@@ -135,13 +143,16 @@ def _from_checkpoint(path: str, taker: Part | None, prefix: str | None) -> Part:
     return taker
 
 
-def _built(entry: Any, custom: Mapping[str, Any]) -> Part:
+def _built(text: str | bytes, held: int, custom: Mapping[str, Any]) -> Part:
+    """The model that is described, of a file with weights of `held` bytes."""
+    entry = parsing.from_json(text)
     if not isinstance(entry.get("config"), dict) or "layers" not in entry["config"]:
         raise InputError(
             f"a model of the class {entry.get('class_name')}, whose layers are not in the file; "
             "expected a functional or sequential one, or the rebuilt architecture as model="
         )
-    return keras2_graph.build(entry, custom)
+    with keras_file.creating_at_most(held):
+        return keras2_graph.build(entry, custom)
 
 
 def _network(file: Any, prefix: str | None) -> Any:
@@ -152,7 +163,8 @@ def _network(file: Any, prefix: str | None) -> Any:
         networks: list[str] = []
         file.visit(lambda name: networks.append(name[: -len("/layers")]) if name.endswith("/layers") else None)
         raise InputError(
-            f"prefix is {prefix!r}; expected one of {', '.join(networks) or 'none: the file has one network'}"
+            f"prefix is {checks.shown(prefix)}; expected one of "
+            f"{checks.listed(networks) or 'none: the file has one network'}"
         )
     return file[prefix]
 

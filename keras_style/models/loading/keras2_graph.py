@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras
 from keras_style.layers import BilinearUpSampling2D, InstanceNormalization, ReflectionPadding2D
+from keras_style.models.loading import known_classes
 
 Config = dict[str, Any]
 
@@ -48,8 +50,8 @@ def build(entry: Config, custom: Mapping[str, Any]) -> Part:
     unknown = list(dict.fromkeys(_unknown(entry, custom)))
     if unknown:
         raise InputError(
-            f"no Keras 3 layer is known for {', '.join(unknown)}; pass custom_objects={{name: Keras 3 class}}, or the "
-            "rebuilt architecture as model= (Python code inside a file is never run)"
+            f"no Keras 3 layer is known for {checks.listed(unknown)}; pass custom_objects={{name: Keras 3 class}}, or "
+            "the rebuilt architecture as model= (Python code inside a file is never run)"
         )
     with keras.saving.custom_object_scope(dict(custom)):
         return _part(entry, custom)
@@ -65,15 +67,9 @@ def _unknown(entry: Config, custom: Mapping[str, Any]) -> Iterator[str]:
             yield f"the function tf.{entry['config']['function']}"
     elif _maker(entry, custom) is None:
         yield _full_name(entry)
-    elif _holds_code(entry["config"]):
-        yield f"the Python function inside {entry['config'].get('name', entry['class_name'])}"
-
-
-def _holds_code(value: Any) -> bool:
-    """Whether a configuration holds byte code, such as an activation or a wrapped Lambda."""
-    if isinstance(value, dict):
-        return value.get("class_name") in ("Lambda", "__lambda__") or any(map(_holds_code, value.values()))
-    return isinstance(value, list) and any(map(_holds_code, value))
+    else:
+        inside = f"inside {entry['config'].get('name', entry['class_name'])}"
+        yield from (f"{name} {inside}" for name in known_classes.unknown(entry["config"], custom))
 
 
 def _is_model(entry: Config) -> bool:
@@ -98,8 +94,7 @@ def _maker(entry: Config, custom: Mapping[str, Any]) -> Callable[[Config], Any] 
     if full in MAKERS:
         return MAKERS[full]
     foreign = "module" in entry and str(entry["module"]).split(".")[0] != "keras"
-    layer = getattr(keras.layers, full, None)
-    return None if foreign or layer is None or full == "Lambda" else layer.from_config
+    return None if foreign or full not in known_classes.LAYERS else getattr(keras.layers, full).from_config
 
 
 def _part(entry: Config, custom: Mapping[str, Any]) -> Part:
@@ -249,7 +244,7 @@ def _reflection_padding(config: Config) -> Any:
     padding = config.get("padding", (1, 1))  # a default is not in the file
     if isinstance(padding, list | tuple) and len({str(side) for side in padding}) > 1:
         raise InputError(
-            f"padding is {padding!r}, and programs differ in which of the two is the height; pass "
+            f"padding is {checks.shown(padding)}, and programs differ in which of the two is the height; pass "
             "custom_objects={'ReflectionPadding2D': Keras 3 class}"
         )
     return ReflectionPadding2D(padding, **_common(config))

@@ -7,8 +7,8 @@ from typing import Any
 
 from keras_style.errors import InputError
 from keras_style.internal import environment
-from keras_style.internal.tensorflow import keras
 from keras_style.models.cyclegan import CycleGAN
+from keras_style.models.loading import keras_file
 from keras_style.models.loading.from_torch import load_torch_generator
 from keras_style.models.loading.generator_file import SAVED_MODEL, TORCH, generator_file
 from keras_style.models.loading.keras2 import load_legacy
@@ -19,9 +19,9 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
     """A generator to translate with, a Keras model.
 
     Args:
-        source: a name in `keras_style.presets()`; hf://USER/MODEL; the directory of a preset, of a training run (its
-            generators at the end, or before that the best so far) or of `best`; a `.keras` file of a generator or of a
-            whole CycleGAN; `.h5` or `.keras` of Keras 2 (`load_legacy`); `.pth`, `.pt` or `.safetensors` of
+        source: a name in `keras_style.presets()`; hf://USER/MODEL[@REVISION]; the directory of a preset, of a training
+            run (its generators at the end, or before that the best so far) or of `best`; a `.keras` file of a generator
+            or of a whole CycleGAN; `.h5` or `.keras` of Keras 2 (`load_legacy`); `.pth`, `.pt` or `.safetensors` of
             pytorch-CycleGAN-and-pix2pix (`load_torch_generator`); a version that `export_saved_model` wrote.
         direction: "a2b" or "b2a", of a preset, a run or a whole CycleGAN; a generator by itself has only one.
 
@@ -42,16 +42,19 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
     if not zipfile.is_zipfile(path):
         return load_legacy(path)
     try:
-        model = keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError, ImportError, OSError) as error:
+        model = keras_file.load(path)
+    except InputError:
         if _of_keras_2(path):
             return load_legacy(path)
-        raise InputError(f"{path} cannot be opened: {' '.join(str(error).split())[:300]}") from None
+        raise
     if isinstance(model, CycleGAN):
         return model.generator_a2b if direction == "a2b" else model.generator_b2a
     return model
 
 
 def _of_keras_2(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        return "metadata.json" in archive.namelist() and b'"keras_version": "2.' in archive.read("metadata.json")
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
+            return b'"keras_version": "2.' in file.read(1000)
+    except (KeyError, OSError, zipfile.BadZipFile):
+        return False

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_style import checks
 from keras_style.errors import InputError, MissingFileError, WeightsError
-from keras_style.internal import atomic_files, directories
+from keras_style.internal import atomic_files, directories, parsing
 from keras_style.internal.digests import byte_digest
 from keras_style.internal.paths import user_path
 
@@ -39,7 +40,8 @@ def locate(preset: str | os.PathLike[str]) -> Path:
 
     Args:
         preset: a name in `presets()`, a directory, or hf://USER/MODEL, which is downloaded from the Hugging Face Hub by
-            its package `huggingface_hub`, into that package's cache.
+            its package `huggingface_hub`, into that package's cache; hf://USER/MODEL@REVISION is a branch, a tag or a
+            commit of it, of which only the commit stays what it is.
 
     Raises:
         InputError: there is no such preset, or the package for the Hub is missing.
@@ -53,8 +55,8 @@ def locate(preset: str | os.PathLike[str]) -> Path:
     if (SHIPPED / name / DESCRIPTION).is_file():
         return SHIPPED / name
     raise InputError(
-        f"preset is {name!r}; expected {'one of ' + ', '.join(presets()) + ', ' if presets() else ''}a directory with "
-        f"{DESCRIPTION}, or {HUB}USER/MODEL"
+        f"preset is {checks.shown(name)}; expected {'one of ' + ', '.join(presets()) + ', ' if presets() else ''}"
+        f"a directory with {DESCRIPTION}, or {HUB}USER/MODEL"
     )
 
 
@@ -112,7 +114,7 @@ def save(folder: str | Path, description: Mapping[str, Any], files: Mapping[str,
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        description = json.loads(file.read_text(encoding="utf-8"))
+        description = parsing.from_json(file.read_bytes())
     except FileNotFoundError:
         raise MissingFileError(f"{file.parent} is no preset: it has no {file.name}") from None
     except (OSError, ValueError) as error:
@@ -128,10 +130,12 @@ def _downloaded(name: str) -> Path:
         import huggingface_hub
     except ImportError:
         raise InputError(f"preset {name} needs the package huggingface_hub: pip install 'keras-style[hub]'") from None
-    repository = name.removeprefix(HUB)
-    if repository.count("/") != 1:
-        raise InputError(f"preset is {name!r}; expected {HUB}USER/MODEL")
+    repository, at, revision = name.removeprefix(HUB).partition("@")
+    if repository.count("/") != 1 or bool(at) != bool(revision):
+        raise InputError(f"preset is {checks.shown(name)}; expected {HUB}USER/MODEL or {HUB}USER/MODEL@REVISION")
     try:
-        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=[DESCRIPTION, CARD, "*.keras"]))
+        patterns = [DESCRIPTION, CARD, "*.keras"]
+        folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
+        return Path(folder)
     except Exception as error:  # of the Hub, of requests, of the system: none of them says which preset
         raise WeightsError(f"preset {name} could not be downloaded: {' '.join(str(error).split())}") from None

@@ -58,10 +58,12 @@ def blend(method: str | Mapping[str, float], variant: str) -> Blend:
         only = get(method)
         return Blend(((only, only.variant(variant), 1.0),))
     if not isinstance(method, Mapping) or not method:
-        raise InputError(f"method is {method!r}; expected one of {', '.join(METHODS)}, or {{name: share}} of several")
+        raise InputError(
+            f"method is {checks.shown(method)}; expected one of {', '.join(METHODS)}, or {{name: share}} of several"
+        )
     shares = {name: checks.number(f"method: share of {name}", share) for name, share in method.items()}
     total = sum(shares.values())
     if not total:
-        raise InputError(f"method is {dict(method)!r}; expected a share above 0")
+        raise InputError(f"method is {checks.shown(dict(method))}; expected a share above 0")
     parts = [(get(name), share / total) for name, share in shares.items()]
     return Blend(tuple((each, each.variant(variant), share) for each, share in parts if share))
