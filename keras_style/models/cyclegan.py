@@ -14,8 +14,7 @@ from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import adversarial as adversarial_losses
 from keras_style.models.fit_callbacks import checked
 from keras_style.models.image_pool import ImagePool
-from keras_style.models.loading import keras_file
-from keras_style.models.loading import presets as preset_files
+from keras_style.models.loading import keras_file, presets
 from keras_style.models.loading.generator_file import generator_name
 from keras_style.models.networks import DISCRIMINATORS, GENERATORS, Network, channels, pair
 from keras_style.models.training_step import (
@@ -165,9 +164,9 @@ class CycleGAN(keras.Model):
         """Train as `keras.Model.fit` does; `x` gives pairs (images of A, images of B) in [-1, 1], or is those of A, `y`
         those of B. Unlike there, `shuffle` is False by default, so that the same call gives the same bits.
 
-        Of the logs, `loss` is `generator_loss`, the sum that both generators follow. Callbacks of Keras that set the
-        learning rate set that of the generators, and that of the discriminators in proportion.
-        Under a `tf.distribute` strategy the replicas share each batch, also on several machines.
+        Of the logs, `loss` is `generator_loss`, which both generators follow. Callbacks of Keras set the learning rate
+        of the generators, and that of the discriminators in proportion. Replicas of a `tf.distribute` strategy share
+        each batch, also on several machines.
 
         Raises:
             InputError: images of another size than before, a batch that the replicas cannot share evenly, a callback
@@ -397,8 +396,8 @@ class CycleGAN(keras.Model):
         """A trained CycleGAN by name; its discriminators are untrained.
 
         Args:
-            preset: a name in `keras_style.presets()`, a directory that `save_to_preset` wrote, or hf://USER/MODEL or
-                hf://USER/MODEL@REVISION on the Hugging Face Hub (extra `hub`).
+            preset: a name in `keras_style.presets()`, a directory that `save_to_preset` wrote, or, with the extra `hub`,
+                hf://USER/MODEL, or hf://USER/MODEL@REVISION, on the Hugging Face Hub.
 
         Raises:
             InputError: there is no such preset, or it is not one of a CycleGAN.
@@ -408,7 +407,7 @@ class CycleGAN(keras.Model):
             >>> gan = keras_style.models.CycleGAN.from_preset("satellite_to_relief")
             >>> relief = gan.translate("satellite.png")
         """
-        description, files = preset_files.load(preset)
+        description, files = presets.load(preset)
         names = [generator_name(direction) for direction in checks.DIRECTIONS]
         if any(name not in files for name in names) or not isinstance(description.get("cyclegan"), dict):
             raise InputError(f"preset {preset} holds {', '.join(files)}; expected a CycleGAN's {' and '.join(names)}")
@@ -436,12 +435,12 @@ class CycleGAN(keras.Model):
             for direction, generator in zip(checks.DIRECTIONS, generators, strict=True)
         }
         if card:
-            files[preset_files.CARD] = card.encode()
+            files[presets.CARD] = card.encode()
         described = {name: self.get_config()[name] for name in ("filters", "image_size", "pool_size", "seed")}
         if discriminator := self._named.get("discriminator"):
             described["discriminator"] = discriminator
         description = {"summary": summary, "keras_style": __version__, "cyclegan": described}
-        return preset_files.save(directory, description, files)
+        return presets.save(directory, description, files)
 
     def get_config(self) -> dict[str, Any]:
         def described(role: str, *networks: keras.Model) -> Any:
