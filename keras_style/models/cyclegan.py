@@ -396,8 +396,8 @@ class CycleGAN(keras.Model):
         """A trained CycleGAN by name; its discriminators are untrained.
 
         Args:
-            preset: a name in `keras_style.presets()`, a directory that `save_to_preset` wrote, or, with the extra `hub`,
-                hf://USER/MODEL, or hf://USER/MODEL@REVISION, on the Hugging Face Hub.
+            preset: a name in `keras_style.presets()`, a directory that `save_to_preset` wrote, or with the extra `hub`
+                hf://USER/MODEL or hf://USER/MODEL@REVISION on the Hugging Face Hub.
 
         Raises:
             InputError: there is no such preset, or it is not one of a CycleGAN.
