@@ -73,8 +73,13 @@ class Cancellation:
                     cancelled = True
                     self._operate(self._cancel, number)
 
+        def ended() -> None:
+            if not over:  # as nearly always: a call also ends when it was answered
+                with contextlib.suppress(RuntimeError):  # the version is gone, and its runs with it
+                    self._canceller.submit(cancel)
+
         try:
-            if not on_end(lambda: self._canceller.submit(cancel)):
+            if not on_end(ended):
                 raise tf.errors.CancelledError(None, None, _SAID)
             results = start(feeds, [self._companion._c_op, end._c_op])
         except tf.errors.OpError as error:
@@ -89,6 +94,7 @@ class Cancellation:
         return results
 
     def close(self) -> None:
+        """End the thread that cancels."""
         self._canceller.shutdown(wait=False)
 
     def _operate(self, operation: Any, number: int) -> None:

@@ -86,6 +86,7 @@ class LoadedVersion:
         return [np.asarray(result, object if isinstance(result, bytes) else None) for result in results]
 
     def close(self) -> None:
+        self._cancellation.close()
         self._session.close()
         self._ends.clear()
 
