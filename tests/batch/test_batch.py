@@ -126,6 +126,7 @@ def here(monkeypatch):
     return stops
 
 
+@pytest.mark.integration
 def test_interrupted_it_says_so_and_goes_on(here, photos, model, tmp_path, capsys, monkeypatch):
     arguments = [photos, tmp_path / "out", "-r", "--model", model, "--quiet"]
     here.append((1, KeyboardInterrupt()))

@@ -110,16 +110,19 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
 @pytest.mark.parametrize(
     "options",
     [
-        {"method": "gatys", "scales": 2, "steps": 6},
+        pytest.param({"method": "gatys", "scales": 2, "steps": 6}, marks=pytest.mark.integration),
         {"method": "gatys", "init": "recolored", "scales": [32, 48], "optimizer": "adam", **SHALLOW},
-        {
-            "method": "histogram",
-            "size": 32,
-            "init": "noise",
-            "seed": 5,
-            "preserve_color": "luminance",
-            **SHALLOW,
-        },
+        pytest.param(
+            {
+                "method": "histogram",
+                "size": 32,
+                "init": "noise",
+                "seed": 5,
+                "preserve_color": "luminance",
+                **SHALLOW,
+            },
+            marks=pytest.mark.integration,
+        ),
         pytest.param(
             {"method": "photo", "optimizer": "adam", "smooth": True, "steps": 4, "size": 32, **SHALLOW},
             marks=pytest.mark.integration,

@@ -213,6 +213,7 @@ keras_style.transfer(photograph, painting, size=32, steps=1)
 """
 
 
+@pytest.mark.integration
 def test_a_process_that_was_forked_too_late_says_so(photograph_file, painting_file):
     finished = python(FORKED, photograph_file, painting_file)
     assert finished.returncode == 0, finished.stderr

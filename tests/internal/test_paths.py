@@ -73,6 +73,7 @@ def test_what_training_writes(home):
         assert made.is_relative_to(home)
 
 
+@pytest.mark.integration
 def test_exports_and_what_serves_them(home):
     made = keras_style.export_saved_model("~/model.keras", "~/models/one")
     assert made == home / "models/one/1"
@@ -88,6 +89,7 @@ def test_exports_and_what_serves_them(home):
         TLS(ca="~/ca.pem").credentials()
 
 
+@pytest.mark.integration
 def test_on_the_command_line_and_in_yaml(home, capsys):
     options = {name: value for name, value in SMALL.items() if name != "verbose"}
     (home / "options.yaml").write_text(yaml.safe_dump({**options, "checkpoint": "~/run"}))

@@ -64,7 +64,13 @@ def test_weights_too_coarse_to_train_are_refused(kind, precision):
     assert np.isfinite(gan.translate(images(1, 1, 16)[0] / 2 + 0.5)).all()
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64", "float32"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "mixed_float16",
+        *(pytest.param(each, marks=pytest.mark.integration) for each in ("mixed_bfloat16", "float64", "float32")),
+    ],
+)
 def test_other_precisions_train_whatever_the_default_is(policy, precision):
     precision("float16")
     gan = CycleGAN(

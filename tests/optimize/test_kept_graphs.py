@@ -44,6 +44,9 @@ def traces(monkeypatch):
     return made
 
 
+every_kind = pytest.mark.parametrize(
+    "method", ["gatys", pytest.param("sliced_wasserstein", marks=pytest.mark.integration)]
+)
 DIFFERENT_TARGETS = (
     {},
     {"content": np.full((40, 48, 3), 0.3, np.float32)},
@@ -55,7 +58,7 @@ DIFFERENT_TARGETS = (
 )
 
 
-@pytest.mark.parametrize("method", ["gatys", "sliced_wasserstein"])
+@every_kind
 def test_pictures_of_one_size_and_method_share_a_graph(paint, traces, method):
     """Whichever of them it was traced for."""
     pictures = [paint(method=method, **given) for given in DIFFERENT_TARGETS]
@@ -80,6 +83,7 @@ DIFFERENT_GRAPHS = (
 )
 
 
+@pytest.mark.integration
 def test_what_a_graph_depends_on_makes_another(paint, traces):
     pictures = [paint(**given) for given in DIFFERENT_GRAPHS]
     assert len(traces) == len(DIFFERENT_GRAPHS)
@@ -100,7 +104,7 @@ def test_a_scale_of_a_network_is_an_input(paint, traces):
     assert not traces
 
 
-@pytest.mark.parametrize("method", ["gatys", "sliced_wasserstein"])
+@every_kind
 def test_tiles_share_their_graphs(paint, traces, method):
     given = {"method": method, "tile": 40, "steps": 2}
     other = {"content": np.random.default_rng(0).random((40, 48, 3), np.float32), "style_weight": 2.0}
@@ -142,6 +146,7 @@ def test_an_optimizer_begins_anew(paint, optimizer):
     assert (paint(optimizer=optimizer) == first).all()
 
 
+@pytest.mark.integration
 def test_a_graph_that_is_not_kept_is_gone(paint, monkeypatch):
     """So that pictures of any number of sizes take the memory of a few."""
 

@@ -143,7 +143,7 @@ def test_a_run_goes_on_from_every_step_in_the_same_bits():
         assert later == values[number:]
 
 
-@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("size", [1.0, *(pytest.param(each, marks=pytest.mark.integration) for each in (1e-9, 1e9))])
 def test_a_large_picture_is_left_at_the_first_step(size):
     """Each of many pixels has a small part in the loss, whatever its size: still the first trial moves them."""
     image = np.random.default_rng(3).random((1, 400, 500, 3))

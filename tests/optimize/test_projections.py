@@ -39,7 +39,7 @@ def evaluations(objective, backbone, tile, images, *targets):
     return at(whole), at(tiles)
 
 
-@pytest.mark.parametrize(("power", "tile"), [(2, 29), (1, 16)])
+@pytest.mark.parametrize(("power", "tile"), [pytest.param(2, 29, marks=pytest.mark.integration), (1, 16)])
 def test_the_gradient_is_that_of_the_whole_image_at_every_draw(power, tile, backbone):
     images, style = noise(1, 41, 37), noise(1, 35, 29, seed=1)
     whole, tiles = evaluations(Objective(terms(power=power)), backbone, tile, images, None, [style])
@@ -48,7 +48,10 @@ def test_the_gradient_is_that_of_the_whole_image_at_every_draw(power, tile, back
     assert tiles(1)[0] != tiles(2)[0]
 
 
-@pytest.mark.parametrize("size", [(16, 16), (17, 47), (31, 16), (46, 46)])
+@pytest.mark.parametrize(
+    "size",
+    [(17, 47), *(pytest.param(each, marks=pytest.mark.integration) for each in ((16, 16), (31, 16), (46, 46)))],
+)
 def test_every_boundary_and_odd_size(size, backbone):
     """Every pixel's derivative by all that adds up, at sizes where windows are shifted, cut or one only."""
     images, content, style = noise(1, *size), noise(1, *size, seed=1), noise(1, 21, 34, seed=2)
@@ -64,7 +67,7 @@ def test_every_boundary_and_odd_size(size, backbone):
     assert_equal(tiles(1), whole(1))
 
 
-@pytest.mark.parametrize("kind", ["edge", "soft"])
+@pytest.mark.parametrize("kind", ["edge", pytest.param("soft", marks=pytest.mark.integration)])
 def test_regions_blends_and_edges(kind, backbone):
     """Masks pick the same samples of projections as of vectors, whatever the weights."""
     images, styles = noise(2, 40, 33), [noise(1, 35, 29, seed=1), noise(1, 22, 38, seed=2)]
@@ -101,7 +104,7 @@ def test_the_value_is_the_wasserstein_distance_by_scipy(backbone):
     assert tiles(7)[0]["style"] == pytest.approx(2 * expected, rel=ROUNDING)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.integration)])
 def test_where_an_image_is_of_one_color_the_whole_of_its_gradient_is_the_same(dtype, backbone):
     """Rounding decides which of equal positions gets which quantile: not what they get together, nor the value."""
     images, style = noise(1, 40, 40, dtype=dtype), noise(1, 35, 29, dtype=dtype, seed=1)
@@ -191,7 +194,7 @@ def test_auto_counts_the_projections_of_the_methods_that_have_them(photograph, p
     works = []
     monkeypatch.setattr(memory, "TILES", (24,))
     monkeypatch.setattr(memory, "available", lambda: 0.5)
-    monkeypatch.setattr(memory, "estimate", lambda work, tile: works.append(work) or 1.0)
+    monkeypatch.setattr(memory, "estimate", lambda work, tile: works.append(work) or 9e9)
     layers = FAST["style_layers"]
     for method, expected in [
         ("sliced_wasserstein", dict.fromkeys(layers, 16)),

@@ -155,6 +155,7 @@ def test_what_does_not_add_up_on_pixels_is_computed_on_the_whole_image(backbone,
     assert_equal(of_tiles(alone, backbone, 18, images, content), of_whole(alone, backbone, images, content))
 
 
+@pytest.mark.integration
 def test_a_histogram_beside_sums_within_regions_and_an_edge(backbone):
     """Zeros and ones as a mask: what `HistogramLoss` draws is then what it counts."""
     images, style = noise(1, 40, 33), noise(1, 35, 29, seed=1)

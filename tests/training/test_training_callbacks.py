@@ -252,6 +252,7 @@ def rates(gan):
     return [float(getattr(gan, name).learning_rate) for name in BOTH]
 
 
+@pytest.mark.integration
 def test_callbacks_of_keras_follow_losses(tmp_path):
     """`loss` is what both generators follow; a loss gets better by getting smaller, which nobody has to say."""
     gan = compiled()

@@ -138,7 +138,13 @@ def test_killed_processes_end_in_the_same_bits(whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("every", "deaths"), [("epoch", (9, "epoch end")), (1, (1, 9)), (3, (5, "epoch end"))], ids=str
+    ("every", "deaths"),
+    [
+        pytest.param("epoch", (9, "epoch end"), marks=pytest.mark.integration),
+        pytest.param(1, (1, 9), marks=pytest.mark.integration),
+        (3, (5, "epoch end")),
+    ],
+    ids=str,
 )
 def test_interrupted_anywhere_it_ends_in_the_same_bits(every, deaths, whole, tmp_path):
     for death in deaths:
@@ -225,7 +231,13 @@ FEEDS = {
 }
 
 
-@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+@pytest.mark.parametrize(
+    "feed",
+    [
+        pytest.param(feed, id=name, marks=[] if name in ("tf.data", "generator") else pytest.mark.integration)
+        for name, feed in FEEDS.items()
+    ],
+)
 def test_it_goes_on_however_it_is_fed(feed, tmp_path):
     """Also where the size of images is known by the first batch only, which the training gets, too."""
 

@@ -151,6 +151,7 @@ def test_the_table_has_a_row_for_each_epoch(whole):
     assert [float(row["learning_rate"]) for row in rows] == pytest.approx([2e-4, 2e-4 * 2 / 3, 2e-4 / 3], rel=1e-6)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("generator", "numerics"),
     [
@@ -360,6 +361,7 @@ def test_it_goes_on_where_the_images_are_the_same(settings, folders, tmp_path, m
         train(quick(settings, moved, epochs=2), directory=tmp_path / "run", verbose=0)
 
 
+@pytest.mark.integration
 def test_a_finished_training_goes_on_to_more_epochs(settings, folders, tmp_path):
     """As one that was to have so many from the start, if the rates are the same; otherwise it says so."""
     steady = {"decay_start": 4, "epochs": 4}
