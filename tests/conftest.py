@@ -1,13 +1,17 @@
 """Small images and the bundled network, shared by all tests."""
 
 import gc
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import keras_style  # before any test imports TensorFlow
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: more threads would wait for each other
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
+import keras_style
 
 
 @pytest.fixture(scope="session")

@@ -200,7 +200,7 @@ def of_both(objective, backbone, tile, images, targets):
         yield {name: float(value) for name, value in values.items()}, gradient.numpy()
 
 
-@pytest.mark.parametrize("excess", [0, 1])
+@pytest.mark.parametrize("excess", [0, pytest.param(1, marks=pytest.mark.integration)])
 def test_tiles_have_the_gradient_of_the_whole(custom, excess):
     """At even and odd sizes, which strides with padding meet in other places."""
     names = [layer.name for layer in custom.layers]
@@ -285,10 +285,7 @@ def run(backbone, pictures, **options):
 
 @pytest.mark.parametrize(
     "method",
-    [
-        pytest.param(each, marks=[] if each in ("gatys", "photo") else pytest.mark.integration)
-        for each in keras_style.methods()
-    ],
+    [pytest.param(each, marks=[] if each == "gatys" else pytest.mark.integration) for each in keras_style.methods()],
 )
 def test_every_method_runs(method, small, pictures):
     result = run(small, pictures, method=method, optimizer="adam")

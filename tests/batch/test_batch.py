@@ -148,6 +148,7 @@ def test_interrupted_it_says_so_and_goes_on(here, photos, model, tmp_path, capsy
     assert status == 2 and 'format was "png", now "jpeg"; quality was null, now 95' in err
 
 
+@pytest.mark.integration
 def test_what_ends_a_batch_leaves_the_report(here, photos, model, tmp_path, capsys):
     here.append((1, StyleError("the workers are gone")))
     status, out, err = batch(capsys, photos, tmp_path / "out", "-r", "--model", model)

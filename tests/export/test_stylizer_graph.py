@@ -111,7 +111,10 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
     "options",
     [
         pytest.param({"method": "gatys", "scales": 2, "steps": 6}, marks=pytest.mark.integration),
-        {"method": "gatys", "init": "recolored", "scales": [32, 48], "optimizer": "adam", **SHALLOW},
+        pytest.param(
+            {"method": "gatys", "init": "recolored", "scales": [32, 48], "optimizer": "adam", **SHALLOW},
+            marks=pytest.mark.integration,
+        ),
         pytest.param(
             {
                 "method": "histogram",

@@ -53,9 +53,10 @@ def test_lines_of_other_threads_arrive_all(capfd):
 
 def test_what_a_child_says_arrives_even_afterwards(capfd):
     script = "import sys, time; print('begun', file=sys.stderr, flush=True); input(); print('done', file=sys.stderr)"
+    before = {*threading.enumerate()}
     with stderr.without_logs():
         child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE)
-    (reader,) = (thread for thread in threading.enumerate() if "_pass_on" in thread.name)
+    (reader,) = {*threading.enumerate()} - before
     child.communicate(b"\n")
     assert child.returncode == 0
     reader.join()

@@ -273,7 +273,7 @@ def test_a_model_as_generator_is_cloned():
     assert np.any(values(model.weights)[0])
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.integration)])
 def test_mixed_precision(policy):
     gan = tiny(
         generator=[pointwise(3, seed, dtype=policy) for seed in (1, 2)],
@@ -310,6 +310,7 @@ def test_validation_and_steps_per_execution():
     assert history["identity_b"][-1] == pytest.approx(np.abs(all_b @ g - all_b).mean(), rel=1e-5)  # mean over the epoch
 
 
+@pytest.mark.integration
 def test_validation_sees_the_same_images_every_time_and_training_does_not_notice():
     pictures = images(3, 1, 16) / 2 + 0.5, images(2, 2, 16) / 2 + 0.5
     source = data.unpaired(*pictures, image_size=16, load_size=20, seed=0)
@@ -323,6 +324,7 @@ def test_validation_sees_the_same_images_every_time_and_training_does_not_notice
     assert {name: losses for name, losses in history.items() if not name.startswith("val_")} == alone
 
 
+@pytest.mark.integration
 def test_saved_and_loaded_it_goes_on_as_before(tmp_path):
     def made():
         gan = tiny(discriminator="pixel", filters=2)

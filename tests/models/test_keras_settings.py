@@ -64,6 +64,7 @@ def test_weights_too_coarse_to_train_are_refused(kind, precision):
     assert np.isfinite(gan.translate(images(1, 1, 16)[0] / 2 + 0.5)).all()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "policy",
     [

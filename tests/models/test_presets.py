@@ -27,7 +27,7 @@ def saved(gan, tmp_path):
     return gan.save_to_preset(tmp_path / "preset", "noise to noise")
 
 
-@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+@pytest.mark.parametrize("direction", [pytest.param("a2b", marks=pytest.mark.integration), "b2a"])
 def test_what_is_opened_translates_as_what_was_saved(gan, saved, direction):
     opened = CycleGAN.from_preset(saved)
     np.testing.assert_array_equal(opened.translate(PICTURE, direction), gan.translate(PICTURE, direction))

@@ -37,8 +37,10 @@ def assert_same(network, image, tile) -> None:
     ("options", "size", "tile"),
     [
         ({}, (61, 35), 24),
-        ({"blocks": 2, "upsampling": "resize", "affine": True}, (50, 33), 20),
-        ({"affine": True}, (19, 40), 13),
+        pytest.param(
+            {"blocks": 2, "upsampling": "resize", "affine": True}, (50, 33), 20, marks=pytest.mark.integration
+        ),
+        pytest.param({"affine": True}, (19, 40), 13, marks=pytest.mark.integration),
     ],
 )
 def test_strips_answer_as_the_whole_picture(options, size, tile):

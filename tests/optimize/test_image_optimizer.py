@@ -412,6 +412,7 @@ def first_loss(backbone, image, style, layer: str, wrap: int) -> float:
     return optimizer.minimize(image, style=style, steps=1).history["loss"][0]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("shift", [(5, 0), (3, 13)])
 def test_wrapped_losses_do_not_see_where_an_image_is_cut(backbone, noise, painting, shift):
     image = (noise * np.linspace(0.2, 1, SIZE)[:, None, None]).astype(np.float64)  # an edge where it is cut
@@ -497,6 +498,7 @@ def test_content_and_regions_do_not_wrap(backbone, noise, painting):
         )
 
 
+@pytest.mark.integration
 def test_lbfgs_takes_flat_units_under_a_matting_laplacian(backbone, photograph, painting, monkeypatch):
     """In those that were measured for losses on a network, colors drift over the picture, and the loss stays higher."""
     assert ImageOptimizer(backbone, Objective(Stylizer(method="gatys").blend.terms())).units is UNITS

@@ -92,6 +92,7 @@ def test_what_a_graph_depends_on_makes_another(paint, traces):
     assert len(traces) == len(DIFFERENT_GRAPHS)
 
 
+@pytest.mark.integration
 def test_a_scale_of_a_network_is_an_input(paint, traces):
     """Gatys's own variant scales the network by the pictures."""
     dark = {"content": np.random.default_rng(0).random((40, 48, 3), np.float32) * 0.2}
@@ -104,6 +105,7 @@ def test_a_scale_of_a_network_is_an_input(paint, traces):
     assert not traces
 
 
+@pytest.mark.integration
 @every_kind
 def test_tiles_share_their_graphs(paint, traces, method):
     given = {"method": method, "tile": 40, "steps": 2}

@@ -88,6 +88,7 @@ def test_where_no_step_descends_it_gives_up_as_scipy_does(dtype):
     assert mine.calls - evaluations in (0, 1)  # SciPy does not count a point that it met just before
 
 
+@pytest.mark.integration
 def test_the_graph_takes_the_same_iterations():
     minimize = minimizer(rosenbrock)
     image = np.random.default_rng(0).random((1, 12, 13, 3))
@@ -143,6 +144,7 @@ def test_a_run_goes_on_from_every_step_in_the_same_bits():
         assert later == values[number:]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("size", [1.0, *(pytest.param(each, marks=pytest.mark.integration) for each in (1e-9, 1e9))])
 def test_a_large_picture_is_left_at_the_first_step(size):
     """Each of many pixels has a small part in the loss, whatever its size: still the first trial moves them."""

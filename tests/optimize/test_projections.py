@@ -67,6 +67,7 @@ def test_every_boundary_and_odd_size(size, backbone):
     assert_equal(tiles(1), whole(1))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["edge", pytest.param("soft", marks=pytest.mark.integration)])
 def test_regions_blends_and_edges(kind, backbone):
     """Masks pick the same samples of projections as of vectors, whatever the weights."""
@@ -82,6 +83,7 @@ def test_regions_blends_and_edges(kind, backbone):
         assert_equal(tiles(step), whole(step))
 
 
+@pytest.mark.integration
 def test_a_target_can_be_the_content(backbone):
     images, content = noise(1, 33, 30), noise(1, 33, 30, seed=1)
     objective = Objective([Term(losses.SlicedWassersteinLoss(4), "block1_conv2", 1.0, "content", relative=True)])

@@ -124,6 +124,7 @@ def test_exact_losses_have_the_gradient_of_the_whole_image(backbone):
     assert_equal(of_tiles(objective, backbone, 16, images, None, [style]), expected)
 
 
+@pytest.mark.integration
 def test_content_and_total_variation_have_the_gradient_of_the_whole_image(backbone):
     images, content = noise(1, 33, 38), noise(1, 33, 38, seed=1)
     objective = Objective(
@@ -208,6 +209,7 @@ def test_histograms_of_several_styles_and_of_soft_masks_are_a_bin_away(bins):
     assert squares == pytest.approx(expected_squares, rel=2 / bins)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("edge", [0, 2])
 def test_regions_blends_and_edges(edge, backbone):
     images, styles = noise(1, 40, 33), [noise(1, 35, 29, seed=1), noise(1, 22, 38, seed=2)]
@@ -276,6 +278,7 @@ def test_auto_changes_nothing_where_the_picture_fits(photograph, painting, capsy
     assert "64 x 56 pixels take an estimated 1.3 GB of memory; " in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_auto_takes_tiles_where_it_does_not_fit_and_says_so(photograph, painting, capsys, monkeypatch):
     monkeypatch.setattr(memory, "TILES", (40, 24, 16))
     monkeypatch.setattr(memory, "estimate", lambda work, tile: 3e9 if tile is None else 1e9 + tile * 1e7)

@@ -137,13 +137,10 @@ def untouchable(iterate):
 @pytest.mark.parametrize(
     ("optimizer", "stop"),
     [
-        ("adam", 2),
         ("adam", 3),
-        ("adam", 4),
-        ("adam", 5),
+        *(pytest.param("adam", step, marks=pytest.mark.integration) for step in (2, 4, 5)),
         ("lbfgs", 2),
-        ("lbfgs", 3),
-        ("lbfgs", 4),
+        *(pytest.param("lbfgs", step, marks=pytest.mark.integration) for step in (3, 4)),
     ],  # 3 and 5 end a scale
 )
 def test_a_stopped_run_goes_on(photograph, painting, tmp_path, whole, optimizer, stop):

@@ -249,6 +249,7 @@ def test_a_callback_stops_the_run(gravel):
     assert len(result.history["loss"]) == 2
 
 
+@pytest.mark.integration
 @eagerly()
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_resumed_run_ends_in_the_same_bits(gravel, tmp_path, optimizer):

@@ -57,6 +57,7 @@ def crops(folder):
     return read
 
 
+@pytest.mark.integration
 def test_crops_are_what_their_names_say(prepared, globe):
     relief, satellite = (np.concatenate([each, each], axis=1) for each in globe)
     for folder in FOLDERS:

@@ -59,6 +59,7 @@ def test_both_optimizers_follow_it():
     np.testing.assert_allclose(rates, np.outer(expected, [0.02, 0.01]), rtol=1e-6)
 
 
+@pytest.mark.integration
 def test_a_training_in_parts_has_the_rates_of_a_whole_one(tmp_path):
     """In one process, and through a file whose optimizers hold a rate that has fallen already."""
     expected = trained(compiled(), LinearDecay(start=1), epochs=6)
@@ -71,6 +72,7 @@ def test_a_training_in_parts_has_the_rates_of_a_whole_one(tmp_path):
     np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
+@pytest.mark.integration
 def test_other_rates_in_earlier_epochs_are_told(tmp_path):
     """Two epochs more: as long as the rate stays there is nothing to tell, later it is another schedule."""
 

@@ -99,6 +99,7 @@ def test_one_test_image_has_no_spread():
         Evaluation(np.zeros((2, 16, 16, 3), np.uint8), np.zeros((1, 16, 16, 3), np.uint8), layer="block1_conv1")
 
 
+@pytest.mark.integration
 def test_grids_show_image_translation_and_the_way_back(tmp_path):
     gan = tiny()
     gan.compile()
@@ -228,6 +229,7 @@ def test_rates_fall_where_a_loss_does_not():
     np.testing.assert_allclose(rates(gan), [1e-11, 4e-11], rtol=1e-5)
 
 
+@pytest.mark.integration
 def test_averaged_weights_are_those_of_the_end(tmp_path):
     """As Keras does it for one optimizer; a training that goes on does so from the weights that were averaged."""
     momentum, steps = 0.5, []
@@ -271,6 +273,7 @@ def test_callbacks_of_keras_follow_losses(tmp_path):
         assert [float(row["loss"]) for row in table(tmp_path)] == stopped["loss"]
 
 
+@pytest.mark.integration
 def test_a_backup_of_keras_goes_on(tmp_path):
     def trained(epochs, directory):
         gan = tiny(image_size=4)

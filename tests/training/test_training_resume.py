@@ -169,6 +169,7 @@ def test_a_finished_training_returns_at_once(whole, directory):
     assert (directory / "state.npz").stat().st_mtime_ns == before
 
 
+@pytest.mark.integration
 def test_more_epochs_go_on_where_it_ended(tmp_path):
     def constant(directory, epochs):
         gan = made()
@@ -179,6 +180,7 @@ def test_more_epochs_go_on_where_it_ended(tmp_path):
     assert_same(constant(tmp_path / "state", 3), constant(tmp_path / "other", 3))
 
 
+@pytest.mark.integration
 def test_several_steps_at_a_time(whole, tmp_path):
     def run(*extra):
         gan = made()
@@ -292,6 +294,7 @@ def test_fewer_epochs_than_there_are_is_refused(directory):
         train(directory, epochs=2)
 
 
+@pytest.mark.integration
 def test_images_of_the_same_names_and_other_contents_are_refused(tmp_path):
     """Wherever they are, the same images go on; a state that did not note contents is not asked for them."""
     for number, folder in enumerate(("one", "other")):

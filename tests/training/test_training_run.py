@@ -176,6 +176,7 @@ def test_numerics_can_be_chosen(generator, numerics, settings, tmp_path):
     assert bool(result.gan.jit_compile) == numerics.get("jit_compile", False)
 
 
+@pytest.mark.integration
 def test_a_training_begins_with_the_generators_of_another(settings, whole, tmp_path):
     model = {**settings["model"], "generator": None, "start": str(whole.directory), "discriminator": "patch_16"}
     chosen = {**settings, "model": model, "training": {"epochs": 1, "learning_rate": 1e-9}}
@@ -334,6 +335,7 @@ def quick(settings, folders, **training):
     return {**settings, **rest, "data": {**settings["data"], **places}, "training": training}
 
 
+@pytest.mark.integration
 def test_it_goes_on_where_the_images_are_the_same(settings, folders, tmp_path, monkeypatch):
     home = shutil.copytree(folders, tmp_path / "here")
     whole = train(quick(settings, folders, epochs=2), directory=tmp_path / "whole", verbose=0)
