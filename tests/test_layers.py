@@ -42,7 +42,7 @@ class TestConv2D:
             total = tf.reduce_sum(tf.sin(expected))
         np.testing.assert_allclose(outputs, expected, atol=1e-6)
         for slope, of_expected in zip(slopes, tape.gradient(total, [images, layer.kernel.value]), strict=True):
-            np.testing.assert_allclose(slope, of_expected, atol=1e-5)
+            np.testing.assert_allclose(slope, of_expected, rtol=2e-6, atol=1e-5)
 
     def test_another_width_is_refused(self):
         layer, images = Conv2D(3, 7, columns=4), np.zeros((1, 8, 13, 2), np.float32)

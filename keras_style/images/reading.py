@@ -83,7 +83,7 @@ def load(
         MissingFileError: there is no such file.
         InputError: anything else is wrong with the image: its type, format, data, mode, values or size. A side is at
             least `MIN_SIDE` pixels and the whole at most `MAX_PIXELS`, or what the environment variable
-            KERAS_STYLE_MAX_PIXELS says, checked before a file is decoded. A pixel takes 16 bytes, 12 in the result.
+            KERAS_STYLE_MAX_PIXELS says, checked before a file is decoded. A pixel takes 18 bytes, 12 in the result.
     """
     behind = _checked_background(background)
     if isinstance(image, np.ndarray):
