@@ -22,9 +22,8 @@ demo: $(VENV)/.installed
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
-# One process, since several of these tests start processes for themselves.
 test-integration: $(VENV)/.tested
-	$(BIN)/pytest -m "integration and not slow"
+	$(BIN)/pytest -m "integration and not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.tested
 	$(BIN)/pytest -m slow --ignore tests/soak
