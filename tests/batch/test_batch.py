@@ -206,11 +206,12 @@ def test_killed_in_the_middle_it_goes_on(ray, model, generator, tmp_path, capsys
 
     address = ray.get_runtime_context().gcs_address
     line = [sys.executable, "-m", "keras_style", "batch", photos, output, "-r", "--model", model, "--workers", "2"]
-    log = (tmp_path / "log").open("w+")
-    killed = subprocess.Popen([*map(str, line), "--address", address, "--quiet"], stdout=log, stderr=log)
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        killed = subprocess.Popen([*map(str, line), "--address", address, "--quiet"], stdout=file, stderr=file)
     deadline = time.monotonic() + 300
     while len(list(output.rglob("*.png"))) < 4:
-        assert killed.poll() is None and time.monotonic() < deadline, (log.seek(0), log.read())
+        assert killed.poll() is None and time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
