@@ -136,7 +136,9 @@ def test_call_25_takes_what_call_5_took(case):
     assert late <= early + 100
 
 
-@pytest.mark.parametrize(("case", "calls", "first"), [("twelve sizes", 500, 36), ("fifty sizes", 150, 50), ("large", 50, 4)])
+@pytest.mark.parametrize(
+    ("case", "calls", "first"), [("twelve sizes", 500, 36), ("fifty sizes", 150, 50), ("large", 50, 4)]
+)
 def test_many_pictures_take_what_the_first_of_each_size_took(case, calls, first):
     early, *_, late = measured(case, calls, [first, *range(2 * first, calls, first), calls])
     assert late <= early + 300
