@@ -1,12 +1,17 @@
 """A store of values that were made lately, for the next call that needs the same."""
 
+import ctypes
 import gc
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
+
+# The C library of Linux keeps what was freed, in pieces, unless it is asked to give it back.
+_give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 
 class Recent(Generic[Value]):
@@ -43,10 +48,16 @@ class Recent(Generic[Value]):
             if full:
                 self._values.popitem(last=False)
         if full:
-            gc.collect()  # a graph of TensorFlow is part of a circle, which Python may leave for minutes
+            _collect()
 
     def clear(self) -> None:
         """Keep nothing."""
         with self._lock:
             self._values.clear()
-        gc.collect()
+        _collect()
+
+
+def _collect() -> None:
+    gc.collect()  # a graph of TensorFlow is part of a circle, which Python may leave for minutes
+    if _give_back is not None:
+        _give_back(0)
