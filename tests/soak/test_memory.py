@@ -64,10 +64,6 @@ def fit_and_translate() -> Callable[[int], object]:
     return call
 
 
-def new_gan() -> Callable[[int], object]:
-    return lambda number: fit_and_translate()(number)
-
-
 def batch_worker() -> Callable[[int], object]:
     """What a worker of a batch does with each picture."""
     from keras_style.batch.work import bound
@@ -82,7 +78,7 @@ def server() -> Callable[[int], object]:
     one = keras_style.Stylizer(method="gatys", size=64, steps=2)
     keras_style.export_saved_model(one, f"{folder}/gatys")
     running = keras_style.server.Server(folder, port=0).start()
-    client = keras_style.serving.StyleClient(running.address, model="gatys", timeout=120)
+    client = keras_style.serving.StyleClient(running.address, model="gatys", deadline=120)
     return lambda number: client.stylize(PHOTOGRAPHS[number % len(PHOTOGRAPHS)], PAINTINGS[0])
 
 
@@ -104,7 +100,6 @@ CASES = {
     "texture": texture,
     "model": model,
     "fit and translate": fit_and_translate,
-    "new gan": new_gan,
     "batch worker": batch_worker,
     "server": server,
 }
