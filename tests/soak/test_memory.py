@@ -79,7 +79,12 @@ def server() -> Callable[[int], object]:
     keras_style.export_saved_model(one, f"{folder}/gatys")
     running = keras_style.server.Server(folder, port=0).start()
     client = keras_style.serving.StyleClient(running.address, model="gatys", deadline=120)
-    return lambda number: client.stylize(PHOTOGRAPHS[number % len(PHOTOGRAPHS)], PAINTINGS[0])
+
+    def call(number: int) -> None:
+        assert running.address  # it ends with its last reference
+        client.stylize(PHOTOGRAPHS[number % len(PHOTOGRAPHS)], PAINTINGS[0])
+
+    return call
 
 
 def twelve_sizes() -> Callable[[int], object]:
