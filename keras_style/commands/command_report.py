@@ -1,4 +1,4 @@
-"""What a command made of pictures: said as it goes, or as JSON in the end."""
+"""The report of a command on its pictures, printed as it goes or as JSON in the end."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What an archive or an HDF5 file claims, held against the bytes that it has, before any of it is read.
+"""Checks of what an archive or an HDF5 file claims against the bytes that it has, before any of it is read.
 
 A file of some kilobytes can claim terabytes of zeros, or name other files, whose content would be read in its place.
 """

@@ -1,4 +1,4 @@
-"""What TensorFlow needs of the process before it is imported, and after. This module never imports it."""
+"""Settings and checks of the process that TensorFlow needs. This module never imports it."""
 
 import os
 import sys

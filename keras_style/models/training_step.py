@@ -18,7 +18,7 @@ LOSSES = (
 
 
 class Optimizers:
-    """What callbacks of Keras, which know one optimizer of a model, see of a generators' and a discriminators'.
+    """The optimizers of generators and discriminators as one, which is what callbacks of Keras know of a model.
 
     Its learning rate is the generators'. Who sets it sets both, and the ratio of the two stays.
     """
@@ -86,7 +86,11 @@ def optimizer_of(given: Optimizer | None, variables: list[keras.Variable], polic
 
 
 def looked_into(x: Any) -> tuple[Any, Any]:
-    """What the images of A look like in the data of a `fit`, if need be in their first batch, and those data, whole."""
+    """Find the images of A, or their spec, in the data of a `fit`, if need be in the first batch.
+
+    Returns:
+        What has their shape (B, H, W, C), and the data, with the batch that was looked at.
+    """
     if isinstance(x, keras.utils.PyDataset):
         return _first(x[0]), x
     if isinstance(x, types.GeneratorType):

@@ -31,8 +31,8 @@ log = logging.getLogger("keras_style.serving")
 
 METRICS = "/monitoring/prometheus/metrics"
 _STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/[^/:]+)?", re.ASCII | re.IGNORECASE)
-_SECONDS = 10.0  # for a connection, from its beginning to its end
-_MOST = 32  # connections at a time; any more are closed at once
+_SECONDS = 10.0  # for a connection, from its beginning to its end; ours: what Prometheus waits for a scrape
+_MOST = 32  # connections at a time; ours, for a few scrapers; any more are closed at once
 _HTTP_CODES = {grpc.StatusCode.INVALID_ARGUMENT: 400, grpc.StatusCode.NOT_FOUND: 404}
 
 

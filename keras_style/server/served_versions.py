@@ -21,7 +21,7 @@ from keras_style.server.status import StatusError
 
 log = logging.getLogger("keras_style.serving")
 
-_CANCEL_SECONDS = 5.0  # for operations that run to notice
+_CANCEL_SECONDS = 5.0  # ours; for operations that run to notice
 
 
 class State(enum.IntEnum):

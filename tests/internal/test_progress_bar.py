@@ -19,7 +19,7 @@ def notebook(monkeypatch):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What a notebook with ipywidgets shows, in the order that it is shown."""
+    """Record what a notebook with ipywidgets shows, in order."""
     shown: list[str] = []
 
     class Output:

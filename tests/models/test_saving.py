@@ -1,4 +1,4 @@
-"""What a CycleGAN and its networks write opens again; what would not is refused before a file is there."""
+"""Files of a CycleGAN and its networks open again; those that would not are refused before they are there."""
 
 import numpy as np
 import pytest

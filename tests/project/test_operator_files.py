@@ -419,7 +419,7 @@ VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persiste
 
 
 def not_restricted(pod):
-    """What the level "restricted" of Kubernetes' Pod Security Standards (1.31) refuses in the spec of a pod."""
+    """List what the level "restricted" of Kubernetes' Pod Security Standards (1.31) refuses in the spec of a pod."""
     found = {name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)}
     found |= {f"volume {each['name']}" for each in pod.get("volumes", []) if not each.keys() - {"name"} <= VOLUMES}
     outer = pod.get("securityContext", {})

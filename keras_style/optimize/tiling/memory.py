@@ -30,7 +30,7 @@ _SORTED = 40  # bytes for each coordinate that is sorted, beside itself: its ran
 # Pictures in float32 that an optimizer keeps. Adam: itself, two averages and a copy of each while they change.
 # L-BFGS: 2 x 10 vectors of history and some 18 others, float64.
 _OPTIMIZER = {"adam": 6, "lbfgs": 2 * (20 + 18)}
-_LITTLE = 0.3e9  # of a picture itself; where not even that is free, the estimate of the rest may be wrong, too
+_LITTLE = 0.3e9  # of a picture itself; ours: the error of the estimate of the rest is as large
 # An address space holds what is mapped too, but never touched: stacks and arenas of the threads.
 _MAPPED = 2.5e9
 
