@@ -19,6 +19,7 @@ import functools
 import hashlib
 import os
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -200,13 +201,17 @@ class Unpaired(tf.data.Dataset):
             "shuffle": shuffle,
             "seed": seed,
         }
-        streams = [
+        self._streams = [
             _Stream("a", a, preparation, shuffle == "both", (seed, 0)),
             _Stream("b", b, preparation, True, (seed, 1)),
         ]
 
-        def image_of(stream: _Stream, number: tf.Tensor) -> tf.Tensor:
-            image = tf.numpy_function(functools.partial(self._image, stream), [number], tf.float32)
+        # TensorFlow keeps what is given to `numpy_function` for ever: not this dataset, with its images. An iterator
+        # keeps the dataset.
+        this: Any = weakref.ref(self)
+
+        def image_of(domain: int, number: tf.Tensor) -> tf.Tensor:
+            image = tf.numpy_function(lambda number: this()._image(domain, number), [number], tf.float32)
             return tf.ensure_shape(image, preparation.shape)
 
         def numbers(step: tf.Tensor) -> tf.data.Dataset:
@@ -217,10 +222,10 @@ class Unpaired(tf.data.Dataset):
         options.deterministic = True
         # The default would try to give each worker its own files, find none, and warn.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-        start = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(self._begin, [], tf.int64))
+        start = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(lambda: this()._begin(), [], tf.int64))
         self._steps = (
             start.flat_map(numbers)
-            .map(lambda number: tuple(image_of(each, number) for each in streams), num_parallel_calls=tf.data.AUTOTUNE)
+            .map(lambda number: (image_of(0, number), image_of(1, number)), num_parallel_calls=tf.data.AUTOTUNE)
             .batch(batch_size, drop_remainder=True)
             .prefetch(tf.data.AUTOTUNE)
             .with_options(options)
@@ -261,9 +266,9 @@ class Unpaired(tf.data.Dataset):
         self.position = (step // self.steps_per_epoch + 1) * self.steps_per_epoch
         return np.int64(step)
 
-    def _image(self, stream: "_Stream", number: np.int64) -> np.ndarray:
+    def _image(self, domain: int, number: np.int64) -> np.ndarray:
         try:
-            return stream[int(number)]
+            return self._streams[domain][int(number)]
         except InputError as error:
             self.failure = error
             raise

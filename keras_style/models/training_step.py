@@ -2,6 +2,7 @@
 
 import itertools
 import types
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 from keras_style.errors import InputError
@@ -108,7 +109,18 @@ def descend(
 ) -> None:
     """Take a step of the optimizer along the gradient of the loss."""
     gradients = tape.gradient(loss, [variable.value for variable in variables])
-    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    with nullcontext() if tf.distribute.has_strategy() else OneReplica(tf.distribute.get_strategy(), 0):
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+class OneReplica(tf.distribute.ReplicaContext):
+    """Where nothing is distributed: the sum over the only replica is what it has.
+
+    TensorFlow makes it by a call of `tf.custom_gradient`, which it registers for ever, and with it the step's graph.
+    """
+
+    def all_reduce(self, reduce_op: Any, value: Any, options: Any = None) -> Any:
+        return value
 
 
 def pair_of(data: Any) -> tuple[Images, Images]:

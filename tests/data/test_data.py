@@ -1,10 +1,12 @@
 """Unpaired batches: what is in them, in what order, and that any step can be taken up again."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,17 @@ def folders(tmp_path, noise):
         Image.fromarray(noise).save(tmp_path / place)
         noise = noise[::-1, ::-1] // 2 + 50
     return tmp_path
+
+
+def test_data_go_with_their_last_iterator():
+    data = unpaired(plain([0]), plain([1]), image_size=SIZE)
+    reference, iterator = weakref.ref(data), iter(data.map(lambda a, b: a))
+    del data
+    gc.collect()
+    assert levels_of(next(iterator)) == [0]
+    del iterator
+    gc.collect()
+    assert reference() is None
 
 
 # Order
