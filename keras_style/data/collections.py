@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from PIL import ExifTags, Image
 
 from keras_style import images
 from keras_style.checks import PICTURES
@@ -61,6 +62,18 @@ def contents(items: Sequence[Item]) -> str:
             digest.update(f"{item.shape} {item.dtype}".encode())
             digest.update(item.tobytes() if index in whole else b"")
     return f"{len(items)} images, {digest.hexdigest()[:16]}"
+
+
+def size_of(item: Item) -> tuple[int, int] | None:
+    """Width and height, of a file by its header; None of one that cannot be read, which is an error in its turn."""
+    if isinstance(item, np.ndarray):
+        return item.shape[1], item.shape[0]
+    try:
+        with Image.open(item) as picture:
+            turned = picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
+            return picture.size[::-1] if turned else picture.size
+    except Exception:  # whatever Pillow raises
+        return None
 
 
 def _from_place(name: str, place: str) -> list[Path]:
