@@ -64,6 +64,7 @@ def test_numbers_of_the_paper():
     paired = {name for name, each in loaded.items() if each.evaluation.paired}
     assert paired == {"maps", "facades", "cityscapes", "edges2shoes"}
     assert {each.data.shuffle for each in loaded.values()} == {None}
+    assert {name for name, each in loaded.items() if each.data.flip is not None} == {"edges2shoes"}
 
 
 @pytest.mark.parametrize(
