@@ -1,13 +1,15 @@
 """Makes the objects of a training from its configuration."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_style import data
 from keras_style.checks import DIRECTIONS
 from keras_style.data import collections
+from keras_style.data.unpaired_batches import Preparation
 from keras_style.errors import InputError
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
@@ -80,7 +82,17 @@ def _trained(source: str) -> list[keras.Model]:
     return generators
 
 
-def callbacks(given: config.Config, directory: Path, size: int | None) -> list[keras.callbacks.Callback]:
+def shown_as(settings: Mapping[str, Any]) -> Preparation:
+    """The preparation of test pictures: in the scale of the training's, and whole, as in the published program."""
+    preprocess, size, channels = settings["preprocess"], settings["image_size"], settings["channels"]
+    if preprocess == "resize_and_crop":
+        return Preparation(preprocess, size, size, False, channels)
+    if preprocess.startswith("scale_width"):
+        return Preparation("scale_width", settings["load_size"], settings["load_size"], False, channels)
+    return replace(held_out.AS_THEY_ARE, channels=channels)
+
+
+def callbacks(given: config.Config, directory: Path, settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
     """All but those that show progress and take interrupts; `Resume` is the last.
 
     Nothing is written before the training begins.
@@ -88,7 +100,7 @@ def callbacks(given: config.Config, directory: Path, size: int | None) -> list[k
     Args:
         given: the configuration.
         directory: of the run.
-        size: to which test images are resized; None: not at all.
+        settings: of the training images.
     """
     training, tests = given.training, (given.data.test_a, given.data.test_b)
     if (tests[0] is None) != (tests[1] is None):
@@ -98,13 +110,14 @@ def callbacks(given: config.Config, directory: Path, size: int | None) -> list[k
     shown: list[Any] = [given.data.train_a, given.data.train_b]
     if tests[0] is not None and tests[1] is not None:
         # Read once, for both callbacks.
-        colors = _set(channels=given.model.channels)
+        how = shown_as(settings)
         shown = [
-            held_out.read(f"data.test_{side}", place, size, **colors) for side, place in zip("ab", tests, strict=True)
+            held_out.read(f"data.test_{side}", place, preparation=how) for side, place in zip("ab", tests, strict=True)
         ]
         if given.evaluation.every != 0:
             chosen.append(Evaluation(shown[0], shown[1], directory / "best", **_arguments(given, "evaluation")))
     if given.samples.every != 0:
+        size = settings["image_size"] if settings["preprocess"] == "resize_and_crop" else None
         options = {"image_size": size, "tensorboard": tensorboard, **_arguments(given, "samples")}
         chosen.append(Samples(directory / "samples", shown[0], shown[1], **options))
     if training.snapshot_every is not None:

@@ -142,8 +142,7 @@ def train(
     full = assemble.resolved(given, data, gan)
     contents = assemble.contents(given)
     _compare(place, full, contents, given.model_dump())
-    size = data.settings["image_size"] if full["data"]["preprocess"] == "resize_and_crop" else None
-    callbacks = assemble.callbacks(given, place, size)
+    callbacks = assemble.callbacks(given, place, data.settings)
     resume = callbacks[-1]
     assert isinstance(resume, Resume)
     _claim(place, full, contents)

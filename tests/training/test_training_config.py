@@ -68,6 +68,21 @@ def test_numbers_of_the_paper():
 
 
 @pytest.mark.parametrize(
+    ("preprocess", "size"),
+    [
+        ("resize_and_crop", (256, 256)),
+        *((each, (360, 240)) for each in ("scale_width_and_crop", "scale_width")),
+        *((each, (900, 601)) for each in ("crop", "none")),
+    ],
+)
+def test_test_pictures_have_the_scale_of_the_training(preprocess, size):
+    from keras_style.training.assemble import shown_as
+
+    settings = {"preprocess": preprocess, "image_size": 256, "load_size": 360, "channels": 1}
+    assert shown_as(settings).resized(900, 601) == size and shown_as(settings).channels == 1
+
+
+@pytest.mark.parametrize(
     ("training", "says"),
     [
         ({"schedule": "step", "decay_start": 3}, "training.decay_start is 3 with schedule='step'; expected .*'linear'"),
