@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from keras_style import images
 from keras_style.checks import PICTURES
@@ -65,14 +64,10 @@ def contents(items: Sequence[Item]) -> str:
 
 
 def size_of(item: Item) -> tuple[int, int] | None:
-    """Width and height, of a file by its header; None of one that cannot be read, which is an error in its turn."""
-    if isinstance(item, np.ndarray):
-        return item.shape[1], item.shape[0]
+    """Width and height; None of a file that cannot be read, which is an error when its turn comes."""
     try:
-        with Image.open(item) as picture:
-            turned = picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
-            return picture.size[::-1] if turned else picture.size
-    except Exception:  # whatever Pillow raises
+        return images.load_pil(item).size
+    except InputError:
         return None
 
 

@@ -75,7 +75,8 @@ def unpaired(
         batch_size: images of either domain in a step; all batches are full. Under a strategy, that of all replicas.
         preprocess: "resize_and_crop" (the aspect is lost), "scale_width_and_crop" (the aspect stays, but that low
             pictures get the height of a crop), "crop" (without resizing), "scale_width" (the whole picture) or "none"
-            (pictures as they are). With the last two sizes differ, the batch is 1, and sides become multiples of 4.
+            (pictures as they are). With the last two sizes differ, the batch is 1, sides become multiples of 4, and
+            all pictures are read once now, for the largest.
         flip: mirror every second image, at random.
         shuffle: "both", as in the published programs, or "b": A comes in its own order in every epoch.
         seed: same seed, same images: same batches.
@@ -213,7 +214,8 @@ class Unpaired(tf.data.Dataset):
         self.steps_per_epoch = -(-max(len(a), len(b)) // batch_size)
         sizes = [(preparation.image_size,) * 2]
         if not preparation.crops:
-            sizes = [preparation.resized(*size) for size in map(size_of, [*a, *b]) if size]
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                sizes = [preparation.resized(*size) for size in threads.map(size_of, [*a, *b]) if size]
         self.largest = max((height for _, height in sizes), default=1), max((width for width, _ in sizes), default=1)
         self.settings: dict[str, Any] = {
             "a": _summary(a),

@@ -147,8 +147,8 @@ class CycleGAN(keras.Model):
         Args:
             adversarial: "lsgan", "vanilla", "wasserstein", or an object as `keras_style.models.adversarial` describes.
             cycle_weight: of cycle consistency (paper, section 4); or a pair, of A to B to A and of B to A to B.
-            identity_weight: of the identity loss, as a share of its domain's `cycle_weight`; 0: it is not computed. The
-                paper has 0 but for paintings to photographs and flowers, as its program did until 2018.
+            identity_weight: of the identity loss, as a share of its domain's `cycle_weight`; 0: it is not computed, as
+                in the paper's program until 2018. The paper has 0.5 for paintings to photographs and for flowers.
             generator_optimizer, discriminator_optimizer: one for both generators, and one for both discriminators.
                 None: Adam, learning rate 2e-4 and beta_1 0.5. Under mixed_float16 either gets loss scaling.
             jit_compile: whether XLA compiles the step. "auto": with a GPU, and not under a `tf.distribute` strategy.
