@@ -126,7 +126,7 @@ def original(
     for epoch in range(1, epochs + 1):
         for optimizer in training.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = 2e-4 * (1 - max(0, epoch - constant) / (epochs - constant + 1))
+                group["lr"] = 2e-4 * (1 - max(0, epoch - 1 - constant) / (epochs - constant))  # as keras_style's
         began = time.perf_counter()
         for a, b in epoch_of(folders, settings["data"]["image_size"], settings["data"]["load_size"]):
             training.step(a, b)

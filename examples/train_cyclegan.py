@@ -21,7 +21,7 @@ def main(dataset: Path, run: Path, image_size: int = 64, filters: int = 24, epoc
     gan = CycleGAN(generator="resnet_6_resize", filters=filters)
     gan.compile()
     gan.fit(
-        unpaired(dataset / "trainA", dataset / "trainB", image_size=image_size, shuffle="both"),
+        unpaired(dataset / "trainA", dataset / "trainB", image_size=image_size),
         epochs=epochs,
         callbacks=[
             LinearDecay(start=epochs // 2),

@@ -22,7 +22,9 @@ class InstanceNormalization(keras.layers.Layer):
     Args:
         epsilon: added to the variance, in squared units of the input; 1e-5 as in PyTorch's InstanceNorm2d.
         center: learn an offset for every channel, zero at the start.
-        scale: learn a factor for every channel, one at the start. CycleGAN has neither of the two.
+        scale: learn a factor for every channel. CycleGAN's program in PyTorch has neither of the two, that of the
+            paper, in Torch, has both (`util/InstanceNormalization.lua` of junyanz/CycleGAN @40b4498).
+        gamma_initializer: the factors' start, for `keras.initializers.get`.
 
     Call arguments: `inputs` (B, H, W, C); any H and W, known or not.
 
@@ -39,18 +41,27 @@ class InstanceNormalization(keras.layers.Layer):
     Reference: Ulyanov et al., "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016, equation 4.
     """
 
-    def __init__(self, epsilon: float = 1e-5, center: bool = False, scale: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        epsilon: float = 1e-5,
+        center: bool = False,
+        scale: bool = False,
+        gamma_initializer: Any = "ones",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.epsilon = checks.number("epsilon", epsilon, low=1e-12)
         self.center = checks.truth("center", center)
         self.scale = checks.truth("scale", scale)
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
         self.autocast = False  # float32 inputs are not to lose digits on their way in
 
     def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 4 or input_shape[-1] is None:
             raise InputError(f"{self.name}: inputs of shape {input_shape}; expected (B, H, W, C) with a known C")
         channels = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma") if self.scale else None
+        start = self.gamma_initializer
+        self.gamma = self.add_weight(shape=channels, initializer=start, name="gamma") if self.scale else None
         self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta") if self.center else None
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -75,7 +86,13 @@ class InstanceNormalization(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
+        }
 
 
 _ONE_BY_ONE = 4  # images, ours: a larger batch is normalized at once, to keep the graph small

@@ -63,6 +63,14 @@ def contents(items: Sequence[Item]) -> str:
     return f"{len(items)} images, {digest.hexdigest()[:16]}"
 
 
+def size_of(item: Item) -> tuple[int, int] | None:
+    """Width and height; None of a file that cannot be read, which is an error when its turn comes."""
+    try:
+        return images.load_pil(item).size
+    except InputError:
+        return None
+
+
 def _from_place(name: str, place: str) -> list[Path]:
     if os.path.isdir(place):
         return pictures_in(place, recursive=True, name=name)

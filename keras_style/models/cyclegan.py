@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_style import checks
+from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras, tf
@@ -24,9 +25,12 @@ from keras_style.models.training_step import (
     Optimizers,
     descend,
     distance,
+    largest_of,
     looked_into,
+    many_machines,
     optimizer_of,
     pair_of,
+    pair_of_weights,
     stacked,
     wide,
 )
@@ -39,26 +43,28 @@ class CycleGAN(keras.Model):
 
     One training step, for images a and b, generators G: A to B and F: B to A, and discriminators D_A and D_B:
 
-    1. G and F descend along adv(D_B(G(a))) + adv(D_A(F(b))) + cycle_weight (|F(G(a)) - a| + |G(F(b)) - b|)
-       + cycle_weight identity_weight (|F(a) - a| + |G(b) - b|), by one gradient of the sum;
+    1. G and F descend along adv(D_B(G(a))) + adv(D_A(F(b))) + weight_a (|F(G(a)) - a| + identity_weight |F(a) - a|)
+       + weight_b (|G(F(b)) - b| + identity_weight |G(b) - b|), by one gradient of the sum;
     2. each discriminator descends along half of adv(D(real)) + adv(D(fake)), where the fakes are those of 1. after they
        went through an `ImagePool`.
 
-    All distances and squares are means over all values, images being in [-1, 1].
-
-    Called with images of A it gives `generator_a2b(images)`, which `predict` does as well.
+    All distances and squares are means over all values, images being in [-1, 1]. Called with images of A it gives
+    `generator_a2b(images)`, which `predict` does as well.
 
     Args:
         generator: "resnet_9" (for 256 pixels and more), "resnet_6" (for 128), either with "_resize" for enlargement in
-            the place of transposed convolutions, "unet_256", "unet_128"; a Keras model, which becomes G, and F is its
-            clone with weights of its own; or a pair (G, F).
+            the place of transposed convolutions, "unet_256", "unet_128"; each also with "_affine" for the instance
+            normalization of the paper's program, which learns an offset and a factor for each channel; a Keras model,
+            which becomes G, and F is its clone with weights of its own; or a pair (G, F).
         filters: of the first convolution of each named network; 64 in the paper.
         discriminator: "patch_70" (each score judges 70 x 70 pixels), "patch_34" and "patch_16" for smaller images,
-            "pixel"; a Keras model, which becomes D_A, or a pair (D_A, D_B).
+            "pixel", each also with "_affine"; a Keras model, which becomes D_A, or a pair (D_A, D_B).
         image_size: side in pixels, or (height, width), of the images trained on, which the pools hold. None: `fit`
             takes it from the data.
         pool_size: images that each pool holds; 50 in the paper. 0: none.
         seed: of the named networks' weights, of the pools and of the gradient penalty.
+        discriminator_filters: `filters` of the discriminators, where they are others.
+        channels: of images for the named networks: 3, RGB, or 1, gray.
 
     Attributes:
         generator_a2b, generator_b2a: G and F: images (B, H, W, 3) to images, both in [-1, 1].
@@ -87,6 +93,8 @@ class CycleGAN(keras.Model):
         image_size: int | Sequence[int] | None = None,
         pool_size: int = 50,
         seed: int = 0,
+        discriminator_filters: int | None = None,
+        channels: int = 3,
         name: str = "cyclegan",
         **kwargs: Any,
     ) -> None:
@@ -95,15 +103,16 @@ class CycleGAN(keras.Model):
         self.image_size = checks.sides("image_size", image_size)
         self.seed = checks.whole("seed", seed, 0, 2**32 - 1)
         seeds = [int(number) for number in np.random.SeedSequence(self.seed).generate_state(7)]
-        options = {"filters": self.filters, "dtype": self.dtype_policy}
-        self._named = {
-            role: given
-            for role, given in (("generator", generator), ("discriminator", discriminator))
-            if isinstance(given, str)
-        }
+        self.discriminator_filters = discriminator_filters
+        self.channels = checks.whole("channels", channels, 1, 10**5)
+        options = {"filters": self.filters, "channels": self.channels, "dtype": self.dtype_policy}
+        networks = {"generator": generator, "discriminator": discriminator}
+        self._named = {role: given for role, given in networks.items() if isinstance(given, str)}
         self.generator_a2b, self.generator_b2a = pair(
             "generator", generator, GENERATORS, ("generator_a2b", "generator_b2a"), seeds[0:2], options
         )
+        if discriminator_filters is not None:
+            options["filters"] = checks.whole("discriminator_filters", discriminator_filters, 1, 10**5)
         self.discriminator_a, self.discriminator_b = pair(
             "discriminator", discriminator, DISCRIMINATORS, ("discriminator_a", "discriminator_b"), seeds[2:4], options
         )
@@ -113,10 +122,8 @@ class CycleGAN(keras.Model):
         self._rewind: tuple[Any, int] | None = None
         self.losses_seen = {name: keras.metrics.Mean(name, "float32") for name in LOSSES}
         # Instance normalization treats each image by itself; batch normalization would see another batch.
-        self._one_by_one = not any(
-            isinstance(layer, keras.layers.BatchNormalization)
-            for layer in self._flatten_layers(include_self=False, recursive=True)
-        )
+        layers = self._flatten_layers(include_self=False, recursive=True)
+        self._one_by_one = not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
         if self.image_size:
             self._fix_image_size(self.image_size)
         self.built = True
@@ -126,7 +133,7 @@ class CycleGAN(keras.Model):
     def compile(
         self,
         adversarial: adversarial_losses.Given = "lsgan",
-        cycle_weight: float = 10.0,
+        cycle_weight: float | Sequence[float] = 10.0,
         identity_weight: float = 0.5,
         generator_optimizer: Optimizer | None = None,
         discriminator_optimizer: Optimizer | None = None,
@@ -135,12 +142,13 @@ class CycleGAN(keras.Model):
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
     ) -> None:
-        """Set losses and optimizers; the defaults are the paper's.
+        """Set losses and optimizers; the defaults are those of the published program in PyTorch.
 
         Args:
             adversarial: "lsgan", "vanilla", "wasserstein", or an object as `keras_style.models.adversarial` describes.
-            cycle_weight: of cycle consistency (paper, section 4).
-            identity_weight: of the identity loss, as a share of `cycle_weight`; 0: it is not computed.
+            cycle_weight: of cycle consistency (paper, section 4); or a pair, of A to B to A and of B to A to B.
+            identity_weight: of the identity loss, as a share of its domain's `cycle_weight`; 0: it is not computed, as
+                in the paper's program until 2018. The paper has 0.5 for paintings to photographs and for flowers.
             generator_optimizer, discriminator_optimizer: one for both generators, and one for both discriminators.
                 None: Adam, learning rate 2e-4 and beta_1 0.5. Under mixed_float16 either gets loss scaling.
             jit_compile: whether XLA compiles the step. "auto": with a GPU, and not under a `tf.distribute` strategy.
@@ -153,7 +161,8 @@ class CycleGAN(keras.Model):
             optimizer=None, jit_compile=jit_compile, run_eagerly=run_eagerly, steps_per_execution=steps_per_execution
         )
         self.adversarial = adversarial_losses.get(adversarial)
-        self.cycle_weight = checks.number("cycle_weight", cycle_weight)
+        weights = pair_of_weights(cycle_weight)
+        self.cycle_weight = weights[0] if weights[0] == weights[1] else weights
         self.identity_weight = checks.number("identity_weight", identity_weight)
         policy = self.dtype_policy.name
         self.generator_optimizer = optimizer_of(generator_optimizer, self._generator_variables, policy)
@@ -180,7 +189,7 @@ class CycleGAN(keras.Model):
         replicas = self.distribute_strategy.num_replicas_in_sync
         if len(shape) == 4 and shape[0] is not None and shape[0] % replicas:
             raise InputError(f"batches hold {shape[0]} images for {replicas} replicas; expected a multiple of that")
-        if len(sides := shape[1:3]) == 2 and None not in sides:
+        if sides := largest_of(shape, x, self.jit_compile):
             self._fix_image_size(sides)
         self.fed = lambda: x  # Keras would track a dataset as part of the model, and export it
         kwargs.setdefault("shuffle", False)
@@ -226,14 +235,8 @@ class CycleGAN(keras.Model):
             self._rewind[0].position = self._rewind[1]
         return super().make_test_function(force)
 
-    @property
-    def _many_machines(self) -> bool:
-        strategy = self.distribute_strategy
-        replicas = strategy.num_replicas_in_sync
-        return replicas > 1 and replicas > len(strategy.extended.worker_devices)  # which are those of this machine
-
     def _shared(self, data: Any) -> Any:
-        return stacked(data) if self._many_machines and not hasattr(data, "pairs") else data
+        return stacked(data) if many_machines(self.distribute_strategy) and not hasattr(data, "pairs") else data
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         real_a, real_b = pair_of(data)
@@ -287,8 +290,8 @@ class CycleGAN(keras.Model):
             "identity_b": identity_b,
         }
         total = losses["adversarial_a2b"] + losses["adversarial_b2a"]
-        total += self.cycle_weight * (losses["cycle_a"] + losses["cycle_b"])
-        total += self.cycle_weight * self.identity_weight * (identity_a + identity_b)
+        for weight, side in zip(pair_of_weights(self.cycle_weight), "ab", strict=True):
+            total += weight * losses[f"cycle_{side}"] + weight * self.identity_weight * losses[f"identity_{side}"]
         return {"generator_loss": total, **losses}, fake_a, fake_b
 
     def _discriminator_losses(
@@ -324,7 +327,7 @@ class CycleGAN(keras.Model):
                 self.losses_seen[name].update_state(loss)
         logs = self.get_metrics_result()
         # Over several machines, Keras 3.15 takes the mean along an axis that scalars do not have.
-        return {name: value[None] for name, value in logs.items()} if self._many_machines else logs
+        return {name: value[None] for name, value in logs.items()} if many_machines(self.distribute_strategy) else logs
 
     def get_metrics_result(self) -> dict[str, Any]:
         logs = {metric.name: metric.result() for metric in self.metrics}
@@ -360,13 +363,14 @@ class CycleGAN(keras.Model):
     def call(self, images: Images, training: bool | None = None) -> Images:
         return self.generator_a2b(images, training=training)
 
-    def translate(self, images: Any, direction: str = "a2b", batch_size: int = 1) -> Any:
+    def translate(self, images: Any, direction: str = "a2b", batch_size: int = 1, width: int | None = None) -> Any:
         """Images of one domain in the look of the other: `keras_style.models.translate` with one of the generators.
 
         Args:
             images: a picture, an array (N, H, W, 3) or a list of pictures, in [0, 1] or uint8, of any H and W.
             direction: "a2b" or "b2a".
             batch_size: images that go through the generator together.
+            width: in pixels, to which each picture is resized first; its aspect stays. None: as they are.
 
         Returns:
             float32 in [0, 1]: (H, W, 3) for one picture, (N, H, W, 3) for an array of them, a list for a list.
@@ -376,9 +380,8 @@ class CycleGAN(keras.Model):
         """
         from keras_style.models.translation import translate
 
-        checks.choice("direction", direction, checks.DIRECTIONS)
-        generator = self.generator_a2b if direction == "a2b" else self.generator_b2a
-        return translate(generator, images, batch_size=batch_size)
+        checks.choice("direction", direction, DIRECTIONS)
+        return translate(getattr(self, f"generator_{direction}"), images, batch_size=batch_size, width=width)
 
     # Saving
 
@@ -408,7 +411,7 @@ class CycleGAN(keras.Model):
             >>> relief = gan.translate("satellite.png")
         """
         description, files = presets.load(preset)
-        names = [generator_name(direction) for direction in checks.DIRECTIONS]
+        names = [generator_name(direction) for direction in DIRECTIONS]
         if any(name not in files for name in names) or not isinstance(description.get("cyclegan"), dict):
             raise InputError(f"preset {preset} holds {', '.join(files)}; expected a CycleGAN's {' and '.join(names)}")
         generators = [keras_file.load(files[name]) for name in names]
@@ -429,14 +432,12 @@ class CycleGAN(keras.Model):
         Raises:
             InputError: the directory cannot be written or holds a preset already.
         """
-        generators = (self.generator_a2b, self.generator_b2a)
-        files = {
-            generator_name(direction): keras_file.encoded(generator)
-            for direction, generator in zip(checks.DIRECTIONS, generators, strict=True)
-        }
+        files = {generator_name(each): keras_file.encoded(getattr(self, f"generator_{each}")) for each in DIRECTIONS}
         if card:
             files[presets.CARD] = card.encode()
-        described = {name: self.get_config()[name] for name in ("filters", "image_size", "pool_size", "seed")}
+        names = ("filters", "image_size", "pool_size", "seed", "discriminator_filters", "channels")
+        config = self.get_config()
+        described = {name: config[name] for name in names}
         if discriminator := self._named.get("discriminator"):
             described["discriminator"] = discriminator
         description = {"summary": summary, "keras_style": __version__, "cyclegan": described}
@@ -453,19 +454,18 @@ class CycleGAN(keras.Model):
             "image_size": self.image_size,
             "pool_size": self.pool_a.size,
             "seed": self.seed,
+            "discriminator_filters": self.discriminator_filters,
+            "channels": self.channels,
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "CycleGAN":
-        def restored(value: Any) -> Any:
-            if isinstance(value, list):
-                return [keras.saving.deserialize_keras_object(each, custom_objects=custom_objects) for each in value]
-            return value
-
         networks: dict[str, Any] = {
-            role: restored(config[role]) for role in ("generator", "discriminator") if role in config
+            role: keras.saving.deserialize_keras_object(config[role], custom_objects=custom_objects)
+            for role in ("generator", "discriminator")
+            if isinstance(config.get(role), list)
         }
         networks["dtype"] = keras.dtype_policies.get(config.get("dtype"))
         return cls(**{**config, **networks})

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.layers import InstanceNormalization
 from keras_style.models.loading import keras_file
 
 # For each layer that has an order of axes: the default may be another, by keras.json or by a call.
@@ -89,12 +90,21 @@ class ImageNetwork(keras.Model):
             return tf.identity(images)
 
 
-def normal_kernels(seed: int | None) -> Callable[[], keras.initializers.Initializer]:
-    """A function that gives each kernel its own initializer N(0, 0.02^2), all of them fixed by one seed.
+def normal(seed: int | None, mean: float = 0.0) -> Callable[[], keras.initializers.Initializer]:
+    """A function that gives each variable its own initializer N(mean, 0.02^2), all of them fixed by one seed.
 
-    0.02: the paper's section 7.1, and `init_gain` of its published program.
+    Kernels have a mean of 0, the factors of instance normalization of 1: `weights_init` in `models/architectures.lua`
+    of junyanz/CycleGAN @40b4498.
     """
     if seed is None:  # then `keras.utils.set_random_seed` decides
-        return lambda: keras.initializers.RandomNormal(0.0, 0.02)
-    numbers = np.random.default_rng(seed)
-    return lambda: keras.initializers.RandomNormal(0.0, 0.02, seed=int(numbers.integers(2**31)))
+        return lambda: keras.initializers.RandomNormal(mean, 0.02)
+    numbers = np.random.default_rng((seed, 1) if mean else seed)
+    return lambda: keras.initializers.RandomNormal(mean, 0.02, seed=int(numbers.integers(2**31)))
+
+
+def instance_norm(affine: bool, seed: int | None, policy: Any) -> Callable[..., InstanceNormalization]:
+    """A function that makes instance normalizations, by their names, with offsets and factors if `affine`."""
+    factor = normal(seed, 1.0)
+    return lambda name: InstanceNormalization(
+        center=affine, scale=affine, gamma_initializer=factor() if affine else "ones", name=name, dtype=policy
+    )

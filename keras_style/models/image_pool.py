@@ -8,6 +8,8 @@ from keras_style.internal.tensorflow import keras, tf
 
 Shape = tuple[int | None, ...]
 
+_OUTSIDE = tf.float32.max  # in the place of pixels beyond an image that is smaller than others
+
 
 @keras.saving.register_keras_serializable("keras_style")
 class ImagePool(keras.layers.Layer):
@@ -24,7 +26,8 @@ class ImagePool(keras.layers.Layer):
         size: how many images are stored; 50 in the paper, section 4. 0: images go through as they are.
         seed: of the draws.
 
-    Call arguments: `images` (B, H, W, C). The first call fixes H, W and C.
+    Call arguments: `images` (B, H, W, C). The first call fixes H, W and C. In a graph that does not know its size, a
+    single image may be smaller, and so may then be the one that is returned.
 
     Returns:
         Images of the same shape in float32, through which no gradient goes.
@@ -65,6 +68,8 @@ class ImagePool(keras.layers.Layer):
         images = tf.stop_gradient(tf.cast(images, "float32"))
         if not self.size:
             return images
+        if images.shape[0] == 1 and images.shape[1:3].as_list() == [None, None]:
+            return self._exchange_smaller(images)
         if images.shape[1:] != self.stored.shape[1:]:
             raise InputError(
                 f"{self.name}: images of shape {tuple(images.shape)[1:]}; it holds images of shape "
@@ -101,6 +106,13 @@ class ImagePool(keras.layers.Layer):
         self.stored.value.scatter_update(tf.IndexedSlices(left, place))
         self.seen.value.assign(seen + tf.cast(tf.shape(images)[0], "int64"))
         return returned
+
+    def _exchange_smaller(self, images: tf.Tensor) -> tf.Tensor:
+        free = self.stored.shape[1:3] - tf.shape(images)[1:3]
+        padding = [[0, 0], [0, free[0]], [0, free[1]], [0, 0]]
+        returned = self._exchange(tf.pad(images, padding, constant_values=_OUTSIDE))
+        inside = tf.cast(returned[0, :, :, 0] < _OUTSIDE, "int32")
+        return returned[:, : tf.reduce_sum(inside[:, 0]), : tf.reduce_sum(inside[0])]
 
     def draw(self, seen: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Draw for each of the next `count` images its place, whether it enters, and whether the pool is full by then.

@@ -1,5 +1,6 @@
 """Generators and discriminators by name, and two of a kind."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -11,20 +12,26 @@ from keras_style.models.patch_discriminator import PatchDiscriminator
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.unet_generator import UNetGenerator
 
-GENERATORS: dict[str, Callable[..., keras.Model]] = {
-    "resnet_9": lambda **options: ResNetGenerator(blocks=9, **options),
-    "resnet_6": lambda **options: ResNetGenerator(blocks=6, **options),
-    "resnet_9_resize": lambda **options: ResNetGenerator(blocks=9, upsampling="resize", **options),
-    "resnet_6_resize": lambda **options: ResNetGenerator(blocks=6, upsampling="resize", **options),
-    "unet_256": lambda **options: UNetGenerator(size=256, **options),
-    "unet_128": lambda **options: UNetGenerator(size=128, **options),
-}
-DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
-    "patch_70": lambda **options: PatchDiscriminator(layers=3, **options),
-    "patch_34": lambda **options: PatchDiscriminator(layers=2, **options),
-    "patch_16": lambda **options: PatchDiscriminator(layers=1, **options),
-    "pixel": lambda **options: PatchDiscriminator(layers=0, **options),
-}
+
+def _by_name(**named: Callable[..., keras.Model]) -> dict[str, Callable[..., keras.Model]]:
+    """Those, and each with an affine instance normalization."""
+    return named | {f"{name}_affine": functools.partial(make, affine=True) for name, make in named.items()}
+
+
+GENERATORS = _by_name(
+    resnet_9=functools.partial(ResNetGenerator, blocks=9),
+    resnet_6=functools.partial(ResNetGenerator, blocks=6),
+    resnet_9_resize=functools.partial(ResNetGenerator, blocks=9, upsampling="resize"),
+    resnet_6_resize=functools.partial(ResNetGenerator, blocks=6, upsampling="resize"),
+    unet_256=functools.partial(UNetGenerator, size=256),
+    unet_128=functools.partial(UNetGenerator, size=128),
+)
+DISCRIMINATORS = _by_name(
+    patch_70=functools.partial(PatchDiscriminator, layers=3),
+    patch_34=functools.partial(PatchDiscriminator, layers=2),
+    patch_16=functools.partial(PatchDiscriminator, layers=1),
+    pixel=functools.partial(PatchDiscriminator, layers=0),
+)
 
 Network: TypeAlias = str | keras.Model | Sequence[keras.Model]
 

@@ -4,8 +4,7 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.internal.tensorflow import keras
-from keras_style.layers import InstanceNormalization
-from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, normal_kernels
+from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, instance_norm, normal
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -20,7 +19,8 @@ class PatchDiscriminator(ImageNetwork):
         layers: convolutions of stride 2; a score sees 16, 34, 70, 142, 286 pixels with 1, 2, 3, 4, 5 of them. 0 gives
             three convolutions of a single pixel, the "PixelGAN" of pix2pix: a score for each color.
         channels: of the images.
-        affine: instance normalization learns an offset and a factor for each channel; the published one does not.
+        affine: instance normalization learns an offset, 0 at the start, and a factor, N(1, 0.02^2), for each channel,
+            as the paper's program in Torch does; the one in PyTorch does not.
         seed: of the kernels' start, N(0, 0.02^2); None takes Keras's global seed.
         name: of the model.
         dtype: a Keras dtype policy or its name; None takes the global one. Under a mixed policy the output is float32.
@@ -59,7 +59,7 @@ class PatchDiscriminator(ImageNetwork):
         channels = checks.whole("channels", channels, 1, 10**5)
         affine = checks.truth("affine", affine)
         policy = keras.dtype_policies.get(dtype)
-        kernel = normal_kernels(seed)
+        kernel, norm = normal(seed), instance_norm(affine, seed, policy)
         size, padding = (4, 1) if layers else (1, 0)
 
         def convolve(x: Any, filters: int, strides: int, label: str) -> Any:
@@ -79,7 +79,7 @@ class PatchDiscriminator(ImageNetwork):
                 label = f"conv_{number}"
                 x = convolve(x, filters * 2 ** min(number - 1, 3), stride, label)
                 if number > 1:
-                    x = InstanceNormalization(center=affine, scale=affine, name=f"{label}_norm", dtype=policy)(x)
+                    x = norm(f"{label}_norm")(x)
                 x = activate(x, label)
             x = convolve(x, 1, 1, "scores")
             return keras.layers.Activation("linear", name="output", dtype=policy.variable_dtype)(x)

@@ -5,8 +5,8 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.internal.tensorflow import keras
-from keras_style.layers import BilinearUpSampling2D, Conv2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
-from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, normal_kernels
+from keras_style.layers import BilinearUpSampling2D, Conv2D, CutStart2D, ReflectionPadding2D
+from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, instance_norm, normal
 
 UPSAMPLINGS = ("transposed", "resize")
 
@@ -24,8 +24,9 @@ class ResNetGenerator(ImageNetwork):
         channels: of the images that go in and come out.
         upsampling: "transposed", a transposed convolution as in the paper, or "resize", bilinear enlargement,
             reflection by one pixel and a convolution, which leaves no checkerboard.
-        affine: instance normalization learns an offset and a factor for each channel; the paper's does not.
-        seed: of the kernels' start, N(0, 0.02^2); None takes Keras's global seed.
+        affine: instance normalization learns an offset, 0 at the start, and a factor, N(1, 0.02^2), for each channel,
+            as the paper's program in Torch does; the one in PyTorch does not.
+        seed: of the kernels' start, N(0, 0.02^2), and of the factors'; None takes Keras's global seed.
         name: of the model.
         dtype: a Keras dtype policy or its name; None takes the global one. Under a mixed policy the output is float32.
 
@@ -65,7 +66,7 @@ class ResNetGenerator(ImageNetwork):
         upsampling = checks.choice("upsampling", upsampling, UPSAMPLINGS)
         affine = checks.truth("affine", affine)
         policy = keras.dtype_policies.get(dtype)
-        kernel = normal_kernels(seed)
+        kernel, norm = normal(seed), instance_norm(affine, seed, policy)
 
         def convolve(x: Any, filters: int, size: int, label: str, **others: Any) -> Any:
             kind = Conv2D if "columns" in others else functools.partial(keras.layers.Conv2D, **CHANNELS_LAST)
@@ -75,7 +76,7 @@ class ResNetGenerator(ImageNetwork):
             return ReflectionPadding2D(padding, name=f"{label}_pad", dtype=policy)(x)
 
         def normalize(x: Any, label: str, relu: bool = True) -> Any:
-            x = InstanceNormalization(center=affine, scale=affine, name=f"{label}_norm", dtype=policy)(x)
+            x = norm(f"{label}_norm")(x)
             return keras.layers.ReLU(name=f"{label}_relu", dtype=policy)(x) if relu else x
 
         def upsample(x: Any, filters: int, label: str) -> Any:

@@ -2,8 +2,10 @@
 
 import itertools
 import types
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
+from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 
@@ -67,17 +69,22 @@ def rate_of(optimizer: keras.optimizers.Optimizer) -> float | None:
     return rate if isinstance(rate, float) else None
 
 
+def adam(learning_rate: float = 2e-4, beta_1: float = 0.5) -> keras.optimizers.Adam:
+    """The optimizer of the published program: 2e-4 as in the paper, section 7.1; `beta1` in `options/train_options.py`
+    of junyanz/pytorch-CycleGAN-and-pix2pix; the others are PyTorch's.
+    """
+    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=0.999, epsilon=1e-8)
+
+
 def optimizer_of(given: Optimizer | None, variables: list[keras.Variable], policy: str) -> keras.optimizers.Optimizer:
-    """The optimizer, built for these variables; None: Adam as in the paper, section 7.1."""
+    """The optimizer, built for these variables; None: `adam()`."""
     for variable in variables:
         if variable.dtype in ("float16", "bfloat16"):
             raise InputError(
                 f"weights are {variable.dtype}, too coarse for the steps of a training; expected float32, or "
                 f"CycleGAN(dtype='mixed_{variable.dtype}'), which is as fast"
             )
-    # beta_2 and epsilon as in PyTorch, where the published program was run.
-    adam = keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8) if given is None else given
-    optimizer = keras.optimizers.get(adam)
+    optimizer = adam() if given is None else keras.optimizers.get(given)
     if policy == "mixed_float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)  # an optimizer that is not is left out when weights are loaded
@@ -99,6 +106,18 @@ def looked_into(x: Any) -> tuple[Any, Any]:
     return _first(getattr(x, "element_spec", x)), x
 
 
+def largest_of(shape: tuple[int | None, ...], x: Any, jit_compile: bool) -> tuple[int, int] | None:
+    """Height and width that no image of the data exceeds, if they say so."""
+    if len(shape) != 4:
+        return None
+    _, height, width, _ = shape
+    if height is not None and width is not None:
+        return height, width
+    if (largest := getattr(x, "largest", None)) and jit_compile:
+        raise InputError("images differ in size, with jit_compile=True; expected jit_compile=False")
+    return largest
+
+
 def _first(batch: Any = None) -> Any:
     return batch[0] if isinstance(batch, tuple | list) else batch
 
@@ -108,7 +127,18 @@ def descend(
 ) -> None:
     """Take a step of the optimizer along the gradient of the loss."""
     gradients = tape.gradient(loss, [variable.value for variable in variables])
-    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    with nullcontext() if tf.distribute.has_strategy() else OneReplica(tf.distribute.get_strategy(), 0):
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+class OneReplica(tf.distribute.ReplicaContext):
+    """Where nothing is distributed: the sum over the only replica is what it has.
+
+    TensorFlow makes it by a call of `tf.custom_gradient`, which it registers for ever, and with it the step's graph.
+    """
+
+    def all_reduce(self, reduce_op: Any, value: Any, options: Any = None) -> Any:
+        return value
 
 
 def pair_of(data: Any) -> tuple[Images, Images]:
@@ -119,6 +149,21 @@ def pair_of(data: Any) -> tuple[Images, Images]:
     if not isinstance(images, list | tuple) or len(images) < 2:
         raise InputError("batches hold one tensor; expected pairs (images of A, images of B)")
     return images[0], images[1]
+
+
+def pair_of_weights(given: Any) -> tuple[float, float]:
+    """The weights of both cycles, of one number or two."""
+    both = given if isinstance(given, list | tuple) else (given, given)
+    if len(both) != 2:
+        raise InputError(f"cycle_weight is {checks.shown(given)}; expected a number, or two of them")
+    first, second = (checks.number("cycle_weight", each) for each in both)
+    return first, second
+
+
+def many_machines(strategy: tf.distribute.Strategy) -> bool:
+    """Whether there are more replicas than devices of this machine."""
+    replicas = strategy.num_replicas_in_sync
+    return replicas > 1 and replicas > len(strategy.extended.worker_devices)
 
 
 def stacked(data: Any) -> Any:

@@ -21,6 +21,7 @@ def translate_files(
     direction: str = "a2b",
     batch_size: int = 1,
     tile: int | None = None,
+    width: int | None = None,
     quality: int = 95,
     overwrite: bool = False,
 ) -> Iterator[tuple[Path, np.ndarray | StyleError]]:
@@ -37,6 +38,7 @@ def translate_files(
         direction: "a2b" or "b2a", of a model that holds both.
         batch_size: pictures of one size that go through together.
         tile: for pictures larger than memory: rows that go through at a time.
+        width: in pixels, to which pictures are resized first; their aspect stays.
         quality: quality of JPEG and WebP, 1 to 100.
         overwrite: replace pictures that are in the directory already.
 
@@ -53,6 +55,8 @@ def translate_files(
     checks.whole("batch_size", batch_size, 1, 10**6)
     if tile is not None:
         checks.whole("tile", tile, 1, 10**9)
+    if width is not None:
+        checks.whole("width", width, images.MIN_SIDE, 2**15)
     checks.whole("quality", quality, 1, 100)
     checks.truth("overwrite", overwrite)
     sources, _ = folders.named_pictures(pictures)
@@ -72,7 +76,7 @@ def translate_files(
                 if len(sources) == 1:
                     raise
                 yield source, error
-        translated = translate(generator, [picture for _, picture in loaded], batch_size, tile=tile)
+        translated = translate(generator, [picture for _, picture in loaded], batch_size, tile=tile, width=width)
         for (target, _), picture in zip(loaded, translated, strict=True):
             images.save(picture, target, quality=quality)
             yield target, picture

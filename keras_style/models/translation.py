@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.errors import InputError
-from keras_style.images import ImageLike, load
+from keras_style.images import MIN_SIDE, ImageLike, load, resize
+from keras_style.images.color import YIQ_LUMINANCE
 from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.strips import Strips
@@ -20,7 +21,13 @@ _traced: weakref.WeakKeyDictionary[Any, dict[bool, tuple[list[np.ndarray], Calla
 
 @overload
 def translate(
-    generator: Any, images: ImageLike, batch_size: int = 1, *, jit_compile: bool = False, tile: int | None = None
+    generator: Any,
+    images: ImageLike,
+    batch_size: int = 1,
+    *,
+    jit_compile: bool = False,
+    tile: int | None = None,
+    width: int | None = None,
 ) -> np.ndarray: ...
 @overload
 def translate(
@@ -30,6 +37,7 @@ def translate(
     *,
     jit_compile: bool = False,
     tile: int | None = None,
+    width: int | None = None,
 ) -> list[np.ndarray]: ...
 def translate(
     generator: Any,
@@ -38,6 +46,7 @@ def translate(
     *,
     jit_compile: bool = False,
     tile: int | None = None,
+    width: int | None = None,
 ) -> np.ndarray | list[np.ndarray]:
     """Translate pictures with a generator.
 
@@ -60,9 +69,12 @@ def translate(
             maps at a quarter of the resolution are kept, up to three at a time, which is 192 bytes for each pixel with
             64 filters; what lies before and behind them is computed again, which is an eighth more arithmetic with nine
             blocks, and some rows at the edges of strips. None: every picture at once.
+        width: in pixels, to which each picture is resized first; its aspect stays. The paper has 512 for photographs
+            from paintings. None: pictures as they are.
 
     Returns:
         float32 in [0, 1]: (H, W, 3) for one picture, (N, H, W, 3) for an array of them, a list of (H, W, 3) for a list.
+        A generator of gray images, which are the luminance of pictures, gives three equal channels.
 
     Raises:
         MissingFileError: a file does not exist.
@@ -80,16 +92,27 @@ def translate(
         tile = checks.whole("tile", tile, 1, 10**9)
         if jit_compile:
             raise InputError(f"tile={tile} with jit_compile=True, which compiles for each strip; expected one of them")
-    if getattr(generator, "channels", 3) != 3:
-        raise InputError(f"generator takes images of {generator.channels} channels; expected one of RGB images")
+    if width is not None:
+        width = checks.whole("width", width, MIN_SIDE, 2**15)
+    if getattr(generator, "channels", 3) not in (1, 3):
+        raise InputError(f"generator takes images of {generator.channels} channels; expected RGB or gray images")
     run = _function(generator, jit_compile)
     strips = None if tile is None else Strips(generator, tile)
     multiple = getattr(generator, "multiple", 1)
+
+    def prepared(picture: np.ndarray) -> np.ndarray:
+        if width is not None:
+            picture = resize(picture, max(MIN_SIDE, round(picture.shape[0] * width / picture.shape[1])), width)
+        gray = getattr(generator, "channels", 3) == 1
+        return picture @ np.array(YIQ_LUMINANCE, np.float32)[:, None] if gray else picture
+
     if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
-        pictures = [load(image, name=f"images[{index}]") for index, image in enumerate(images)]
+        pictures = [prepared(load(image, name=f"images[{index}]")) for index, image in enumerate(images)]
         results = _translated(run, pictures, multiple, batch_size, jit_compile, strips)
-        return np.array(results, np.float32).reshape(images.shape) if isinstance(images, np.ndarray) else results
-    return _translated(run, [load(cast(ImageLike, images))], multiple, 1, False, strips)[0]
+        if not isinstance(images, np.ndarray):
+            return results
+        return np.array(results, np.float32) if results else np.zeros(images.shape, np.float32)
+    return _translated(run, [prepared(load(cast(ImageLike, images)))], multiple, 1, False, strips)[0]
 
 
 def _function(generator: Any, jit_compile: bool) -> Callable:
@@ -111,7 +134,8 @@ def _function(generator: Any, jit_compile: bool) -> Callable:
             return model(images, training=False)
 
     # Batches of any number, as in an export: one that is known to be 1 is normalized by another operation, 1e-4 away.
-    signature = None if jit_compile else [tf.TensorSpec((None, None, None, 3), tf.float32)]
+    shape = (None, None, None, getattr(generator, "channels", 3))
+    signature = None if jit_compile else [tf.TensorSpec(shape, tf.float32)]
     gc.collect()  # graphs of generators that are gone, which are parts of circles: Python may leave them for minutes
     traced[jit_compile] = weights, tf.function(run, input_signature=signature, jit_compile=jit_compile)
     return traced[jit_compile][1]
@@ -155,7 +179,8 @@ def _checked(answer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _cropped(answer: np.ndarray, picture: np.ndarray) -> np.ndarray:
     height, width, _ = picture.shape
-    return (answer[:height, :width].astype(np.float32, copy=False) / 2 + 0.5).clip(0, 1)
+    cropped = (answer[:height, :width].astype(np.float32, copy=False) / 2 + 0.5).clip(0, 1)
+    return cropped if cropped.shape[-1] == 3 else np.repeat(cropped, 3, axis=-1)
 
 
 def _batches(pictures: list[np.ndarray], indices: list[int], multiple: int, batch_size: int) -> Iterator[list[int]]:

@@ -5,8 +5,7 @@ from typing import Any
 from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras
-from keras_style.layers import InstanceNormalization
-from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, normal_kernels
+from keras_style.models.image_network import CHANNELS_LAST, ImageNetwork, instance_norm, normal
 
 SIZES = (128, 256)
 
@@ -22,7 +21,8 @@ class UNetGenerator(ImageNetwork):
         size: 128 or 256: height and width are halved seven or eight times.
         filters: of the first convolution; they double three times.
         channels: of the images that go in and come out.
-        affine: instance normalization learns an offset and a factor for each channel; the published one does not.
+        affine: instance normalization learns an offset, 0 at the start, and a factor, N(1, 0.02^2), for each channel,
+            as the paper's program in Torch does; the one in PyTorch does not.
         seed: of the kernels' start, N(0, 0.02^2); None takes Keras's global seed.
         name: of the model.
         dtype: a Keras dtype policy or its name; None takes the global one. Under a mixed policy the output is float32.
@@ -62,7 +62,7 @@ class UNetGenerator(ImageNetwork):
         channels = checks.whole("channels", channels, 1, 10**5)
         affine = checks.truth("affine", affine)
         policy = keras.dtype_policies.get(dtype)
-        kernel = normal_kernels(seed)
+        kernel, norm = normal(seed), instance_norm(affine, seed, policy)
         depth = int(size).bit_length() - 1
         width = {level: filters * 2 ** min(level - 1, 3) for level in range(1, depth + 1)}
 
@@ -78,20 +78,17 @@ class UNetGenerator(ImageNetwork):
                 filters, 4, 2, padding="same", kernel_initializer=kernel(), name=label, dtype=policy, **CHANNELS_LAST
             )(x)
 
-        def normalize(x: Any, label: str) -> Any:
-            return InstanceNormalization(center=affine, scale=affine, name=f"{label}_norm", dtype=policy)(x)
-
         def layers(images: Any) -> Any:
             levels = {1: down(images, width[1], "down_1")}
             for level in range(2, depth + 1):
                 label = f"down_{level}"
                 x = keras.layers.LeakyReLU(0.2, name=f"{label}_relu", dtype=policy)(levels[level - 1])
                 x = down(x, width[level], label)
-                levels[level] = normalize(x, label) if level < depth else x  # one pixel has no variance
+                levels[level] = norm(f"{label}_norm")(x) if level < depth else x  # one pixel has no variance
             x = levels[depth]
             for level in range(depth, 1, -1):
                 label = f"up_{level}"
-                x = normalize(up(x, width[level - 1], label), label)
+                x = norm(f"{label}_norm")(up(x, width[level - 1], label))
                 x = keras.layers.Concatenate(name=f"{label}_join", dtype=policy)([levels[level - 1], x])
             return keras.layers.Activation("tanh", name="tanh", dtype=policy.variable_dtype)(up(x, channels, "up_1"))
 

@@ -1,24 +1,28 @@
 """Makes the objects of a training from its configuration."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_style import data
 from keras_style.checks import DIRECTIONS
 from keras_style.data import collections
+from keras_style.data.unpaired_batches import Preparation
 from keras_style.errors import InputError
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
 from keras_style.models.cyclegan import CycleGAN
 from keras_style.models.loading.open_generator import open_generator
+from keras_style.models.training_step import adam
 from keras_style.training import config, held_out, optimizers
 from keras_style.training.csv_log import CSVLog
 from keras_style.training.evaluation import Evaluation
-from keras_style.training.linear_decay import LinearDecay
+from keras_style.training.learning_rates import CosineDecay, Decay, LinearDecay, PlateauDecay, StepDecay
 from keras_style.training.resume import Resume
 from keras_style.training.samples import Samples
+from keras_style.training.snapshots import Snapshots
 from keras_style.training.tensorboard_log import TensorBoardLog
 
 if TYPE_CHECKING:
@@ -36,9 +40,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 def images(given: config.Config) -> "Unpaired":
     """The training images."""
-    return data.unpaired(
-        given.data.train_a, given.data.train_b, **_arguments(given, "data"), **_set(seed=given.training.seed)
-    )
+    options = _arguments(given, "data") | _set(seed=given.training.seed, channels=given.model.channels)
+    return data.unpaired(given.data.train_a, given.data.train_b, **options)
 
 
 def contents(given: config.Config) -> dict[str, str]:
@@ -60,10 +63,13 @@ def model(given: config.Config) -> CycleGAN:
             raise InputError(f"model.start with model.generator={given.model.generator!r}; expected one of the two")
         options["generator"] = _trained(given.model.start)
     gan = CycleGAN(**options, **_set(seed=training.seed, dtype=training.precision))
-    gan.compile(**_arguments(given, "loss"), **_set(jit_compile=training.jit_compile))
-    if training.learning_rate is not None:
-        for optimizer in optimizers.of(gan).values():
-            optimizer.learning_rate = training.learning_rate
+    rates = _set(learning_rate=training.learning_rate, beta_1=training.beta_1)
+    gan.compile(
+        **_arguments(given, "loss"),
+        generator_optimizer=adam(**rates),
+        discriminator_optimizer=adam(**rates),
+        **_set(jit_compile=training.jit_compile),
+    )
     return gan
 
 
@@ -76,7 +82,17 @@ def _trained(source: str) -> list[keras.Model]:
     return generators
 
 
-def callbacks(given: config.Config, directory: Path, size: int | None) -> list[keras.callbacks.Callback]:
+def shown_as(settings: Mapping[str, Any]) -> Preparation:
+    """The preparation of test pictures: in the scale of the training's, and whole, as in the published program."""
+    preprocess, size, channels = settings["preprocess"], settings["image_size"], settings["channels"]
+    if preprocess == "resize_and_crop":
+        return Preparation(preprocess, size, size, False, channels)
+    if preprocess.startswith("scale_width"):
+        return Preparation("scale_width", settings["load_size"], settings["load_size"], False, channels)
+    return replace(held_out.AS_THEY_ARE, channels=channels)
+
+
+def callbacks(given: config.Config, directory: Path, settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
     """All but those that show progress and take interrupts; `Resume` is the last.
 
     Nothing is written before the training begins.
@@ -84,29 +100,44 @@ def callbacks(given: config.Config, directory: Path, size: int | None) -> list[k
     Args:
         given: the configuration.
         directory: of the run.
-        size: to which test images are resized; None: not at all.
+        settings: of the training images.
     """
     training, tests = given.training, (given.data.test_a, given.data.test_b)
     if (tests[0] is None) != (tests[1] is None):
         raise InputError(f"data.test_a is {tests[0]!r} and data.test_b is {tests[1]!r}; expected both, or neither")
     tensorboard = TensorBoardLog(directory / "tensorboard") if given.logs.tensorboard else None
-    chosen: list[Any] = [LinearDecay(decay_start(training), training.epochs)]
+    chosen: list[Any] = [decay(training)]
     shown: list[Any] = [given.data.train_a, given.data.train_b]
     if tests[0] is not None and tests[1] is not None:
         # Read once, for both callbacks.
-        shown = [held_out.read(f"data.test_{side}", place, size) for side, place in zip("ab", tests, strict=True)]
+        how = shown_as(settings)
+        shown = [
+            held_out.read(f"data.test_{side}", place, preparation=how) for side, place in zip("ab", tests, strict=True)
+        ]
         if given.evaluation.every != 0:
             chosen.append(Evaluation(shown[0], shown[1], directory / "best", **_arguments(given, "evaluation")))
     if given.samples.every != 0:
+        size = settings["image_size"] if settings["preprocess"] == "resize_and_crop" else None
         options = {"image_size": size, "tensorboard": tensorboard, **_arguments(given, "samples")}
         chosen.append(Samples(directory / "samples", shown[0], shown[1], **options))
+    if training.snapshot_every is not None:
+        chosen.append(Snapshots(directory / "snapshots", training.snapshot_every))
     chosen += [CSVLog(directory / "log.csv"), *([tensorboard] if tensorboard else [])]
     return [*chosen, Resume(directory / "backup", **_set(every=training.save_every))]
 
 
-def decay_start(training: config.Training) -> int:
-    """Epochs at the full rate; half of them unless said otherwise (paper, section 7.1: 100 of 200)."""
-    return training.epochs // 2 if training.decay_start is None else training.decay_start
+def decay(training: config.Training) -> Decay:
+    """The learning rates; linear, they fall after half of the epochs unless said otherwise (paper, section 7.1)."""
+    schedule = training.schedule or "linear"
+    for name, other in (("decay_start", "linear"), ("decay_every", "step")):
+        if (value := getattr(training, name)) is not None and schedule != other:
+            raise InputError(f"training.{name} is {value} with schedule={schedule!r}; expected schedule={other!r}")
+    if schedule == "linear":
+        start = training.epochs // 2 if training.decay_start is None else training.decay_start
+        return LinearDecay(start, training.epochs)
+    if schedule == "step":
+        return StepDecay(**_set(every=training.decay_every))
+    return CosineDecay(training.epochs) if schedule == "cosine" else PlateauDecay()
 
 
 def resolved(given: config.Config, prepared: "Unpaired", gan: CycleGAN) -> dict[str, dict[str, Any]]:
@@ -118,13 +149,17 @@ def resolved(given: config.Config, prepared: "Unpaired", gan: CycleGAN) -> dict[
             if value is None and name in parameters:
                 default = parameters[name].default
                 plain[section][name] = list(default) if isinstance(default, tuple) else default
-    if plain["data"]["preprocess"] not in ("crop", "none"):  # which do not resize
+    if plain["data"]["preprocess"].endswith("_and_crop"):
         plain["data"]["load_size"] = prepared.settings["load_size"]
     if given.model.start is not None:
         plain["model"]["generator"] = None
     rates = [optimizers.initial_rate(each) for each in optimizers.of(gan).values()]
+    chosen = decay(given.training)
     plain["training"] |= {
-        "decay_start": decay_start(given.training),
+        "schedule": given.training.schedule or "linear",
+        "decay_start": getattr(chosen, "start", None),
+        "decay_every": getattr(chosen, "every", None),
+        "beta_1": _default(adam, "beta_1", given.training.beta_1),
         # float32 has seven digits.
         "learning_rate": None if rates[0] is None else float(f"{rates[0]:.7g}"),
         "precision": gan.dtype_policy.name,

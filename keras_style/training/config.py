@@ -55,7 +55,7 @@ class Data(Section):
 
 
 class Model(Section):
-    """`keras_style.models.CycleGAN`.
+    """`keras_style.models.CycleGAN`; channels: of the data, too.
 
     start: a preset or the directory of a run, with whose generators the training begins, in place of `generator`; the
     discriminators start from random weights, with `filters`.
@@ -64,6 +64,8 @@ class Model(Section):
     generator: str | None = None
     filters: int | None = None
     discriminator: str | None = None
+    discriminator_filters: int | None = None
+    channels: int | None = None
     pool_size: int | None = None
     start: str | None = None
 
@@ -72,25 +74,32 @@ class Loss(Section):
     """`CycleGAN.compile`."""
 
     adversarial: str | None = None
-    cycle_weight: Number | None = None
+    cycle_weight: Number | list[Number] | None = None
     identity_weight: Number | None = None
 
 
 class Training(Section):
     """Length, rates and numerics.
 
-    epochs: 200 in the paper, section 7.1. decay_start: epochs at the full learning rate; half of them by default, as in
-    the paper. learning_rate: that of all optimizers. precision: a Keras dtype policy. seed: that of weights, pools and
-    data. save_every: steps between two saves of the state, or "epoch", as `Resume` takes them.
+    epochs: 200 in the paper, section 7.1. schedule: of the learning rates, in `keras_style.training.learning_rates`;
+    linear by default. decay_start: of "linear", epochs at the full learning rate; half of them by default, as in the
+    paper. decay_every: of "step", epochs at one rate. learning_rate, beta_1: those of all optimizers, which are Adam.
+    precision: a Keras dtype policy. seed: that of weights, pools and data. save_every: steps between two saves of the
+    state, or "epoch", as `Resume` takes them. snapshot_every: epochs between two snapshots of the generators; none by
+    default.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 200
+    schedule: Literal["linear", "step", "cosine", "plateau"] | None = None
     decay_start: Annotated[int, Field(ge=0)] | None = None
+    decay_every: Annotated[int, Field(ge=1)] | None = None
     learning_rate: Annotated[Number, Field(gt=0)] | None = None
+    beta_1: Annotated[Number, Field(ge=0, lt=1)] | None = None
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] | None = None
     jit_compile: bool | Literal["auto"] | None = None
     seed: int | None = None
     save_every: int | Literal["epoch"] | None = None
+    snapshot_every: Annotated[int, Field(ge=1)] | None = None
 
 
 class Evaluation(Section):

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 
 from keras_style import backbones, checks, images
-from keras_style.checks import DIRECTIONS
 from keras_style.errors import InputError
 from keras_style.internal import atomic_files, directories
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
-from keras_style.models.loading import keras_file
-from keras_style.models.loading.generator_file import generator_name
 from keras_style.training import held_out
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
 from keras_style.training.held_out import Pictures
 from keras_style.training.pixel_metrics import WINDOW, mean_absolute_error, ssim
+from keras_style.training.snapshots import write_generators
 
 METRICS = ("kid_a2b", "fid_a2b", "kid_b2a", "fid_b2a")
 PAIRED = ("mae_a2b", "ssim_a2b", "mae_b2a", "ssim_b2a")
@@ -142,8 +140,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def _keep(self, epoch: int, logs: dict[str, float]) -> None:
         assert self.directory
-        for direction in DIRECTIONS:
-            keras_file.write(self.directory / generator_name(direction), getattr(self.model, f"generator_{direction}"))
+        write_generators(self.directory, self.model)
         about = {"epoch": epoch + 1, "mean_kid": mean_kid(logs), **{name: float(logs[name]) for name in self.metrics}}
         atomic_files.write_bytes(self.directory / "best.json", json.dumps(about, indent=2).encode())
 

@@ -11,8 +11,16 @@ from keras_style.data.unpaired_batches import Preparation
 
 Pictures: TypeAlias = Collection | Sequence[np.ndarray]
 
+AS_THEY_ARE = Preparation("crop", 1, 1, flip=False)
 
-def read(name: str, source: Pictures, image_size: int | None = None, limit: int | None = None) -> list[np.ndarray]:
+
+def read(
+    name: str,
+    source: Pictures,
+    image_size: int | None = None,
+    limit: int | None = None,
+    preparation: Preparation | None = None,
+) -> list[np.ndarray]:
     """All pictures of a collection, or `limit` of them at equal distances, in their order.
 
     Args:
@@ -21,6 +29,7 @@ def read(name: str, source: Pictures, image_size: int | None = None, limit: int 
         image_size: pixels; every picture becomes a square of this side (bicubic, antialiased; the aspect is lost), as
             in the original's test. None: pictures keep their sizes.
         limit: how many at most.
+        preparation: in place of `image_size`; what is gray becomes three equal channels.
 
     Returns:
         uint8 arrays (H, W, 3); of a list of arrays, what was given.
@@ -37,6 +46,8 @@ def read(name: str, source: Pictures, image_size: int | None = None, limit: int 
         for index, array in enumerate(items):
             images.load(array, name=f"{name}[{index}]")
         return list(items)
-    size = None if image_size is None else checks.whole("image_size", image_size, images.MIN_SIDE, 2**14)
-    square = Preparation("resize_and_crop", size, size, flip=False) if size else Preparation("none", 1, 1, flip=False)
-    return [np.asarray(square.read(item, name)) for item in items]
+    if preparation is None and image_size is not None:
+        size = checks.whole("image_size", image_size, images.MIN_SIDE, 2**14)
+        preparation = Preparation("resize_and_crop", size, size, flip=False)
+    preparation = preparation or AS_THEY_ARE
+    return [np.asarray(preparation.read(item, name).convert("RGB")) for item in items]

@@ -21,7 +21,7 @@ FILE = "state.npz"
 _IRRELEVANT = ("module", "registered_name", "name", "jit_compile", "run_eagerly", "steps_per_execution")
 
 # What older states did not note, and cannot be compared with.
-_NEW = ("data.contents_a", "data.contents_b")
+_NEW = ("data.contents_a", "data.contents_b", "data.channels", "model.channels")
 
 
 class Resume(keras.callbacks.Callback):

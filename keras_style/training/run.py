@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from keras_style import checks
-from keras_style.checks import DIRECTIONS, Verbosity
+from keras_style.checks import Verbosity
 from keras_style.errors import CheckpointError, InputError
 from keras_style.internal import atomic_files, directories, parsing, saved_state
 from keras_style.internal.interrupt import termination_as_interrupt
@@ -28,7 +28,7 @@ CONFIG = "config.yaml"
 CONTENTS = "data.json"
 
 # These affect neither weights nor measurements, and may change from one run to the next.
-_FREE = ("samples", "logs", "training.jit_compile", "training.save_every", "data.origin")
+_FREE = ("samples", "logs", "training.jit_compile", "training.save_every", "training.snapshot_every", "data.origin")
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def train(
         tensorboard/              the same, and the pictures
         samples/                  grids A | A2B | A2B2A | B | B2A | B2A2B
         best/                     the generators with the least mean KID, and the protocol of the measurements
+        snapshots/                the generators of every so many epochs, with `training.snapshot_every`
         generator_a2b.keras, generator_b2a.keras    the generators at the end
         backup/                   the state from which a stopped or killed training goes on
 
@@ -129,11 +130,10 @@ def train(
     place = _place(configuration, directory)
     config.check_folders(given.data)
 
-    from keras_style.models.loading import keras_file
-    from keras_style.models.loading.generator_file import generator_name
     from keras_style.training import assemble
     from keras_style.training.evaluation import best
     from keras_style.training.resume import Resume
+    from keras_style.training.snapshots import write_generators
     from keras_style.training.stop_at_interrupt import StopAtInterrupt, Stopped
     from keras_style.training.training_progress import TrainingProgress
 
@@ -141,9 +141,8 @@ def train(
     gan = assemble.model(given)
     full = assemble.resolved(given, data, gan)
     contents = assemble.contents(given)
-    _compare(place, full, contents)
-    size = data.settings["image_size"] if full["data"]["preprocess"] == "resize_and_crop" else None
-    callbacks = assemble.callbacks(given, place, size)
+    _compare(place, full, contents, given.model_dump())
+    callbacks = assemble.callbacks(given, place, data.settings)
     resume = callbacks[-1]
     assert isinstance(resume, Resume)
     _claim(place, full, contents)
@@ -156,8 +155,7 @@ def train(
         except Stopped:
             stopped = True
     if not stopped:
-        for direction in DIRECTIONS:
-            keras_file.write(place / generator_name(direction), getattr(gan, f"generator_{direction}"))
+        write_generators(place, gan)
     history = gan.history
     index, value = best(history.history)
     return TrainingResult(
@@ -182,7 +180,9 @@ def _place(configuration: str | Path | Mapping[str, Any], directory: str | Path 
     return place
 
 
-def _compare(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) -> None:
+def _compare(
+    place: Path, full: Mapping[str, Any], contents: Mapping[str, str], given: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Raise unless the directory is new, empty, or that of this very training, or of its first epochs."""
     now, file = _flat(full), place / CONFIG
     try:
@@ -191,6 +191,8 @@ def _compare(place: Path, full: Mapping[str, Any], contents: Mapping[str, str]) 
             file = place / CONTENTS
             before |= parsing.from_json(file.read_bytes())
             now |= contents
+        # An older run lacks names that are new, whose defaults are what it had.
+        before = {name: now[name] for name, value in _flat(given).items() if value is None} | before
         longer = before["training.epochs"] < now["training.epochs"]
     except FileNotFoundError:
         if place.is_dir() and any(place.iterdir()):

@@ -82,17 +82,17 @@ def test_pictures_that_are_there_are_not_replaced(preset, photographs, tmp_path,
     assert {file: file.read_bytes() for file in photographs.iterdir()} == before
 
 
-def test_a_tile_is_handed_on(preset, photographs, tmp_path, capsys, monkeypatch):
+def test_a_tile_and_a_width_are_handed_on(preset, photographs, tmp_path, capsys, monkeypatch):
     seen = []
 
-    def translated(generator, pictures, batch_size, tile):
-        seen.append(tile)
+    def translated(generator, pictures, batch_size, tile, width):
+        seen.append((tile, width))
         return [images.load(picture) for picture in pictures]
 
     monkeypatch.setattr("keras_style.models.translation.translate", translated)
-    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "-m", preset, "--tile", 16]
+    arguments = [photographs / "one.png", "-o", tmp_path / "out.png", "-m", preset, "--tile", 16, "--width", 32]
     assert command(capsys, "translate", *arguments)[0] == 0
-    assert seen == [16]
+    assert seen == [(16, 32)]
 
 
 def test_one_picture_to_a_directory_that_is_there(preset, photographs, tmp_path, capsys):

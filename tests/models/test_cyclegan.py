@@ -22,7 +22,7 @@ def sgd(rate):
     return {name: keras.optimizers.SGD(rate) for name in ("generator_optimizer", "discriminator_optimizer")}
 
 
-def expected_losses(g, f, d_a, d_b, cycle=10.0, identity=0.5):
+def expected_losses(g, f, d_a, d_b, cycle=(10.0, 10.0), identity=0.5):
     """The parts of the generators' loss and their sum, in float64, where each network is a matrix."""
     a, b = A.astype(np.float64), B.astype(np.float64)
     parts = {
@@ -33,7 +33,7 @@ def expected_losses(g, f, d_a, d_b, cycle=10.0, identity=0.5):
         "identity_a": np.abs(a @ f - a).mean(),
         "identity_b": np.abs(b @ g - b).mean(),
     }
-    weights = [1, 1, cycle, cycle, cycle * identity, cycle * identity]
+    weights = [1, 1, *cycle, *np.multiply(cycle, identity)]
     return {"generator_loss": np.dot(weights, list(parts.values())), **parts}
 
 
@@ -52,7 +52,7 @@ def slope(function, matrix, step=1e-6):
     return gradient
 
 
-@pytest.mark.parametrize(("cycle", "identity"), [(10.0, 0.5), (3.0, 0.0)])
+@pytest.mark.parametrize(("cycle", "identity"), [(10.0, 0.5), (3.0, 0.0), ((10.0, 0.0), 0.5), ([2.0, 7.0], 0.25)])
 @pytest.mark.parametrize("jit", [False, True])
 def test_a_step_has_the_published_losses_and_order(cycle, identity, jit):
     gan = tiny(pool_size=0)
@@ -60,6 +60,7 @@ def test_a_step_has_the_published_losses_and_order(cycle, identity, jit):
     gan.compile(cycle_weight=cycle, identity_weight=identity, jit_compile=jit, **sgd(rate))
     g, f, d_a, d_b = (matrix.astype(np.float64) for matrix in kernels(gan))
     logs = gan.train_on_batch(A, B, return_dict=True)
+    cycle = np.broadcast_to(cycle, 2)
 
     expected = expected_losses(g, f, d_a, d_b, cycle, identity)
     expected["discriminator_a"] = expected_discriminator(A, B @ f, d_a)
@@ -238,7 +239,7 @@ def test_a_loss_of_ones_own():
     assert logs["discriminator_a"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_defaults_are_the_papers():
+def test_defaults_are_those_of_the_program_in_pytorch():
     gan = tiny()
     gan.compile()
     assert (gan.cycle_weight, gan.identity_weight, type(gan.adversarial).__name__) == (10, 0.5, "LeastSquares")
@@ -260,6 +261,9 @@ def test_named_networks():
     other = CycleGAN("unet_128", filters=2, discriminator="pixel", seed=6)
     first = lambda network: values(network.weights)[0]
     np.testing.assert_array_equal(first(gan.generator_b2a), first(again.generator_b2a))
+    apart = CycleGAN("unet_128", filters=2, discriminator="pixel", discriminator_filters=3, channels=1)
+    networks = [apart.generator_b2a, apart.discriminator_b]
+    assert [(each.filters, each.channels) for each in networks] == [(2, 1), (3, 1)]
     starts = [first(each.generator_a2b) for each in (gan, other)] + [first(gan.generator_b2a)]
     assert not any(np.array_equal(x, y) for x, y in [(starts[0], starts[1]), (starts[0], starts[2])])
 
@@ -327,8 +331,8 @@ def test_validation_sees_the_same_images_every_time_and_training_does_not_notice
 @pytest.mark.integration
 def test_saved_and_loaded_it_goes_on_as_before(tmp_path):
     def made():
-        gan = tiny(discriminator="pixel", filters=2)
-        gan.compile(adversarial="wasserstein", cycle_weight=7, identity_weight=0.25)
+        gan = tiny(discriminator="pixel_affine", filters=2, discriminator_filters=3)
+        gan.compile(adversarial="wasserstein", cycle_weight=(7, 3), identity_weight=0.25)
         gan.fit(pairs(5, side=8), epochs=1, verbose=0)
         return gan
 
@@ -337,7 +341,7 @@ def test_saved_and_loaded_it_goes_on_as_before(tmp_path):
     gan.save(tmp_path / "gan.keras")
     again = keras.saving.load_model(tmp_path / "gan.keras")
     assert again.get_config()["image_size"] == (8, 8)
-    assert (again.cycle_weight, again.identity_weight) == (7, 0.25)
+    assert (again.cycle_weight, again.identity_weight) == ((7, 3), 0.25)
     assert type(again.adversarial).__name__ == "Wasserstein"
     for _ in range(2):
         for one, other in zip(
@@ -371,6 +375,8 @@ def test_prediction_and_translation_use_the_generators():
         ({"generator": ["resnet_9", "resnet_9"]}, "expected one of .* a Keras model or two of them"),
         ({"discriminator": "patch"}, "discriminator is 'patch'; expected one of patch_70"),
         ({"filters": 0}, "filters is 0"),
+        ({"discriminator_filters": 0}, "discriminator_filters is 0"),
+        ({"channels": 0}, "channels is 0"),
         ({"pool_size": -1}, "size is -1"),
         ({"image_size": (4, 4, 3)}, "image_size is"),
         ({"seed": -1}, "seed is -1"),
@@ -386,6 +392,7 @@ def test_bad_arguments_are_refused(options, message):
     [
         ({"adversarial": "hinge"}, "adversarial is 'hinge'"),
         ({"cycle_weight": -1}, "cycle_weight is -1"),
+        ({"cycle_weight": [1, 2, 3]}, r"cycle_weight is \[1, 2, 3\]; expected a number, or two"),
         ({"identity_weight": "much"}, "identity_weight is 'much'"),
     ],
 )

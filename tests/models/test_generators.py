@@ -7,6 +7,7 @@ import pytest
 
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.models import networks
 from keras_style.models.loading import from_torch
 from keras_style.models.patch_discriminator import PatchDiscriminator
 from keras_style.models.resnet_generator import ResNetGenerator
@@ -101,12 +102,28 @@ class TestStart:
         keras.utils.set_random_seed(3)
         assert first == bits(None)
 
-    @pytest.mark.parametrize("affine", [False, True])
-    def test_affine_normalization_changes_nothing_at_first(self, affine):
-        images = noise(1, 16, 16, 3)
-        plain, other = ResNetGenerator(1, 4, seed=1), ResNetGenerator(1, 4, seed=1, affine=affine)
-        assert other.count_params() - plain.count_params() == affine * 2 * (4 + 8 + 16 + 2 * 16 + 8 + 4)
-        np.testing.assert_allclose(other(images), plain(images), atol=1e-6)
+    @pytest.mark.parametrize("name", ["resnet_6", "resnet_6_resize", "unet_128", "patch_70", "patch_34"])
+    def test_affine_networks_begin_as_those_of_the_paper(self, name):
+        """Factors N(1, 0.02^2), each its own; offsets of zero; the kernels of the network that is not."""
+        make = networks.GENERATORS | networks.DISCRIMINATORS
+        plain, affine = (make[each](filters=32, seed=1) for each in (name, f"{name}_affine"))
+        factors = [weight.numpy() for weight in affine.weights if weight.name == "gamma"]
+        together = np.concatenate(factors)
+        assert together.mean() == pytest.approx(1, abs=0.02 * 4 / np.sqrt(together.size))
+        assert together.std() == pytest.approx(0.02, rel=0.15)
+        assert len({each.tobytes() for each in factors}) == len(factors)
+        offsets = [weight.numpy() for weight in affine.weights if weight.name == "beta"]
+        assert [each.shape for each in offsets] == [each.shape for each in factors] and not np.concatenate(
+            offsets
+        ).any()
+        kernels = ([each.numpy() for each in one.weights if each.name == "kernel"] for one in (plain, affine))
+        assert all(np.array_equal(one, other) for one, other in zip(*kernels, strict=True))
+        again = make[f"{name}_affine"](filters=32, seed=1)
+        assert all(np.array_equal(*pair) for pair in zip(again.get_weights(), affine.get_weights(), strict=True))
+
+    def test_affine_normalization_adds_two_numbers_for_each_channel(self):
+        plain, affine = (ResNetGenerator(1, 4, seed=1, affine=each) for each in (False, True))
+        assert affine.count_params() - plain.count_params() == 2 * (4 + 8 + 16 + 2 * 16 + 8 + 4)
 
 
 NETWORKS = {

@@ -124,3 +124,17 @@ def test_another_image_size_is_refused():
 def test_an_unknown_image_size_is_refused():
     with pytest.raises(InputError, match=r"expected \(B, H, W, C\) with H, W and C known"):
         ImagePool(3).build((None, None, None, 3))
+
+
+def test_smaller_images_come_back_in_their_own_sizes():
+    """The pool of single pixels, with the same draws, says which."""
+    pool, oracle = ImagePool(2, seed=3), ImagePool(2, seed=3)
+    pool.build((None, 6, 8, 3))
+    pool.built = True
+    exchange = tf.function(pool, input_signature=[tf.TensorSpec((1, None, None, 3))])
+    random = np.random.default_rng(0)
+    came = [random.uniform(-1, 1, (1, *random.integers(1, [7, 9]), 3)).astype(np.float32) for _ in range(20)]
+    numbers = [int(oracle(np.full((1, 1, 1, 1), number, np.float32))[0, 0, 0, 0]) for number in range(20)]
+    assert numbers != list(range(20))
+    for image, number in zip(came, numbers, strict=True):
+        np.testing.assert_array_equal(exchange(image), came[number])

@@ -6,6 +6,7 @@ import pytest
 from picture_files import read
 from PIL import Image
 
+from keras_style import images
 from keras_style.errors import InputError, MissingFileError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.resnet_generator import ResNetGenerator
@@ -160,8 +161,8 @@ class TestErrors:
     def test_generator(self):
         with pytest.raises(InputError, match="generator is of type function; expected a Keras model"):
             translate(lambda images: images, picture(16, 16))
-        with pytest.raises(InputError, match="takes images of 1 channels"):
-            translate(ResNetGenerator(0, 1, channels=1), picture(16, 16))
+        with pytest.raises(InputError, match="takes images of 2 channels; expected RGB or gray"):
+            translate(ResNetGenerator(0, 1, channels=2), picture(16, 16))
 
     def test_a_generator_that_answers_in_another_shape(self):
         halve = keras.Sequential([keras.Input((None, None, 3)), keras.layers.AveragePooling2D(2)])
@@ -175,3 +176,21 @@ class TestErrors:
             translate(recorder, ["nowhere.png"])
         with pytest.raises(InputError, match=r"an array of shape \(16, 16\)"):
             translate(recorder, np.zeros((16, 16)))
+
+
+def test_a_width_keeps_the_aspect():
+    given = picture(24, 32)
+    expected = 1 - images.resize(given, 48, 64)
+    np.testing.assert_allclose(translate(Plain(), given, width=64), expected.clip(0, 1), atol=1e-6)
+    assert translate(Plain(), np.stack([given] * 2), width=64).shape == (2, 48, 64, 3)
+    with pytest.raises(InputError, match="width is 3; expected a whole number"):
+        translate(Plain(), given, width=3)
+
+
+@pytest.mark.parametrize("tile", [None, 8])
+def test_a_gray_generator_sees_the_luminance(tile):
+    generator, given = ResNetGenerator(1, 4, channels=1, seed=0), picture(24, 20)
+    gray = given @ np.float32([[0.299], [0.587], [0.114]])
+    expected = generator(gray[None] * 2 - 1)[0] / 2 + 0.5
+    result = translate(generator, given, tile=tile)
+    np.testing.assert_allclose(result, np.repeat(expected, 3, axis=-1), atol=1e-5)

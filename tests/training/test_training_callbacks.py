@@ -12,11 +12,13 @@ from running import listing
 from keras_style import images
 from keras_style.errors import DivergenceError, InputError
 from keras_style.internal.tensorflow import keras
+from keras_style.models import open_generator
 from keras_style.training import evaluation as evaluation_module
 from keras_style.training.csv_log import CSVLog
 from keras_style.training.evaluation import PAIRED, Evaluation
 from keras_style.training.resume import Resume
 from keras_style.training.samples import Samples
+from keras_style.training.snapshots import Snapshots
 
 BOTH = ("generator_optimizer", "discriminator_optimizer")
 
@@ -302,3 +304,20 @@ def test_callbacks_of_keras_work(tmp_path):
     restored = keras.saving.load_model(model)
     for one, other in zip(values(restored.weights), values(gan.weights), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_snapshots_are_generators(tmp_path):
+    gan = tiny()
+    gan.compile()
+    gan.fit(pairs(1), epochs=3, verbose=0, callbacks=[Snapshots(tmp_path / "some" / "where", every=2)])
+    assert listing(tmp_path / "some" / "where") == ["epoch_0002"]
+    gan.fit(pairs(1), epochs=4, initial_epoch=3, verbose=0, callbacks=[Snapshots(tmp_path, every=2)])
+    for direction in ("a2b", "b2a"):
+        before, after = (
+            values(open_generator(place, direction).weights)[0]
+            for place in (tmp_path / "some" / "where" / "epoch_0002", tmp_path / "epoch_0004")
+        )
+        np.testing.assert_array_equal(after, values(getattr(gan, f"generator_{direction}").weights)[0])
+        assert np.any(before != after)
+    with pytest.raises(InputError, match="every is 0"):
+        Snapshots(tmp_path, every=0)

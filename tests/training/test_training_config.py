@@ -28,20 +28,21 @@ def test_every_dataset_of_the_paper_has_a_configuration():
     assert {path.stem for path in SHIPPED} >= {
         *("horse2zebra", "apple2orange", "summer2winter_yosemite", "maps", "cityscapes", "facades"),
         *("monet2photo", "cezanne2photo", "ukiyoe2photo", "vangogh2photo", "satellite_to_relief"),
+        *("iphone2dslr_flower", "edges2shoes"),
     }
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_configurations_fit(path, monkeypatch, tmp_path):
     from keras_style.models import adversarial, cyclegan
-    from keras_style.training.assemble import decay_start
+    from keras_style.training.assemble import decay
 
     loaded = config.load(path)
     begun = {f"runs/{other.stem}" for other in SHIPPED if other != path}
     assert loaded.model.generator in cyclegan.GENERATORS or loaded.model.start in begun
     assert loaded.model.discriminator in (None, *cyclegan.DISCRIMINATORS)
     assert loaded.loss.adversarial in (None, *adversarial.LOSSES)
-    assert 0 < decay_start(loaded.training) <= loaded.training.epochs
+    assert 0 < decay(loaded.training).start <= loaded.training.epochs
     folders = [loaded.data.train_a, loaded.data.train_b, loaded.data.test_a, loaded.data.test_b]
     assert len({os.path.dirname(folder) for folder in folders}) == 1 and len(set(folders)) == 4
     if path.stem not in ("satellite_to_relief", "satellite_to_relief_fine", "cityscapes"):
@@ -52,6 +53,47 @@ def test_shipped_configurations_fit(path, monkeypatch, tmp_path):
     message = str(caught.value)
     assert f"data.train_a: no such folder: {folders[0]}" in message and loaded.data.origin in message
     assert str(tmp_path) in message and "\n" not in message
+
+
+def test_numbers_of_the_paper():
+    """Identity where colors are to stay, crops for paintings to photographs, pairs where the data have them."""
+    loaded = {path.stem: config.load(path) for path in SHIPPED if not path.stem.startswith("satellite")}
+    identity = {name: each.loss.identity_weight for name, each in loaded.items() if each.loss.identity_weight}
+    assert identity == {"monet2photo": 0.5, "iphone2dslr_flower": 0.5}
+    assert loaded["monet2photo"].data.preprocess == "crop"
+    paired = {name for name, each in loaded.items() if each.evaluation.paired}
+    assert paired == {"maps", "facades", "cityscapes", "edges2shoes"}
+    assert {each.data.shuffle for each in loaded.values()} == {None}
+    assert {name for name, each in loaded.items() if each.data.flip is not None} == {"edges2shoes"}
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "size"),
+    [
+        ("resize_and_crop", (256, 256)),
+        *((each, (360, 240)) for each in ("scale_width_and_crop", "scale_width")),
+        *((each, (900, 601)) for each in ("crop", "none")),
+    ],
+)
+def test_test_pictures_have_the_scale_of_the_training(preprocess, size):
+    from keras_style.training.assemble import shown_as
+
+    settings = {"preprocess": preprocess, "image_size": 256, "load_size": 360, "channels": 1}
+    assert shown_as(settings).resized(900, 601) == size and shown_as(settings).channels == 1
+
+
+@pytest.mark.parametrize(
+    ("training", "says"),
+    [
+        ({"schedule": "step", "decay_start": 3}, "training.decay_start is 3 with schedule='step'; expected .*'linear'"),
+        ({"decay_every": 3}, "training.decay_every is 3 with schedule='linear'; expected schedule='step'"),
+    ],
+)
+def test_numbers_of_another_schedule_are_refused(training, says):
+    from keras_style.training.assemble import decay
+
+    with pytest.raises(InputError, match=says):
+        decay(config.load({"data": DATA, "training": training}).training)
 
 
 def test_names_are_those_of_the_functions_that_take_them():

@@ -15,7 +15,7 @@ from keras_style import data
 from keras_style.errors import CheckpointError, InputError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.training import optimizers
-from keras_style.training.linear_decay import LinearDecay
+from keras_style.training.learning_rates import LinearDecay
 from keras_style.training.resume import Resume
 
 EPOCHS = 3

@@ -64,7 +64,7 @@ def settings(folders):
 def tiny_generator():
     """Generators of a few convolutions, by names that a configuration can say."""
 
-    def generator(name, seed, filters, dtype):
+    def generator(name, seed, **options):
         network = pointwise(3, seed % 2**31)
         return keras.Model(network.input, network.output, name=name)
 
@@ -147,8 +147,8 @@ def test_the_table_has_a_row_for_each_epoch(whole):
     for name, expected in whole.history.items():
         assert [float(row[name] or "nan") for row in rows] == pytest.approx(expected, rel=1e-12, nan_ok=True)
     assert rows[0]["kid_a2b"] == "" != rows[1]["kid_a2b"]
-    # Half of three epochs, rounded down, at the full rate; then 1 - e / 3 of it.
-    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([2e-4, 2e-4 * 2 / 3, 2e-4 / 3], rel=1e-6)
+    # Half of three epochs, rounded down, and one more at the full rate; then half of it.
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([2e-4, 2e-4, 1e-4], rel=1e-6)
 
 
 @pytest.mark.integration
@@ -207,8 +207,10 @@ def test_the_written_configuration_is_complete_and_the_same_training(whole, sett
     written = yaml.safe_load((whole.directory / "config.yaml").read_text())
     assert (written["data"]["load_size"], written["data"]["preprocess"]) == (18, "resize_and_crop")
     assert written["loss"] == {"adversarial": "lsgan", "cycle_weight": 10.0, "identity_weight": 0.5}
-    training = {"epochs": 3, "decay_start": 1, "learning_rate": 2e-4, "precision": "float32", "jit_compile": "auto"}
-    assert written["training"] == {**training, "seed": 0, "save_every": "epoch"}
+    training = {"epochs": 3, "schedule": "linear", "decay_start": 1, "decay_every": None, "learning_rate": 2e-4}
+    training |= {"beta_1": 0.5, "precision": "float32", "jit_compile": "auto", "seed": 0, "save_every": "epoch"}
+    assert written["training"] == {**training, "snapshot_every": None}
+    assert written["data"]["shuffle"] == "both"
     again = train(whole.directory / "config.yaml", directory=whole.directory, verbose=0)
     same_history(again, whole)
 
@@ -375,11 +377,11 @@ def test_a_finished_training_goes_on_to_more_epochs(settings, folders, tmp_path)
         np.testing.assert_array_equal(one, other)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        result = train(quick(settings, folders, epochs=5), directory=tmp_path / "run", verbose=0)
+        result = train(quick(settings, folders, epochs=6, decay_start=2), directory=tmp_path / "run", verbose=0)
     assert len(told) == 1 and "epochs 1 to 4 had the learning rates of another schedule" in str(told[0].message)
-    rates = np.array([1, 1, 1, 1, 1 / 4]) * 2e-4  # half of five epochs, rounded down, at the full rate
+    rates = np.array([1, 1, 1, 1, 1 / 2, 1 / 4]) * 2e-4
     np.testing.assert_allclose(result.history["learning_rate"], rates, rtol=1e-6)
-    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["training"]["epochs"] == 5
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["training"]["epochs"] == 6
 
 
 def test_directories_that_cannot_be_used(settings, tmp_path, monkeypatch):
