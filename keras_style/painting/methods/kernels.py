@@ -59,6 +59,7 @@ _REFERENCE = replace(
         "class_name": "SGD",
         "config": {
             "learning_rate": {
+                "module": "keras.optimizers.schedules",
                 "class_name": "ExponentialDecay",
                 "config": {
                     "initial_learning_rate": 1e-3 / _LEVELS**2,  # :38
