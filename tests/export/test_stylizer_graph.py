@@ -147,8 +147,12 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
             {"method": "gatys", "variant": "paper", "backbone": "vgg16_bsds500", "steps": 2},
             marks=pytest.mark.integration,
         ),
+        pytest.param(
+            {"method": "histogram", "variant": "reference", "backbone": "vgg16_bsds500", "scales": 1, **SHALLOW},
+            marks=pytest.mark.integration,
+        ),
     ],
-    ids=["scales", "recolored", "histogram", "photo", "distances", "normalized"],
+    ids=["scales", "recolored", "histogram", "photo", "distances", "plain pixels of L-BFGS", "plain pixels of Adam"],
 )
 def test_the_picture_is_that_of_python(options):
     stylizer = keras_style.Stylizer(**{**OPTIONS, **options})

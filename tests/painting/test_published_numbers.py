@@ -119,7 +119,7 @@ def test_histograms_of_wilmot_weigh_as_in_the_authors_program_on_a_network_of_it
     [(name, variant) for name, method in METHODS.items() for variant in method.variants if variant != "default"],
 )
 def test_every_published_variant_runs(photograph, painting, method, variant, backbone):
-    options = {**FAST, "method": method, "variant": variant, "steps": 3, "size": 80, "backbone": backbone}
+    options = {**FAST, "method": method, "variant": variant, "steps": 3, "size": 96, "backbone": backbone}
     result = transfer(photograph, painting, **options)
     assert result.array.min() >= 0 and result.array.max() <= 1
     assert result.settings["init"] == METHODS[method].variant(variant).init
