@@ -245,13 +245,13 @@ def test_start_is_the_exemplars_pixels_at_random(gravel):
 
 
 @pytest.mark.parametrize("published", [True, False])
-def test_a_published_variant_has_its_noise_and_terms_and_no_margin(gravel, monkeypatch, published):
+def test_a_published_variant_has_its_noise_and_terms_and_no_margin(gravel, backbone, monkeypatch, published):
     runs = []
     monkeypatch.setattr(
         CoarseToFine, "run", lambda self, *given: runs.append(self) or Minimum(self.init, {"loss": [0.0]}, False)
     )
     variant = "reference" if published else "default"
-    options = {"size": 96, "variant": variant, "backbone": "vgg16_bsds500", "verbose": 0}
+    options = {"size": 96, "variant": variant, "backbone": backbone, "verbose": 0}
     result = synthesize_texture(gravel, scales=1, **options)
     run = runs[0]
     assert (run.bleed, run.targets.edge) == ((0, 0) if published else (16, 2))

@@ -83,60 +83,56 @@ def one_over_filters(layers: Sequence[Layer]) -> dict[str, float]:
     return {layer.name: 1 / layer.channels for layer in layers}
 
 
-def _method(
-    name: str,
-    summary: str,
-    terms: "Callable[[Variant], list[Term]]",
-    settings: Mapping[str, Any],
+def _variants(
     weight: float,
     weigh: Callable[[Sequence[Layer]], dict[str, float]],
-    **numbers: Any,
-) -> Method:
-    """A method with the settings of its loss, and the reference's weight, layer weights and other `numbers`."""
+    settings: Mapping[str, Any],
+    normalization: str = "sum",
+    optimizer: str = _BASE.optimizer,
+) -> dict[str, Variant]:
+    """Both variants of a method.
+
+    Args:
+        weight, weigh, normalization: the reference's style weight, weights of layers, and normalization of the loss.
+        settings: of the loss, in both.
+        optimizer: of the default.
+    """
     reference = replace(
         _REFERENCE,
         style_weight=weight,
         style_layers=weigh(gatys.STYLE),
         layer_weights=weigh,
-        style_loss={"normalization": "sum", **settings},
+        style_loss={**settings, "normalization": normalization},
     )
-    optimizer = "adam" if name == "mmd_gaussian" else _BASE.optimizer
-    default = replace(_BASE, optimizer=optimizer, style_loss=settings)
-    variants = {"default": default, "reference": replace(reference, **numbers)}
-    return Method(name, f"{summary} (Li et al. 2017)", variants, terms)
+    return {"default": replace(_BASE, optimizer=optimizer, style_loss=settings), "reference": reference}
 
 
-# g for M positions of N filters, :161-168 with the scales of :217-226, and the slope of each loss that it multiplies.
-MMD_LINEAR = _method(
+# g for M positions of N filters: :161-168 with the scales of :217-226. It multiplies what mmd_loss.py or bn_loss.py gives.
+MMD_LINEAR = Method(
     "mmd_linear",
-    "means of the filters: an MMD with a linear kernel",
+    "means of the filters: an MMD with a linear kernel (Li et al. 2017)",
+    # g = gamma 2e3 / (N M), of M (m - m') (mmd_loss.py:95): the loss times gamma 1e3 M / N.
+    _variants(_GAMMA * 2e3 / 2, one_over_filters, {}),
     linear,
-    {},
-    _GAMMA * 2e3 / 2,  # g = gamma 2e3 / (N M), of M (m - m') (mmd_loss.py:95): gamma 1e3 M / N
-    one_over_filters,
 )
-MMD_POLY = _method(
+MMD_POLY = Method(
     "mmd_poly",
-    "an MMD with the kernel (x'y)^2: Gram matrices, as a distance of distributions",
+    "an MMD with the kernel (x'y)^2: Gram matrices, as a distance of distributions (Li et al. 2017)",
+    # g = gamma 1e-1 / (N^2 M), of X (G - G') (mmd_loss.py:88): gamma M / (40 N^2).
+    _variants(_GAMMA * 1e-1 / 4, gatys.one_over_filters_squared, {"degree": 2, "offset": 0.0}),
     poly,
-    {"degree": 2, "offset": 0.0},
-    _GAMMA * 1e-1 / 4,  # g = gamma 1e-1 / (N^2 M), of X (G - G') (mmd_loss.py:88): gamma M / (40 N^2)
-    gatys.one_over_filters_squared,
 )
-MMD_GAUSSIAN = _method(
+MMD_GAUSSIAN = Method(
     "mmd_gaussian",
-    "an MMD with a Gaussian kernel, over random pairs",
+    "an MMD with a Gaussian kernel, over random pairs (Li et al. 2017)",
+    # g = gamma 3e14 / (N M), of half a sum over M / 2 pairs of each kind (mmd_loss.py:116): M cancels.
+    _variants(_GAMMA * 3e14 / 4, one_over_filters, {"bandwidth": 1.0}, normalization="mean", optimizer="adam"),
     gaussian,
-    {"bandwidth": 1.0},
-    _GAMMA * 3e14 / 4,  # g = gamma 3e14 / (N M), of half a sum over M / 2 pairs of pairs (mmd_loss.py:116)
-    one_over_filters,
-    style_loss={"bandwidth": 1.0},  # a mean: M cancels
 )
-MOMENTS = _method(
+MOMENTS = Method(
     "moments",
-    "means and standard deviations of the filters: batch-norm statistics",
+    "means and standard deviations of the filters: batch-norm statistics (Li et al. 2017)",
+    # gamma is 1 (run.sh); g = 1e3 M, of half the slope of the mean over filters (bn_loss.py:43,63).
+    _variants(1e3 / 2, lambda layers: {layer.name: 1.0 for layer in layers}, {"epsilon": 1e-5}),
     moments,
-    {"epsilon": 1e-5},
-    1e3 / 2,  # gamma = 1 (run.sh); g = 1e3 M, of half the slope of the sum over filters (bn_loss.py:43,63)
-    lambda layers: dict.fromkeys((layer.name for layer in layers), 1.0),
 )
