@@ -107,7 +107,8 @@ def _variants(
     return {"default": replace(_BASE, optimizer=optimizer, style_loss=settings), "reference": reference}
 
 
-# g for M positions of N filters: :161-168 with the scales of :217-226. It multiplies what mmd_loss.py or bn_loss.py gives.
+# g for M positions of N filters: :161-168 with the scales of :217-226; it multiplies what mmd_loss.py or bn_loss.py
+# gives.
 MMD_LINEAR = Method(
     "mmd_linear",
     "means of the filters: an MMD with a linear kernel (Li et al. 2017)",
