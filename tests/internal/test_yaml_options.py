@@ -228,7 +228,7 @@ def test_options_of_a_texture(text, options, load):
         ("tileable: 3", ["tileable is 3", "boolean"]),
         ("tileable: null", ["tileable is None", "boolean"]),
         ("exemplar: a.png", ["unknown 'exemplar'"]),
-        ("style_weight: 1", ["unknown 'style_weight'", "size, method, tileable"]),
+        ("style_weight: 1", ["unknown 'style_weight'", "size, method, variant, tileable"]),
         ("smooth: true", ["unknown 'smooth'"]),
     ],
     ids=repr,
