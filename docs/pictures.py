@@ -24,6 +24,7 @@ EXAMPLES = ROOT / "examples"
 CONTENT = EXAMPLES / "content" / "neuschwanstein_castle.jpg"
 STYLE = EXAMPLES / "style" / "vangogh_cafe_terrace_at_night.png"
 PHOTOS = EXAMPLES / "photo"
+KERNELS = ("mmd_linear", "mmd_poly", "mmd_gaussian", "moments")
 SIZE = 256
 GAP, LABEL = 6, 20  # pixels between pictures, and above each for its label
 
@@ -81,6 +82,46 @@ def inits() -> None:
     sheet(
         "inits.jpg",
         {f"init: {name}": paint(name.replace(", ", "-").replace(" ", ""), **start) for name, start in starts.items()},
+    )
+
+
+def gamma() -> None:
+    """How much style, for each of the methods of Li et al."""
+    sheet(
+        "gamma.jpg",
+        {
+            f"{method}, style {weight:g}": paint(f"gamma-{method}-{weight:g}", method=method, style_weight=weight)
+            for method in KERNELS
+            for weight in (0.1, 0.3, 1, 5)
+        },
+        columns=4,
+    )
+
+
+def single_layers() -> None:
+    """Style on one layer alone."""
+    sheet(
+        "single_layers.jpg",
+        {
+            f"{method}, {layer}": paint(f"single-{method}-{layer}", method=method, style_layers=[layer])
+            for method in ("mmd_linear", "moments")
+            for layer in STYLE_LAYERS
+        },
+        columns=len(STYLE_LAYERS),
+    )
+
+
+def fusions() -> None:
+    """Two methods at once, as in the program of Li et al., beside each alone."""
+    pairs = (("moments", "mmd_poly"), ("mmd_linear", "mmd_gaussian"))
+    sheet(
+        "fusions.jpg",
+        {
+            " + ".join(names): paint(f"fusion-{'-'.join(names)}", method=dict.fromkeys(names, 1.0))
+            for pair in pairs
+            for names in ((pair[0],), pair, (pair[1],))
+        },
+        columns=3,
     )
 
 
@@ -195,7 +236,10 @@ def sheet(file: str, pictures: Mapping[str, Image.Image], columns: int | None = 
 
 SHEETS = {
     make.__name__: make
-    for make in (demo, alpha_beta, layers, content_layers, inits, color, methods, details, photo, textures, satellite)
+    for make in (
+        *(demo, alpha_beta, layers, content_layers, inits, color, methods, details, gamma, single_layers, fusions),
+        *(photo, textures, satellite),
+    )
 }
 
 

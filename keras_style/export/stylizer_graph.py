@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from keras_style.backbones.backbone import IMAGE, Backbone, Rescaled
 from keras_style.errors import InputError
 from keras_style.export.exportable import check_stylizer
@@ -21,6 +19,7 @@ from keras_style.optimize.objective import Features, Objective
 from keras_style.optimize.schedule import schedule
 from keras_style.optimize.schedule_graph import Stages, require, stages
 from keras_style.optimize.targets import Targets
+from keras_style.painting.noise import around_gray
 from keras_style.painting.stylizer import Stylizer, load_backbone
 
 _BATCH = (1, None, None, 3)
@@ -73,7 +72,8 @@ def stylizer_graph(stylizer: Stylizer) -> StylizerGraph:
     check_stylizer(stylizer)
     schedule(stylizer.size, stylizer.size, variant.scales, variant.steps, variant.passes)  # refuses what fits no size
     backbone = load_backbone(variant)
-    optimizer = ImageOptimizer(backbone, Objective(stylizer.blend.terms(), variant.balance), variant.optimizer)
+    objective = Objective(stylizer.blend.terms(), variant.balance)
+    optimizer = ImageOptimizer(backbone, objective, variant.optimizer, bounded=variant.bounded)
     adam = None if optimizer.optimizer == "lbfgs" else _numbers_of_adam(optimizer.optimizer)
     image = tf.TensorSpec([None, None, 3], tf.float32)
     signature = [image, image, tf.TensorSpec([], tf.int32)]
@@ -160,9 +160,9 @@ class _Painter:
             if init == "recolored":
                 target = color.match(target, aim)
             return resize(aim if init == "style" else target, height, width)
-        # The generator's numbers for a smaller picture are the first of those for a larger one.
-        most = np.random.default_rng(self.stylizer.seed).random(self.stylizer.size**2 * 3, np.float32)
-        return tf.reshape(tf.constant(most)[: height * width * 3], [height, width, 3])
+        numbers, size = self.stylizer.numbers, self.stylizer.size
+        most = around_gray(size**2, numbers.noise, self.stylizer.seed)
+        return tf.reshape(tf.constant(most)[: height * width], [height, width, 3])
 
     def _passes(self, todo: Stages) -> Iterator[tuple[Objective, tf.Tensor, tf.Tensor]]:
         """Each objective with its first stage and the one after its last; for each of them there is a graph."""
@@ -209,8 +209,10 @@ class _Painter:
 
     def _minimize(self, evaluate: LossesAndGradient, start: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         if self.adam is None:
-            return lbfgs_graph(evaluate, start, steps, self.optimizer.units)
-        return adam_graph(self.adam, evaluate, start, steps)
+            end = lbfgs_graph(evaluate, start, steps, self.optimizer.units)
+        else:
+            end = adam_graph(self.adam, evaluate, start, steps, self.optimizer.bounded)
+        return end if self.optimizer.bounded else tf.clip_by_value(end, 0, 1)
 
     def _extend(self, image: tf.Tensor) -> tf.Tensor:
         bleed = self.stylizer.numbers.bleed

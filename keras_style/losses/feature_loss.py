@@ -11,6 +11,8 @@ Statistics = dict[str, tf.Tensor]
 COUNT = "count"  # the statistic that says over how many positions the others were summed
 WEIGHTS = "weights"  # the statistic that gives the weight of each vector
 
+NORMALIZATIONS = ("mean", "sum")  # of losses that are a mean over positions, or that mean times their number
+
 
 @keras.saving.register_keras_serializable("keras_style")
 class FeatureLoss(keras.losses.Loss):

@@ -6,13 +6,14 @@ from keras_style import checks
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
 
-# Each is a factor on d = ||G/M - A/M'||^2, given the number of filters N.
+# Each is a factor on d = ||G/M - A/M'||^2, given the number of filters N and of the image's positions M.
 # At equal M = M', E = sum (G - A)^2 / (4 N^2 M^2) of the paper is d / (4 N^2).
 _FACTORS = {
-    "paper": lambda n: 1 / (4 * n**2),
-    "gatys_pytorch": lambda n: 1 / n**2,  # MSE(G/M) = 4 E
-    "johnson": lambda n: 1 / n**4,  # MSE(G/(N M)) = 4/N^2 E
-    "keras_io": lambda n: 1 / (4 * 3**2),  # N^2/9 E: it takes the image's 3 channels for N
+    "paper": lambda n, m: 1 / (4 * n**2),
+    "gatys_pytorch": lambda n, m: 1 / n**2,  # MSE(G/M) = 4 E
+    "johnson": lambda n, m: 1 / n**4,  # MSE(G/(N M)) = 4/N^2 E
+    "keras_io": lambda n, m: 1 / (4 * 3**2),  # N^2/9 E: it takes the image's 3 channels for N
+    "wilmot": lambda n, m: m**2 / n**2,  # MSE(G) = 4 M^2 E
 }
 NORMALIZATIONS = tuple(_FACTORS)
 
@@ -30,6 +31,7 @@ class GramLoss(FeatureLoss):
     | "gatys_pytorch" | d / N^2 | MSE of G/M (Gatys's PyTorch notebook, which then weights layers by 1/N^2) | 4 |
     | "johnson" | d / N^4 | MSE of G/(N M) (neural-style and its ports) | 4/N^2 |
     | "keras_io" | d / 36 | sum (G - A)^2 / (4 3^2 M^2) (Keras's example) | N^2/9 |
+    | "wilmot" | M^2 d / N^2 | MSE of G (NeuralTextureSynthesis, by an author of histogram losses) | 4 M^2 |
 
     Keras's example divides by the pixels of the *image* instead of M; to reproduce a deeper layer of it, weight that
     layer by (M / pixels)^2, which is 16^-(block - 1) where all sides are multiples of 16.
@@ -64,7 +66,7 @@ class GramLoss(FeatureLoss):
         assert target is not None
         difference = _per_position(current) - _per_position(target)
         squared = tf.reduce_sum(tf.square(difference), axis=[1, 2])
-        return squared * _FACTORS[self.normalization](difference.shape[-1])
+        return squared * _FACTORS[self.normalization](difference.shape[-1], current[COUNT])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "normalization": self.normalization}

@@ -9,9 +9,7 @@ import numpy as np
 from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count
-
-NORMALIZATIONS = ("sum", "mean")
+from keras_style.losses.feature_loss import COUNT, NORMALIZATIONS, FeatureLoss, Statistics, count
 
 # Ours: at 1024 x 1024, strips of 16 to 32 rows take a fifth of the time of whole planes, since they stay in the cache.
 _ROWS = 32

@@ -7,7 +7,16 @@ from typing import Any, Self
 from keras_style import checks
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.internal.with_gradient import with_gradient
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, products, vectors, weights
+from keras_style.losses.feature_loss import (
+    COUNT,
+    NORMALIZATIONS,
+    FeatureLoss,
+    Statistics,
+    count,
+    products,
+    vectors,
+    weights,
+)
 from keras_style.losses.sampling import mixture, samples
 
 KERNELS = ("linear", "poly", "gaussian")
@@ -31,13 +40,15 @@ class MMDLoss(FeatureLoss):
     from all pairs of different positions; a single draw may be negative. From a target with more positions M of them
     are drawn; one with fewer is repeated.
 
-    The bandwidth of the Gaussian kernel is 2 sigma^2 = the mean of |x - y|^2 over the pairs of a draw, held constant
-    in the gradient, as in the authors' code.
+    The 2 sigma^2 of the Gaussian kernel is `bandwidth` times the mean of |x - y|^2 over the pairs of a draw, held
+    constant in the gradient, as in the authors' program.
 
     Args:
         kernel: a name from the table.
         degree: degree of the polynomial.
         offset: offset of the polynomial, not negative.
+        bandwidth: of the Gaussian kernel, above 0; 1 over the program's `--mmd-gaussian-multi`.
+        normalization: "mean": as above; "sum": times the number of the image's positions.
         seed: seed of the orders; an optimizer draws a new order at every step, which L-BFGS cannot: it refuses random
             pairs.
 
@@ -61,6 +72,8 @@ class MMDLoss(FeatureLoss):
         degree: int = 2,
         offset: float = 0.0,
         seed: int = 0,
+        bandwidth: float = 1.0,
+        normalization: str = "mean",
         name: str = "mmd_loss",
         **kwargs: Any,
     ) -> None:
@@ -69,6 +82,8 @@ class MMDLoss(FeatureLoss):
         self.degree = checks.whole("degree", degree, 1, 10)
         self.offset = checks.number("offset", offset)
         self.seed = checks.whole("seed", seed, 0, 2**31 - 1)
+        self.bandwidth = checks.number("bandwidth", bandwidth, low=1e-6)
+        self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
         self._draw: tf.Tensor | int = 0
 
     @property
@@ -103,6 +118,14 @@ class MMDLoss(FeatureLoss):
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
         assert target is not None
+        return self._normalized(self._mean(target, current), current)
+
+    def _normalized(self, mean: tf.Tensor, of: Statistics) -> tf.Tensor:
+        if self.normalization == "mean":
+            return mean
+        return mean * (of[COUNT] if self.exact else tf.cast(tf.shape(of["vectors"])[1], mean.dtype))
+
+    def _mean(self, target: Statistics, current: Statistics) -> tf.Tensor:
         if not self.exact:
             return self._over_pairs(current["vectors"], target["vectors"])
         squares = {
@@ -123,9 +146,9 @@ class MMDLoss(FeatureLoss):
         if self.exact:
             return super().magnitude(target)
         if self.kernel == "gaussian":
-            return tf.ones_like(target["vectors"][:, 0, 0])
+            return self._normalized(tf.ones_like(target["vectors"][:, 0, 0]), target)
         square = tf.reduce_mean(tf.reduce_sum(tf.square(target["vectors"]), axis=2), axis=1)
-        return (square + self.offset) ** self.degree
+        return self._normalized((square + self.offset) ** self.degree, target)
 
     def blend(self, targets: Sequence[Statistics], weights: Sequence[float]) -> Statistics:
         if self.exact:
@@ -133,8 +156,8 @@ class MMDLoss(FeatureLoss):
         return {"vectors": mixture([target["vectors"] for target in targets], weights)}
 
     def get_config(self) -> dict[str, Any]:
-        own = {"kernel": self.kernel, "degree": self.degree, "offset": self.offset, "seed": self.seed}
-        return {**super().get_config(), **own}
+        own = ("kernel", "degree", "offset", "seed", "bandwidth", "normalization")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
     def _over_pairs(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         number, others = tf.shape(x)[1], tf.shape(y)[1]
@@ -151,7 +174,7 @@ class MMDLoss(FeatureLoss):
         else:
             distances = [tf.reduce_sum(tf.math.squared_difference(a, b), axis=2) for a, b, _ in pairs]
             bandwidth = tf.stop_gradient(tf.add_n(distances) / 4)
-            bandwidth = tf.reduce_mean(bandwidth, axis=1, keepdims=True)
+            bandwidth = self.bandwidth * tf.reduce_mean(bandwidth, axis=1, keepdims=True)
             values = [
                 sign * tf.exp(-tf.math.divide_no_nan(distance, bandwidth))
                 for distance, (_, _, sign) in zip(distances, pairs, strict=True)

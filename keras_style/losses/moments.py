@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, vectors, weights
+from keras_style.losses.feature_loss import COUNT, NORMALIZATIONS, FeatureLoss, Statistics, vectors, weights
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -21,11 +21,13 @@ class MomentsLoss(FeatureLoss):
         epsilon: added to the variance, in squared units of the features, so that the gradient of a filter that never
             fires is finite. 1e-5 as in AdaIN's published program (lib/AdaptiveInstanceNormalization.lua); the mean
             squares of VGG's layers are above 10.
+        normalization: "mean": as above; "sum": times the number of the image's positions, as the authors' program
+            weights it.
 
     Call arguments: `y_true` (B or 1, H', W', N), `y_pred` (B, H, W, N): features of the style and of the image.
 
     Raises:
-        InputError: an epsilon below 1e-12.
+        InputError: an epsilon below 1e-12, or an unknown normalization.
 
     Example:
         >>> style, image = np.random.default_rng(0).random((2, 1, 32, 32, 64), "float32")
@@ -37,9 +39,12 @@ class MomentsLoss(FeatureLoss):
 
     adds_up = "statistics"
 
-    def __init__(self, epsilon: float = 1e-5, name: str = "moments_loss", **kwargs: Any) -> None:
+    def __init__(
+        self, epsilon: float = 1e-5, normalization: str = "mean", name: str = "moments_loss", **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.epsilon = checks.number("epsilon", epsilon, low=1e-12)
+        self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
 
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         rows, shares = vectors(features), weights(features, mask)
@@ -59,7 +64,8 @@ class MomentsLoss(FeatureLoss):
         assert target is not None
         (mean, deviation), (style_mean, style_deviation) = self._moments(current), self._moments(target)
         squares = tf.square(mean - style_mean) + tf.square(deviation - style_deviation)
-        return tf.reduce_mean(squares, axis=1)
+        distance = tf.reduce_mean(squares, axis=1)
+        return distance if self.normalization == "mean" else distance * current[COUNT]
 
     def _moments(self, statistics: Statistics) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean and standard deviation of each filter, (B, N)."""
@@ -69,7 +75,7 @@ class MomentsLoss(FeatureLoss):
         return mean, tf.sqrt(variance + self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon}
+        return {**super().get_config(), "epsilon": self.epsilon, "normalization": self.normalization}
 
 
 def _over_positions(shares: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

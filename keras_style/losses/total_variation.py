@@ -5,7 +5,7 @@ from typing import Any
 from keras_style import checks
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, count, crop
+from keras_style.losses.feature_loss import COUNT, NORMALIZATIONS, FeatureLoss, Statistics, count, crop
 
 _SMALLEST = 1e-12  # under the root, so that the gradient of a flat region is finite
 
@@ -18,11 +18,13 @@ class TotalVariationLoss(FeatureLoss):
 
     Args:
         exponent: 2 (default): squared differences; 1: the usual, edge-keeping total variation.
+        normalization: "mean"; "sum": the sum over channels and positions, of which Johnson's neural-style and its
+            descendants take half, over levels of 0 to 255.
 
     Call arguments: `y_true` is ignored (it may be `y_pred`); `y_pred`: images (B, H, W, C), at least 2 x 2.
 
     Raises:
-        InputError: an exponent below 1, or images smaller than 2 x 2.
+        InputError: an exponent below 1, an unknown normalization, or images smaller than 2 x 2.
 
     Example:
         >>> image = keras_style.images.load("photo.jpg")[None]
@@ -34,9 +36,12 @@ class TotalVariationLoss(FeatureLoss):
     adds_up = "statistics"
     looks_ahead = 1
 
-    def __init__(self, exponent: float = 2.0, name: str = "total_variation_loss", **kwargs: Any) -> None:
+    def __init__(
+        self, exponent: float = 2.0, normalization: str = "mean", name: str = "total_variation_loss", **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.exponent = checks.number("exponent", exponent, low=1)
+        self.normalization = checks.choice("normalization", normalization, NORMALIZATIONS)
 
     def statistics(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
         if any(side is not None and side < 2 for side in features.shape[1:3]):
@@ -57,7 +62,7 @@ class TotalVariationLoss(FeatureLoss):
         }
 
     def distance(self, target: Statistics | None, current: Statistics) -> tf.Tensor:
-        return current["variation"] / current[COUNT]
+        return current["variation"] / (current[COUNT] if self.normalization == "mean" else 1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "exponent": self.exponent}
+        return {**super().get_config(), "exponent": self.exponent, "normalization": self.normalization}

@@ -87,7 +87,7 @@ class CoarseToFine:
                 step=before + iterate.step,
                 steps=total,
                 scale=stage.long_side,
-                read_image=lambda: self._trim(iterate.image),
+                read_image=lambda: np.clip(self._trim(iterate.image), 0, 1),
             )
             stopped = on_iterate(whole) is True
             if stopped or iterate.step % save_every == 0:

@@ -8,6 +8,7 @@ leave [0, 1]; near its ends they are bent into it.
 
 import itertools
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import scipy.fft
@@ -37,6 +38,32 @@ UNITS = np.array(
 
 # For objectives that these do not fit, such as those with a matting Laplacian: L-BFGS as it would be over pixels.
 FLAT_UNITS = np.ones_like(UNITS)
+
+Units: TypeAlias = np.ndarray | None  # of `Coordinates`; None: the coordinates are `Pixels`
+
+
+class Pixels:
+    """Pixels themselves as coordinates, with the methods of `Coordinates`: as published programs have it, unbounded.
+
+    Args:
+        shape, move: as for `Coordinates`.
+    """
+
+    def __init__(self, shape: tf.Tensor | Sequence[int], move: float):
+        self._shape = tf.convert_to_tensor(shape, tf.int32)
+        self._unit = move * tf.sqrt(tf.cast(tf.reduce_prod(self._shape), tf.float64))
+
+    def of(self, image: tf.Tensor) -> tf.Tensor:
+        """The coordinates (B * H * W * 3,) of pixels (B, H, W, 3)."""
+        return tf.reshape(tf.cast(image, tf.float64), [-1]) / self._unit
+
+    def pixels(self, coordinates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pixels (B, H, W, 3), and how fast they change with the coordinates."""
+        return self._unit * tf.reshape(coordinates, self._shape), self._unit
+
+    def gradient(self, gradient: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
+        """The gradient with respect to the coordinates; arguments as for `Coordinates`."""
+        return tf.reshape(tf.cast(gradient, tf.float64) * slopes, [-1])
 
 
 class Coordinates:

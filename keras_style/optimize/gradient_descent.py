@@ -18,8 +18,9 @@ def descend(
     steps: int,
     on_iterate: OnIterate,
     resume: tuple[int, Sequence[np.ndarray]] | None = None,
+    bounded: bool = True,
 ) -> np.ndarray:
-    """Take `steps` steps from `image`, clipping to [0, 1] after each.
+    """Take `steps` steps from `image`.
 
     Args:
         optimizer: a Keras optimizer; it is copied, so its own state stays as it is.
@@ -28,14 +29,15 @@ def descend(
         steps: number of steps.
         on_iterate: called after each step; returns True to stop.
         resume: steps already done and the optimizer's state after them (`Iterate.state`), with `image` as it was then.
+        bounded: clip to [0, 1] after each step.
 
     Returns:
         The last image.
     """
     done, state = resume or (0, ())
     config = optimizer.get_config()
-    key = type(optimizer), json.dumps(config, sort_keys=True, default=repr), image.shape, image.dtype.str
-    mover = _MOVERS.take(key, lambda: _Mover(type(optimizer).from_config(config), image))
+    key = type(optimizer), json.dumps(config, sort_keys=True, default=repr), image.shape, image.dtype.str, bounded
+    mover = _MOVERS.take(key, lambda: _Mover(type(optimizer).from_config(config), image, bounded))
     mover.start(image, state)
     for number in range(done + 1, steps + 1):
         losses, gradient = evaluate(tf.convert_to_tensor(mover.image), tf.constant(number, tf.int64))
@@ -58,7 +60,7 @@ class _Mover:
         move: takes a step, given the gradient.
     """
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer, image: np.ndarray):
+    def __init__(self, optimizer: keras.optimizers.Optimizer, image: np.ndarray, bounded: bool):
         self.image = tf.Variable(image)
         self._optimizer = optimizer
         optimizer.build([self.image])
@@ -69,7 +71,8 @@ class _Mover:
         @tf.function(autograph=False)
         def move(gradient: tf.Tensor) -> None:
             optimizer.apply([gradient], [variable])
-            variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
+            if bounded:
+                variable.assign(tf.clip_by_value(variable, 0.0, 1.0))
 
         self.move = move
 
@@ -90,7 +93,11 @@ _KEPT_BYTES = 2**22
 
 
 def adam_graph(
-    numbers: Mapping[str, float], evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor
+    numbers: Mapping[str, float],
+    evaluate: LossesAndGradient,
+    image: tf.Tensor,
+    steps: tf.Tensor,
+    bounded: bool = True,
 ) -> tf.Tensor:
     """`descend` by `keras.optimizers.Adam` as one loop, to be called inside a `tf.function`.
 
@@ -101,6 +108,7 @@ def adam_graph(
         evaluate: what `losses_and_gradient` made.
         image: (B, H, W, 3), where to start, of any size.
         steps: scalar, number of steps.
+        bounded: clip to [0, 1] after each step.
 
     Returns:
         The last image, of the shape and dtype of `image`.
@@ -121,7 +129,7 @@ def adam_graph(
         momentum += (gradient - momentum) * (1 - numbers["beta_1"])
         velocity += (tf.square(gradient) - velocity) * (1 - numbers["beta_2"])
         image -= momentum * alpha / (tf.sqrt(velocity) + numbers["epsilon"])
-        return number + 1, tf.clip_by_value(image, 0, 1), momentum, velocity
+        return number + 1, tf.clip_by_value(image, 0, 1) if bounded else image, momentum, velocity
 
     return tf.while_loop(
         lambda number, *_: number <= steps,

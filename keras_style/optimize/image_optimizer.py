@@ -1,8 +1,9 @@
 """The image optimizer: pixels are the variable, a GradientTape gives their gradient."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from keras_style.errors import DivergenceError, InputError
 from keras_style.images.masks import Regions
 from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras
-from keras_style.optimize.coordinates import FLAT_UNITS, UNITS
+from keras_style.optimize.coordinates import FLAT_UNITS, UNITS, Units
 from keras_style.optimize.gradient import LossesAndGradient, objective_and_gradient
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.iterate import Iterate, OnIterate
@@ -50,11 +51,14 @@ class ImageOptimizer:
     Args:
         backbone: the network that gives the feature maps.
         objective: what to minimize.
-        optimizer: "adam", "lbfgs" (over `coordinates` of pictures in [0, 1]), or any Keras optimizer.
+        optimizer: "adam", "lbfgs" (over `coordinates` of pictures in [0, 1]), any Keras optimizer, or one as
+            `keras.optimizers.serialize` gives it.
         wrap: pixels by which the network sees the image continued over its edges, as if it were repeated: for a picture
             that tiles.
         tile: the network sees as many pixels at a time as a square of this side has, with the same loss and gradient
             up to rounding; None: the whole image.
+        bounded: keep pixels in [0, 1] at every step; False: pixels themselves are the variable, and only the result is
+            clipped, as in published programs.
 
     Raises:
         InputError: an unknown optimizer, a content term in a picture that wraps, an objective that cannot be computed
@@ -76,10 +80,13 @@ class ImageOptimizer:
         self,
         backbone: Backbone,
         objective: Objective,
-        optimizer: "str | keras.Optimizer" = "adam",
+        optimizer: "str | Mapping[str, Any] | keras.Optimizer" = "adam",
         wrap: int = 0,
         tile: int | None = None,
+        bounded: bool = True,
     ):
+        if isinstance(optimizer, Mapping):
+            optimizer = keras.optimizers.get(dict(optimizer))
         if not isinstance(optimizer, keras.Optimizer):
             checks.choice("optimizer (if not a Keras optimizer)", optimizer, OPTIMIZERS)
         if wrap and objective.needs_content:
@@ -93,8 +100,9 @@ class ImageOptimizer:
             raise InputError(f"L-BFGS with {random[0]} over pairs drawn anew at every step; expected 'adam'")
         self.backbone = backbone
         self.objective = objective
+        self.bounded = bounded
         # The other units were measured with losses on a network, and fit no others.
-        self.units = FLAT_UNITS if objective.bends_pixels else UNITS
+        self.units: Units = None if not bounded else FLAT_UNITS if objective.bends_pixels else UNITS
         self.wrap = wrap
         if tile is not None:
             if wrap:
@@ -187,10 +195,10 @@ class ImageOptimizer:
         if self.optimizer == "lbfgs":
             image = lbfgs(evaluate, init[None], steps, record, self.units, resume)
         else:
-            image = descend(self.optimizer, evaluate, init[None], steps, record, resume)
+            image = descend(self.optimizer, evaluate, init[None], steps, record, resume, self.bounded)
         if not np.isfinite(image).all():
             raise DivergenceError("pixels are not finite after the last step; try a smaller step size")
-        return Minimum(image[0], history, stopped)
+        return Minimum(image[0] if self.bounded else np.clip(image[0], 0, 1), history, stopped)
 
     def _evaluation(self, shape: tuple[int, ...], dtype: np.dtype, targets: Targets) -> LossesAndGradient:
         """The objective and its gradient, tile by tile if the image or a style is larger than a tile."""

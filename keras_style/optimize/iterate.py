@@ -31,7 +31,10 @@ class Iterate:
 
     @property
     def image(self) -> np.ndarray:
-        """The current image, (H, W, 3) in [0, 1]; copied from the device only when asked for."""
+        """The current image, (H, W, 3) in [0, 1]; copied from the device only when asked for.
+
+        An `ImageOptimizer` with `bounded=False` gives pixels as they are, which may be beyond.
+        """
         return self.read_image()
 
 

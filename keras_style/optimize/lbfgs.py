@@ -8,7 +8,7 @@ import numpy as np
 from keras_style.errors import DivergenceError
 from keras_style.images import GRID
 from keras_style.internal.tensorflow import tf
-from keras_style.optimize.coordinates import UNITS, Coordinates
+from keras_style.optimize.coordinates import UNITS, Coordinates, Pixels, Units
 from keras_style.optimize.gradient import LossesAndGradient
 from keras_style.optimize.iterate import Iterate, OnIterate
 from keras_style.optimize.line_search import Point, dot, search
@@ -68,11 +68,9 @@ class _Problem:
     one picture to the eye. The loss reached after 400 steps is the same.
     """
 
-    def __init__(
-        self, evaluate: LossesAndGradient, shape: tf.Tensor | Sequence[int], dtype: tf.DType, units: np.ndarray
-    ):
+    def __init__(self, evaluate: LossesAndGradient, shape: tf.Tensor | Sequence[int], dtype: tf.DType, units: Units):
         self.evaluate = evaluate
-        self.coordinates = Coordinates(shape, FIRST_MOVE, units)
+        self.coordinates = Pixels(shape, FIRST_MOVE) if units is None else Coordinates(shape, FIRST_MOVE, units)
         self.dtype = dtype
 
     def __call__(self, at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -86,7 +84,7 @@ class _Problem:
 
 
 def on_grid(pixels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Pixels in [0, 1] as the objective sees them and pictures show them: multiples of 1 / `GRID`."""
+    """Pixels as the objective sees them and pictures show them: multiples of 1 / `GRID`."""
     return tf.cast(tf.round(tf.cast(pixels, tf.float64) * GRID) / GRID, dtype)
 
 
@@ -95,22 +93,22 @@ def lbfgs(
     image: np.ndarray,
     steps: int,
     on_iterate: OnIterate,
-    units: np.ndarray = UNITS,
+    units: Units = UNITS,
     resume: tuple[int, Sequence[np.ndarray]] | None = None,
 ) -> np.ndarray:
-    """Minimize within [0, 1] by at most `steps` iterations of L-BFGS, most of which cost one gradient.
+    """Minimize by at most `steps` iterations of L-BFGS, most of which cost one gradient.
 
-    The iterations are those of L-BFGS-B 3.0 without bounds: its direction, line search and reasons to stop. They run
-    over `Coordinates`, in float64, on the processor; `evaluate` runs where TensorFlow places it. The objective is
-    scaled to a first gradient of length one. It ends before `steps` only if no further descent is found (float32 has a
-    floor) or twice as many gradients were taken.
+    Pixels stay within [0, 1], unless they are themselves the coordinates. The iterations are those of L-BFGS-B 3.0
+    without bounds: its direction, line search and reasons to stop. They run over the coordinates, in float64, on the
+    processor; `evaluate` runs where TensorFlow places it. The objective is scaled to a first gradient of length one. It
+    ends before `steps` only if no further descent is found (float32 has a floor) or twice as many gradients were taken.
 
     Args:
         evaluate: the losses of images (B, H, W, 3) and step, and their gradient; called eagerly.
         image: (B, H, W, 3), where to start.
         steps: number of iterations.
         on_iterate: called after each iteration; returns True to stop.
-        units: of the coordinates.
+        units: of the coordinates; None: plain pixels.
         resume: steps already done and the state after them (`Iterate.read_state`); `image` then only gives its shape
             and dtype.
 
@@ -164,16 +162,14 @@ def _iterate(problem: _Problem, state: _State, number: int, steps: int, losses: 
     )
 
 
-def lbfgs_graph(
-    evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor, units: np.ndarray = UNITS
-) -> tf.Tensor:
+def lbfgs_graph(evaluate: LossesAndGradient, image: tf.Tensor, steps: tf.Tensor, units: Units = UNITS) -> tf.Tensor:
     """`lbfgs` as one loop, to be called inside a `tf.function`.
 
     Args:
         evaluate: what `losses_and_gradient` made.
         image: (B, H, W, 3), where to start, of any size.
         steps: scalar, number of iterations.
-        units: of the coordinates.
+        units: of the coordinates; None: plain pixels.
 
     Returns:
         The last image, of the shape and dtype of `image`.

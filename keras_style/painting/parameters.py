@@ -49,6 +49,13 @@ def _backbone(name: str, value: Any) -> Any:
     )
 
 
+def _settings(name: str, value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} is {checks.shown(value)}; expected {{setting: number}}")
+    numbers = {key: checks.number(f"{name}: {key}", number) for key, number in value.items()}
+    return {key: int(number) if number.is_integer() else number for key, number in numbers.items()}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parameters:
     """The parameters of a `Stylizer`. Where None is the default, the method's variant decides."""
@@ -95,6 +102,13 @@ class Parameters:
     )
     style_layers: Layers | None = parameter(
         None, "layers where style is compared, likewise; a list is weighted as the variant weights layers."
+    )
+    style_loss: Mapping[str, float] | None = parameter(
+        None,
+        "settings of the method's style loss as {name: number}: degree and offset of mmd_poly, bandwidth of "
+        "mmd_gaussian, epsilon of moments, bins of histogram, jensen_shannon and total_variation, projections and "
+        "power of sliced_wasserstein, epsilon of the Gaussian divergences and alpha of Renyi's.",
+        _settings,
     )
     style_blend: Sequence[float] | None = parameter(
         None, "weight of each style, in the order of the styles; equal by default."

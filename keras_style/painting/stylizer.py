@@ -25,6 +25,7 @@ from keras_style.optimize.tiling.tiles import smallest_window
 from keras_style.painting import methods
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import Variant, equal_shares
+from keras_style.painting.noise import around_gray
 from keras_style.painting.parameters import Parameters
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from keras_style.optimize.coarse_to_fine import CoarseToFine
     from keras_style.optimize.image_optimizer import ImageOptimizer
 
-# Parameters that replace a number of the method's variant as they are; layers are weighed first.
+# Parameters that replace a number of the method's variant as they are; layers are weighed first, settings merged.
 _NUMBERS = [each.name for each in fields(Parameters) if each.name in Variant.__dataclass_fields__]
-_NUMBERS = [name for name in _NUMBERS if not name.endswith("_layers")]
+_NUMBERS = [name for name in _NUMBERS if not name.endswith("_layers") and name != "style_loss"]
 
 
 @docstrings.explained(texts(Parameters))
@@ -80,6 +81,8 @@ class Stylizer(Parameters):
         if self.style_layers is not None:
             given_layers = self.style_layers
             blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", given_layers, layers, weigh))
+        if self.style_loss is not None:
+            blend = blend.with_style_loss(self.style_loss)
         if blend.variant.balance and blend.variant.optimizer == "lbfgs":
             raise InputError("balance with the optimizer 'lbfgs'; expected 'adam' or a Keras optimizer")
         object.__setattr__(self, "_blend", blend)
@@ -176,9 +179,9 @@ class Stylizer(Parameters):
         of_style = {layer for _, part, _ in self._blend.parts for layer in part.style_layers}
         binned = {layer for _, part, _ in self._blend.parts for layer in part.histogram_layers}
         projections = {
-            layer: each.projections
-            for each, part, _ in self._blend.parts
-            if each.projections
+            layer: part.style_loss["projections"]
+            for _, part, _ in self._blend.parts
+            if "projections" in part.style_loss
             for layer in part.style_layers
         }
         tile, line = memory.plan(
@@ -248,7 +251,8 @@ class Stylizer(Parameters):
         if given is not None:
             image = given
         elif init == "noise":
-            return np.random.default_rng(self.seed).random((stage.height, stage.width, 3), np.float32)
+            noise = around_gray(stage.height * stage.width, self.numbers.noise, self.seed)
+            return noise.reshape(stage.height, stage.width, 3)
         elif init == "style":
             image = styles[0]
         elif init == "recolored":
@@ -269,7 +273,8 @@ class Stylizer(Parameters):
             "scales": [stage.long_side for stage in stages if stage.in_pass == 1],
             "optimizer": plain_optimizer(variant.optimizer),
             "content_layers": dict(variant.content_layers),
-            "style_layers": self._blend.style_layers,
+            "style_layers": self._blend.mapping("style_layers"),
+            "style_loss": self._blend.mapping("style_loss"),
             "style_blend": list(blend),
             "init": init if isinstance(init, str) else type(init).__name__,
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
@@ -307,7 +312,7 @@ def build_optimizer(
     backbone = load_backbone(variant)
     if variant.normalized_backbone:
         backbone = backbone.normalized(targets)
-    return ImageOptimizer(backbone, objective, variant.optimizer, wrap, tile)
+    return ImageOptimizer(backbone, objective, variant.optimizer, wrap, tile, variant.bounded)
 
 
 def tileable_methods() -> list[str]:
@@ -427,9 +432,11 @@ def backbone_digest(backbone: str | Backbone) -> str:
     return f"{name} {array_digest(*arrays)}" if arrays else name
 
 
-def plain_optimizer(optimizer: "str | Optimizer") -> str | dict[str, Any]:
+def plain_optimizer(optimizer: "str | Mapping[str, Any] | Optimizer") -> str | dict[str, Any]:
     """An optimizer as JSON values."""
     if isinstance(optimizer, str):
         return optimizer
+    if isinstance(optimizer, Mapping):
+        return dict(optimizer)
     config = optimizer.get_config()
     return {key: value if isinstance(value, str | int | float | None) else str(value) for key, value in config.items()}

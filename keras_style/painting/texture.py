@@ -18,6 +18,7 @@ from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import schedule
 from keras_style.painting import methods
 from keras_style.painting.methods.texture_variants import for_texture
+from keras_style.painting.noise import around_gray
 from keras_style.painting.parameters import CHECKS, MAX_SIZE, Parameters
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
@@ -48,6 +49,7 @@ def synthesize_texture(
     size: int | Sequence[int] | None = None,
     *,
     method: str | Mapping[str, float] = "histogram",
+    variant: str = Parameters.variant,
     tileable: bool = False,
     scales: int | Sequence[int] | None = None,
     steps: int | None = None,
@@ -64,8 +66,8 @@ def synthesize_texture(
     """Make a picture of any size that looks everywhere like the exemplar.
 
     The exemplar keeps its own resolution: a larger canvas shows more of the texture, not a larger one. It starts from
-    the exemplar's pixels, drawn at random, and is synthesized coarse to fine. Where None is the default, the method
-    decides.
+    the exemplar's pixels, drawn at random, and is synthesized coarse to fine. Where None is the default, the method's
+    variant decides; published variants start as they say, and have no margin around the canvas.
 
     Args:
         exemplar: the texture: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating point
@@ -96,47 +98,54 @@ def synthesize_texture(
     session = Session(callbacks=callbacks, checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose)
     seed = CHECKS["seed"]("seed", seed)
     checks.truth("tileable", tileable)
-    numbers = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
-    given = {name: CHECKS[name](name, value) for name, value in numbers.items() if value is not None}
-    given["bleed"] = 0 if tileable else BLEED
+    chosen = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
+    given = {name: CHECKS[name](name, value) for name, value in chosen.items() if value is not None}
+    published = variant != Parameters.variant
+    if not published:
+        given["bleed"] = 0 if tileable else BLEED
     if pooling is not None and isinstance(backbone, Backbone):
         given["backbone"] = backbone.with_pooling(pooling)
-    blend = for_texture(methods.blend(method, "default"), given)
+    blend = for_texture(methods.blend(method, variant), published, given)
     layers = layer_records(blend.variant.backbone)
     blend = blend.fitted(layers)
     if style_layers is not None:
         blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", style_layers, layers, weigh))
-    variant = blend.variant
+    numbers = blend.variant
     texture = images.load(exemplar, name="exemplar")
     height, width = _canvas(size, texture)
     sides = (texture.shape[0], texture.shape[1])
-    stages = schedule(height, width, variant.scales, variant.steps, beside={"exemplar": sides})
+    stages = schedule(height, width, numbers.scales, numbers.steps, beside={"exemplar": sides})
     settings = {
         "method": method if isinstance(method, str) else dict(method),
+        "variant": variant,
         "size": [height, width],
         "tileable": tileable,
         "scales": [stage.long_side for stage in stages],
-        "steps": variant.steps,
-        "optimizer": plain_optimizer(variant.optimizer),
-        "style_layers": blend.style_layers,
-        "backbone": variant.backbone if isinstance(variant.backbone, str) else variant.backbone.name,
-        "pooling": pooling_of(variant),
+        "steps": numbers.steps,
+        "optimizer": plain_optimizer(numbers.optimizer),
+        "style_layers": blend.mapping("style_layers"),
+        "backbone": numbers.backbone if isinstance(numbers.backbone, str) else numbers.backbone.name,
+        "pooling": pooling_of(numbers),
         "seed": seed,
     }
-    digests = {"exemplar": array_digest(texture), "backbone": backbone_digest(variant.backbone)}
+    digests = {"exemplar": array_digest(texture), "backbone": backbone_digest(numbers.backbone)}
 
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
         from keras_style.optimize.targets import Targets
 
-        pixels = texture.reshape(-1, 3)
-        drawn = np.random.default_rng(seed).integers(0, len(pixels), (stages[0].height, stages[0].width))
+        first = stages[0]
+        if numbers.init == "noise":
+            start = around_gray(first.height * first.width, numbers.noise, seed)
+        else:
+            pixels = texture.reshape(-1, 3)
+            start = pixels[np.random.default_rng(seed).integers(0, len(pixels), first.height * first.width)]
         return CoarseToFine(
             build_optimizer(blend, [texture], wrap=WRAP if tileable else 0),
             stages,
-            Targets(style=[texture[None]], edge=EDGE),
-            pixels[drawn],
-            variant.bleed,
+            Targets(style=[texture[None]], edge=0 if published else EDGE),
+            start.reshape(first.height, first.width, 3),
+            numbers.bleed,
         )
 
     return session.run(stages, make, settings, digests)

@@ -260,6 +260,7 @@ def test_without_options_the_defaults_of_transfer_hold(calls, tmp_path, capsys):
         ("content_layers", "block4_conv2", ["block4_conv2"]),
         ("content_layers", "block1_conv1, block2_conv1", ["block1_conv1", "block2_conv1"]),
         ("style_layers", "block1_conv1=1,block2_conv1=2.5", {"block1_conv1": 1.0, "block2_conv1": 2.5}),
+        ("style_loss", "degree=3,offset=0.5", {"degree": 3.0, "offset": 0.5}),
         ("style_blend", "1,3", [1.0, 3.0]),
         ("style_blend", "1", [1.0]),
         ("style_scale", "0.5", 0.5),

@@ -16,6 +16,7 @@ from keras_style.painting.methods import METHODS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OPTIONS = {name: value for name, value in FAST.items() if name != "verbose"}
+INSTALLED = METHODS["gatys"].variant("default").backbone
 # Where each loss is a large graph, of one layer; poolings are in the others.
 SHALLOW = {"content_layers": ["block1_conv2"], "style_layers": ["block1_conv1"]}
 
@@ -147,8 +148,12 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
             {"method": "gatys", "variant": "paper", "backbone": "vgg16_imagenet", "steps": 2},
             marks=pytest.mark.integration,
         ),
+        pytest.param(
+            {"method": "histogram", "variant": "reference", "backbone": INSTALLED, "scales": 1, **SHALLOW},
+            marks=pytest.mark.integration,
+        ),
     ],
-    ids=["scales", "recolored", "histogram", "photo", "distances", "normalized"],
+    ids=["scales", "recolored", "histogram", "photo", "distances", "plain pixels of L-BFGS", "plain pixels of Adam"],
 )
 def test_the_picture_is_that_of_python(options):
     stylizer = keras_style.Stylizer(**{**OPTIONS, **options})

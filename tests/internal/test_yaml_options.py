@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from running import command, record_transfers
 
@@ -37,6 +38,12 @@ def test_every_method_has_a_configuration():
     }
 
 
+def test_every_published_variant_has_a_configuration():
+    named = [yaml_options.load(api.transfer, path) for path in SHIPPED]
+    expected = {(name, variant) for name, method in methods.METHODS.items() for variant in method.variants}
+    assert expected <= {(str(each["method"]), each.get("variant", "default")) for each in named}
+
+
 def test_there_are_textures():
     assert any(yaml_options.load(synthesize_texture, path).get("tileable") for path in SHIPPED_TEXTURES)
 
@@ -56,7 +63,7 @@ def test_shipped_configurations_fit(path, monkeypatch, tmp_path, capsys):
 def test_shipped_configurations_of_textures_fit(path, monkeypatch, painting):
     monkeypatch.setitem(sys.modules, "keras_style.optimize.coarse_to_fine", None)
     with pytest.raises(ImportError):  # all arguments fit: the computing begins
-        synthesize_texture(painting, **yaml_options.load(synthesize_texture, path))
+        synthesize_texture(np.tile(painting, (4, 4, 1)), **yaml_options.load(synthesize_texture, path))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +228,7 @@ def test_options_of_a_texture(text, options, load):
         ("tileable: 3", ["tileable is 3", "boolean"]),
         ("tileable: null", ["tileable is None", "boolean"]),
         ("exemplar: a.png", ["unknown 'exemplar'"]),
-        ("style_weight: 1", ["unknown 'style_weight'", "size, method, tileable"]),
+        ("style_weight: 1", ["unknown 'style_weight'", "size, method, variant, tileable"]),
         ("smooth: true", ["unknown 'smooth'"]),
     ],
     ids=repr,

@@ -10,7 +10,7 @@ from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses import GramLoss
 
 IMAGE, STYLE, LARGER_STYLE = random_features(5, 7, 6), random_features(5, 7, 6, 1), random_features(9, 8, 6, 2)
-NORMALIZATIONS = ("paper", "gatys_pytorch", "johnson", "keras_io")
+NORMALIZATIONS = ("paper", "gatys_pytorch", "johnson", "keras_io", "wilmot")
 
 
 @pytest.mark.parametrize("style", [STYLE, LARGER_STYLE], ids=["equal size", "different size"])
@@ -34,6 +34,11 @@ def test_paper_normalization_is_equation_4():
     assert distance(GramLoss("paper"), IMAGE, STYLE) == pytest.approx(oracle.paper_energy(IMAGE, STYLE), rel=1e-12)
 
 
+def test_wilmots_normalization_divides_by_filters_only():
+    expected = ((oracle.gram(IMAGE) - oracle.gram(STYLE)) ** 2).mean()
+    assert distance(GramLoss("wilmot"), IMAGE, STYLE) == pytest.approx(expected, rel=1e-12)
+
+
 def test_keras_normalization_is_that_of_the_example_on_the_first_block():
     expected = oracle.keras_example(IMAGE, STYLE, pixels=5 * 7)
     assert distance(GramLoss("keras_io"), IMAGE, STYLE) == pytest.approx(expected, rel=1e-12)
@@ -53,6 +58,7 @@ def test_keras_example_on_a_deeper_block_is_the_normalization_with_a_weight():
         ("gatys_pytorch", lambda n: 4),
         ("johnson", lambda n: 4 / n**2),
         ("keras_io", lambda n: n**2 / 9),
+        ("wilmot", lambda n: 4 * 12**2),
     ],
 )
 def test_normalizations_are_the_documented_multiples_of_the_energy(normalization, multiple, filters):

@@ -97,17 +97,24 @@ OTHER_SETTINGS: dict[type[FeatureLoss], dict[str, Any]] = {
     GramLoss: {"normalization": "johnson"},
     HistogramLoss: {"bins": 17},
     JensenShannonLoss: {"bins": 17},
-    MMDLoss: {"kernel": "gaussian", "degree": 3, "offset": 0.5, "seed": 4},
+    MMDLoss: {
+        "kernel": "gaussian",
+        "degree": 3,
+        "offset": 0.5,
+        "seed": 4,
+        "bandwidth": 2.0,
+        "normalization": "sum",
+    },
     MattingLaplacianLoss: {
         "image": np.random.default_rng(7).random((6, 5, 3), np.float32),
         "epsilon": 1e-6,
         "radius": 2,
         "normalization": "mean",
     },
-    MomentsLoss: {"epsilon": 0.25},
+    MomentsLoss: {"epsilon": 0.25, "normalization": "sum"},
     SlicedWassersteinLoss: {"projections": 3, "power": 1, "seed": 4},
     TotalVariationDistanceLoss: {"bins": 17},
-    TotalVariationLoss: {"exponent": 1.5},
+    TotalVariationLoss: {"exponent": 1.5, "normalization": "sum"},
 }
 CLASSES = {name for name in losses.__all__ if name != "FeatureLoss"}
 

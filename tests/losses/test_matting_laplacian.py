@@ -239,7 +239,7 @@ def test_half_a_mask_is_half_the_loss():
         ({"epsilon": None}, "epsilon is None"),
         ({"radius": 0}, "radius is 0; expected a whole number from 1"),
         ({"radius": 1.5}, "radius is 1.5"),
-        ({"normalization": "paper"}, "normalization is 'paper'; expected one of sum, mean"),
+        ({"normalization": "paper"}, "normalization is 'paper'; expected one of mean, sum"),
         ({"image": "photo.jpg"}, "image is str; expected an array"),
         ({"image": np.zeros((5, 5))}, r"image is float64 \(5, 5\); expected an array"),
         ({"image": np.zeros((5, 5, 3), np.uint8)}, r"image is uint8 \(5, 5, 3\); expected an array"),

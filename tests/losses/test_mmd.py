@@ -237,6 +237,22 @@ def test_gaussian_kernel_of_two_points_is_in_closed_form():
     assert distance(MMDLoss("gaussian"), image, style) == pytest.approx(2 - 2 * np.exp(-2), rel=1e-12)
 
 
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_bandwidth_is_a_factor_on_the_mean_distance(factor):
+    image, style = np.zeros((1, 2, 1)), np.full((1, 2, 1), 3.0)  # as above
+    expected = 2 - 2 * np.exp(-2 / factor)
+    assert distance(MMDLoss("gaussian", bandwidth=factor), image, style) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("kernel", "settings"), [("linear", {}), ("poly", {"offset": 0.7}), *RANDOM])
+def test_sum_is_the_mean_times_the_positions_of_the_image(kernel, settings):
+    style = random_features(3, 3, seed=1)
+    mean, total = (MMDLoss(kernel, **settings, normalization=name) for name in ("mean", "sum"))
+    assert distance(total, IMAGE, style) == pytest.approx(20 * distance(mean, IMAGE, style), rel=1e-12)
+    magnitudes = [float(loss.magnitude(loss.statistics(tf.constant(style[None])))[0]) for loss in (mean, total)]
+    assert magnitudes[1] == pytest.approx(9 * magnitudes[0], rel=1e-12)
+
+
 def test_blend_of_random_pairs_is_the_mixture_in_expectation():
     loss = MMDLoss("gaussian")
     image, style, other = (random_features(6, 8, 2, seed) + seed for seed in (0, 1, 2))
@@ -260,6 +276,8 @@ def test_blend_of_random_pairs_is_the_mixture_in_expectation():
         ("degree", 2.5, "a whole number from 1 to 10"),
         ("offset", -1, "a number of at least 0"),
         ("offset", float("nan"), "a number of at least 0"),
+        ("bandwidth", 0, "a number of at least 1e-06"),
+        ("normalization", "paper", "mean, sum"),
         ("seed", -1, "a whole number from 0 to 2147483647"),
         ("seed", 2**31, "a whole number from 0 to 2147483647"),
     ],

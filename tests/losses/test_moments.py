@@ -27,6 +27,11 @@ def test_moments_loss_is_the_published_one(epsilon, style):
     assert float(single) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_sum_is_the_mean_times_the_positions_of_the_image():
+    wanted = 35 * batch_norm_matching(IMAGE, LARGER_STYLE, 1e-5)
+    assert distance(MomentsLoss(normalization="sum"), IMAGE, LARGER_STYLE) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_a_constant_of_another_value_is_the_square_of_the_difference():
     assert distance(MomentsLoss(), np.full((3, 4, 2), 5.0), np.full((6, 2, 2), 2.0)) == pytest.approx(9, rel=1e-9)
 

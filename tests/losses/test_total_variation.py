@@ -18,6 +18,13 @@ def test_total_variation_is_the_published_one(exponent):
     assert float(TotalVariationLoss(exponent)(single, single)) == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize("exponent", [1, 2])
+def test_sum_is_the_mean_times_the_differences(exponent):
+    image = np.random.default_rng(0).random((6, 9, 3))
+    wanted = 5 * 8 * 3 * oracle.total_variation(image, exponent)
+    assert distance(TotalVariationLoss(exponent, "sum"), image, image) == pytest.approx(wanted, rel=1e-9)
+
+
 def test_total_variation_of_a_checkerboard_is_two():
     y, x = np.mgrid[0:12, 0:10]
     board = np.repeat(((x + y) % 2)[..., None], 3, axis=-1).astype(np.float32)

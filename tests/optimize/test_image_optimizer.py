@@ -298,6 +298,21 @@ def test_pixels_that_are_not_finite_after_the_last_step_are_an_error(backbone):
         ImageOptimizer(backbone, objective).minimize(np.zeros((4, 4, 3), np.float32), steps=1)
 
 
+# Pixels without bounds
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", {"class_name": "SGD", "config": {"learning_rate": 0.25}}])
+def test_unbounded_pixels_are_clipped_in_the_end_only(backbone, noise, optimizer):
+    target = np.full_like(noise, 1.3)
+    recorder = Recorder()
+    options = {"content": target, "steps": 30, "on_iterate": recorder}
+    result = ImageOptimizer(backbone, of_pixels(), optimizer, bounded=False).minimize(noise, **options)
+    np.testing.assert_allclose(recorder.images[-1], target, atol=1e-3)
+    assert (result.image == 1).all()
+    bounded = ImageOptimizer(backbone, of_pixels(), optimizer).minimize(noise, **options)
+    assert recorder.images[-1].max() <= 1 and bounded.image.max() <= 1
+
+
 # Resuming
 
 

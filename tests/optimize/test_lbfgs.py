@@ -75,6 +75,17 @@ def test_iterations_are_those_of_scipy(units):
     assert 0.1 < np.mean(abs(expected[-1] - 0.5) > 0.499) < 0.9  # both ends and free pixels were met
 
 
+def test_over_plain_pixels_they_are_scipys_and_leave_the_bounds():
+    image = np.random.default_rng(0).random((1, 12, 13, 3))
+    image[0, :3], image[0, 5] = 0, 1
+    mine, its = (Counted(rosenbrock, image.shape) for _ in range(2))
+    expected, evaluations = oracle.minimize(its.of_arrays, image, 40, None)
+    pictures = iterates(mine, image, 40, None)
+    assert len(pictures) == len(expected) > 20 and mine.calls == evaluations
+    np.testing.assert_allclose(pictures[:20], expected[:20], atol=GRAIN)
+    assert expected[-1].min() < -0.05
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_where_no_step_descends_it_gives_up_as_scipy_does(dtype):
     """After a line search that failed, and another along the gradient."""

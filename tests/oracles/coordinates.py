@@ -40,3 +40,19 @@ class Coordinates:
 
     def waves(self, values: np.ndarray) -> np.ndarray:
         return scipy.fft.dctn(np.moveaxis(values @ COLORS.T, -1, 1), axes=(2, 3), norm="ortho")
+
+
+class Pixels:
+    """The pixels of pictures (B, H, W, 3) in units of `move` times the root of their number."""
+
+    def __init__(self, shape: tuple[int, ...], move: float):
+        self.shape, self.unit = shape, move * np.sqrt(np.prod(shape))
+
+    def of(self, image: np.ndarray) -> np.ndarray:
+        return image.astype(np.float64).ravel() / self.unit
+
+    def pixels(self, point: np.ndarray) -> tuple[np.ndarray, float]:
+        return self.unit * point.reshape(self.shape), self.unit
+
+    def gradient(self, gradient: np.ndarray, slopes: float) -> np.ndarray:
+        return (gradient * slopes).ravel()

@@ -5,16 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import scipy.optimize
 
-from oracles.coordinates import Coordinates
+from oracles.coordinates import Coordinates, Pixels
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]  # value and gradient (B, H, W, 3) of images (B, H, W, 3)
 
 
 def minimize(
-    function: Function, image: np.ndarray, steps: int, units: np.ndarray, history: int = 10
+    function: Function, image: np.ndarray, steps: int, units: np.ndarray | None, history: int = 10
 ) -> tuple[list[np.ndarray], int]:
     """The picture after each iteration, in multiples of 2^-16; and how many gradients were taken."""
-    coordinates = Coordinates(image.shape, 0.02, units)
+    coordinates = Pixels(image.shape, 0.02) if units is None else Coordinates(image.shape, 0.02, units)
     iterates: list[np.ndarray] = []
     scale = 0.0
 

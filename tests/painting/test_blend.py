@@ -7,7 +7,18 @@ from running import FAST, eagerly, first_losses
 from keras_style import Stylizer, transfer
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras
-from keras_style.losses import ContentLoss, GramLoss, MomentsLoss
+from keras_style.losses import (
+    ContentLoss,
+    GaussianKLLoss,
+    GaussianRenyiLoss,
+    GramLoss,
+    HistogramLoss,
+    JensenShannonLoss,
+    MMDLoss,
+    MomentsLoss,
+    SlicedWassersteinLoss,
+    TotalVariationDistanceLoss,
+)
 from keras_style.optimize.image_optimizer import ImageOptimizer
 from keras_style.optimize.objective import Objective, Term
 from keras_style.painting import methods
@@ -149,10 +160,55 @@ def test_a_list_of_style_layers_is_weighted_by_each_method(backbone):
 
 
 def test_settings_name_the_layers_of_each_method():
-    one = Stylizer(method={"gatys": 1, "moments": 1}).blend.style_layers
+    one = Stylizer(method={"gatys": 1, "moments": 1}).blend.mapping("style_layers")
     assert set(one) == {"gatys", "moments"}
     expected = methods.get("moments").variants["default"].style_layers
-    assert Stylizer(method={"moments": 1}).blend.style_layers == expected
+    assert Stylizer(method={"moments": 1}).blend.mapping("style_layers") == expected
+
+
+# Settings of the style loss
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "loss"),
+    [
+        ("mmd_poly", {"degree": 3, "offset": 0.5}, MMDLoss("poly", degree=3, offset=0.5)),
+        ("mmd_gaussian", {"bandwidth": 2.5}, MMDLoss("gaussian", bandwidth=2.5)),
+        ("moments", {"epsilon": 0.5}, MomentsLoss(0.5)),
+        ("histogram", {"bins": 64.0}, HistogramLoss(64)),
+        ("jensen_shannon", {"bins": 20}, JensenShannonLoss(20)),
+        ("total_variation", {"bins": 20}, TotalVariationDistanceLoss(20)),
+        ("sliced_wasserstein", {"projections": 5, "power": 1}, SlicedWassersteinLoss(5, 1)),
+        ("gaussian_kl", {"epsilon": 0.5}, GaussianKLLoss(0.5)),
+        ("gaussian_renyi", {"alpha": 0.25}, GaussianRenyiLoss(0.25)),
+    ],
+)
+def test_settings_reach_the_style_loss_and_the_record(method, given, loss):
+    stylizer = Stylizer(method=method, style_loss=given)
+    assert loss.key() in [term.loss.key() for term in stylizer.blend.terms()]
+    before = Stylizer(method=method).blend.mapping("style_loss")
+    assert stylizer._settings([], [1.0], None)["style_loss"] == {**before, **given} != before
+
+
+def test_settings_reach_the_methods_of_a_blend_that_have_them():
+    blend = Stylizer(method={"mmd_linear": 1, "mmd_gaussian": 1}, style_loss={"bandwidth": 3}).blend
+    assert blend.mapping("style_loss") == {"mmd_linear": {}, "mmd_gaussian": {"bandwidth": 3}}
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "message"),
+    [
+        ("mmd_poly", {"degre": 3}, "style_loss: unknown 'degre'; expected some of degree, offset"),
+        ("gatys", {"bins": 3}, "style_loss: unknown 'bins'; gatys has no settings"),
+        ("gatys", {"normalization": 1}, "style_loss: unknown 'normalization'; gatys has no settings"),
+        ("mmd_poly", {"degree": 2.5}, "degree is 2.5; expected a whole number from 1 to 10"),
+        ("mmd_poly", {"degree": "3"}, "style_loss: degree is '3'; expected a number of at least 0"),
+        ("mmd_poly", 3, "style_loss is 3; expected {setting: number}"),
+    ],
+)
+def test_bad_setting_is_named_with_what_is_expected(method, given, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        Stylizer(method=method, style_loss=given)
 
 
 # Passes

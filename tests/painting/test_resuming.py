@@ -174,7 +174,7 @@ def test_what_does_not_change_the_picture_is_not_compared(photograph, painting, 
 @pytest.mark.parametrize(
     ("change", "follow"),
     [
-        ({"variant": "reference"}, ["style_weight", "tv_weight", "style_layers", "backbone"]),
+        ({"variant": "reference"}, ["style_weight", "tv_weight", "style_layers", "style_loss", "backbone"]),
         ({"size": 64}, ["scales", "content", "style"]),
         ({"scales": [24, 48]}, []),
         ({"steps": 4}, []),

@@ -9,6 +9,8 @@ from running import eagerly
 from keras_style import synthesize_texture
 from keras_style.errors import CheckpointError, InputError
 from keras_style.internal.tensorflow import keras
+from keras_style.optimize.coarse_to_fine import CoarseToFine
+from keras_style.optimize.image_optimizer import Minimum
 from keras_style.painting import methods
 
 FAST = {"steps": 2, "style_layers": ["block1_conv1"], "method": "gatys", "verbose": 0}
@@ -240,6 +242,31 @@ def test_start_is_the_exemplars_pixels_at_random(gravel):
     assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.1
     assert (start(5) == first).all()
     assert (start(6) != first).any()
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_published_variant_has_its_noise_and_terms_and_no_margin(gravel, backbone, monkeypatch, published):
+    runs = []
+    monkeypatch.setattr(
+        CoarseToFine, "run", lambda self, *given: runs.append(self) or Minimum(self.init, {"loss": [0.0]}, False)
+    )
+    variant = "reference" if published else "default"
+    options = {"size": 96, "variant": variant, "backbone": backbone, "verbose": 0}
+    result = synthesize_texture(gravel, scales=1, **options)
+    run = runs[0]
+    assert (run.bleed, run.targets.edge) == ((0, 0) if published else (16, 2))
+    weights = {(type(term.loss).__name__, term.layer): term.weight for term in run.optimizer.objective.terms}
+    assert weights["HistogramLoss", "block1_conv1"] == (2e9 if published else 1)
+    assert {term.name for term in run.optimizer.objective.terms} == {"style"}
+    assert run.optimizer.bounded != published
+    deviations = (result.array - [123.68 / 255, 116.779 / 255, 103.939 / 255]).std(axis=(0, 1))
+    assert (np.abs(deviations - 0.226) < 0.005).all() == published
+    assert result.settings["variant"] == variant and result.settings["steps"] == (3000 if published else 240)
+
+
+def test_a_variant_that_is_not_there_is_refused_with_those_that_are(gravel):
+    with pytest.raises(InputError, match="variant of histogram is 'paper'; expected one of default, reference"):
+        synthesize_texture(gravel, variant="paper")
 
 
 @eagerly()

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from keras_style import checks
 from keras_style.backbones.backbone import Layer
+from keras_style.errors import InputError
 from keras_style.painting.methods.method import LayerWeights, Method, Variant
 
 if TYPE_CHECKING:
@@ -40,15 +42,44 @@ class Blend:
             smooth=any(each.smooth for each in variants),
         )
 
-    @property
-    def style_layers(self) -> dict[str, Any]:
-        """`{layer: weight}` of the method, or that of each method."""
-        of_each = {method.name: dict(variant.style_layers) for method, variant, _ in self.parts}
+    def mapping(self, name: str) -> dict[str, Any]:
+        """The mapping of that name, such as "style_layers", of the method; of several, that of each."""
+        of_each = {method.name: dict(getattr(variant, name)) for method, variant, _ in self.parts}
         return of_each if len(of_each) > 1 else next(iter(of_each.values()))
 
     def with_numbers(self, given: Mapping[str, Any]) -> "Blend":
         """Every variant with these numbers in place of its own."""
         return Blend(tuple((method, replace(variant, **given), share) for method, variant, share in self.parts))
+
+    def with_style_loss(self, given: Mapping[str, float]) -> "Blend":
+        """Every variant with these settings of its style loss, each where the loss has one of that name.
+
+        Raises:
+            InputError: no loss has it, or a value is not what was expected.
+        """
+        settings = [
+            {name: value for name, value in variant.style_loss.items() if not isinstance(value, str)}
+            for _, variant, _ in self.parts
+        ]
+        known = list(dict.fromkeys(name for each in settings for name in each))
+        if unknown := [name for name in given if name not in known]:
+            names = ", ".join(method.name for method, _, _ in self.parts)
+            raise InputError(
+                f"style_loss: unknown {checks.listed(map(checks.shown, unknown))}; "
+                + (f"expected some of {', '.join(known)}" if known else f"{names} has no settings")
+            )
+        blend = Blend(
+            tuple(
+                (
+                    method,
+                    replace(variant, style_loss={**variant.style_loss, **{n: v for n, v in given.items() if n in own}}),
+                    share,
+                )
+                for (method, variant, share), own in zip(self.parts, settings, strict=True)
+            )
+        )
+        blend.terms()  # the losses check the values
+        return blend
 
     def fitted(self, layers: Sequence[Layer]) -> "Blend":
         """Every variant on a network that has `layers`; see `Variant.fitted`."""

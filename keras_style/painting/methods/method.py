@@ -27,10 +27,14 @@ class Variant:
         source: where the numbers were published, or how they were chosen.
         relative: divide every loss by its own magnitude of the target, so that the weights fit any network.
         content_normalization: of `ContentLoss`.
-        style_normalization: of the method's style loss.
+        style_loss: settings of the method's style loss: all that may be given, with their values.
         photorealism_normalization: of `MattingLaplacianLoss`.
+        tv_normalization: of `TotalVariationLoss`.
         layer_weights: from a list of style layers, as a user gives it, to their weights.
         histogram_layers: layers of a method's histogram loss, beside the Gram losses on the style layers.
+        optimizer: "adam", "lbfgs", a Keras optimizer, or one as `keras.optimizers.serialize` gives it.
+        bounded: keep pixels in [0, 1] at every step; False: only in the end, as published programs do.
+        noise: standard deviation of the noise that `init="noise"` starts from, around mean gray; pixels are in [0, 1].
         normalized_backbone: rescale the network so that the mean activation of each layer is one.
         passes: number of passes: the first goes over all scales, the others stay at full size. The photorealism term
             joins in the last one.
@@ -49,16 +53,19 @@ class Variant:
     relative: bool
     balance: str | None = None
     content_normalization: str
-    style_normalization: str
+    style_loss: Mapping[str, Any] = field(default_factory=dict)
     photorealism_normalization: str = "mean"
+    tv_normalization: str = "mean"
     backbone: Any
     pooling: str
     normalized_backbone: bool = False
     optimizer: Any
+    bounded: bool = True
     steps: int
     passes: int = 1
     scales: int | Sequence[int] | None
     init: Any
+    noise: float = 1 / 255  # a level: leongatys/NeuralImageSynthesis @cced0b9, BasicStyleTransfer.ipynb, In[5]
     style_scale: float = 1.0
     bleed: int = 0
     smooth: bool = False
@@ -81,16 +88,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class Method:
-    """A method: a name, a line about it, its variants, and the terms of its objective.
-
-    `projections`: directions along which it sorts the style layers, for the estimate of memory.
-    """
+    """A method: a name, a line about it, its variants, and the terms of its objective."""
 
     name: str
     summary: str
     variants: Mapping[str, Variant]
     terms: Callable[[Variant], "list[Term]"]
-    projections: int = 0
 
     def variant(self, name: str) -> Variant:
         """The variant called `name`.
@@ -117,7 +120,12 @@ def with_content(variant: Variant, *style: "tuple[FeatureLoss, LayerWeights]") -
             for loss, layers in style
             for layer, weight in layers.items()
         ),
-        Term(TotalVariationLoss(), "image", variant.tv_weight, name="total_variation"),
+        Term(
+            TotalVariationLoss(normalization=variant.tv_normalization),
+            "image",
+            variant.tv_weight,
+            name="total_variation",
+        ),
         Term(
             MattingLaplacianLoss(normalization=variant.photorealism_normalization),
             "image",

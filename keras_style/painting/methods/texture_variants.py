@@ -1,4 +1,4 @@
-"""The numbers of a method that differ for texture synthesis, where there is no content."""
+"""The numbers of a method for texture synthesis, where there is no content."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,13 +8,9 @@ from keras_style.errors import InputError
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import equal_shares
 
+# Of the default variants; published ones keep theirs.
 _NUMBERS: dict[str, Any] = {
-    "content_weight": 0.0,
     "tv_weight": 0.0,  # a texture's grain is what is wanted
-    "photorealism_weight": 0.0,
-    "init": "noise",
-    "smooth": False,
-    "passes": 1,
     "steps": 240,  # ours: from noise it takes about twice as many as from a photograph
     "layer_weights": equal_shares,
     "style_layers": {  # ours: flatter than for transfer, since no contours are there to be bent
@@ -27,8 +23,13 @@ _NUMBERS: dict[str, Any] = {
 }
 
 
-def for_texture(blend: Blend, given: Mapping[str, Any]) -> Blend:
-    """The blend without content, from noise, with the numbers `given` in place of its own.
+def for_texture(blend: Blend, published: bool, given: Mapping[str, Any]) -> Blend:
+    """The blend without content, with the numbers `given` in place of its own.
+
+    Args:
+        blend: the methods in one variant.
+        published: whether the variant keeps all other numbers of its own.
+        given: numbers that a user chose.
 
     Raises:
         InputError: a method needs a photograph.
@@ -36,7 +37,9 @@ def for_texture(blend: Blend, given: Mapping[str, Any]) -> Blend:
     if any(variant.photorealism_weight for _, variant, _ in blend.parts):
         names = [method.name for method, variant, _ in blend.parts if variant.photorealism_weight]
         raise InputError(f"method {', '.join(names)} keeps a photograph; expected another one for a texture")
-    blend = blend.with_numbers({**_NUMBERS, **given})
+    if published:
+        return blend.with_numbers({"content_weight": 0.0, **given})
+    blend = blend.with_numbers({"content_weight": 0.0, **_NUMBERS, **given})
     return Blend(
         tuple(
             (
