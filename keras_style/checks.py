@@ -13,6 +13,7 @@ import numpy as np
 from keras_style.errors import InputError
 
 Layers = Sequence[str] | Mapping[str, float]
+Weight = float | Mapping[str, float]  # of everything, or of each region
 Verbosity = Literal["auto"] | int  # 0: print nothing; 1: a live bar, or lines where none can be shown; "auto": the bar
 
 # The words that arguments accept.
@@ -44,6 +45,15 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> f
         expected = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
         raise InputError(f"{name} is {shown(value)}; expected a number {expected}")
     return float(value)
+
+
+def weight(name: str, value: Any) -> Weight:
+    """`value`, if it is a number of at least 0, or a mapping from regions to such; otherwise InputError."""
+    if isinstance(value, Mapping):
+        if not value or not all(isinstance(region, str) for region in value):
+            raise InputError(f"{name} is {shown(value)}; expected a number, or {{region: number}}")
+        return {region: number(f"{name} of {region}", each) for region, each in value.items()}
+    return number(name, value)
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:

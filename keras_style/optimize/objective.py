@@ -1,20 +1,19 @@
 """The objective: a weighted sum of losses on layers, each with its target."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from keras_style import checks
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import BALANCES
+from keras_style.checks import BALANCES, Weight
 from keras_style.errors import InputError
-from keras_style.images import masks
 from keras_style.internal.tensorflow import tf
 from keras_style.internal.with_gradient import with_gradient
-from keras_style.losses.feature_loss import FeatureLoss, Statistics
+from keras_style.losses.feature_loss import WEIGHTS, FeatureLoss, Statistics
+from keras_style.optimize.places import Place, places, without_edge
 from keras_style.optimize.targets import Targets
 
 Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]
@@ -31,7 +30,7 @@ class Term:
     Attributes:
         loss: what measures the distance.
         layer: name of a layer of the backbone, or "image" for the pixels.
-        weight: factor, not negative.
+        weight: factor, not negative; or {region: factor} for a distance from the content or style.
         target: "content" or "style": whose features the image's are compared with; None: the loss needs none.
         relative: divide by the loss's magnitude of the target, which makes the term independent of the network's
             activation scale.
@@ -41,7 +40,7 @@ class Term:
 
     loss: FeatureLoss
     layer: str
-    weight: float = 1.0
+    weight: Weight = 1.0
     target: str | None = None
     relative: bool = False
     name: str = ""
@@ -50,7 +49,10 @@ class Term:
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise InputError(f"target is {checks.shown(self.target)}; expected one of {', '.join(map(repr, TARGETS))}")
-        checks.number(f"weight of {self.loss.name} on {self.layer}", self.weight)
+        name = f"weight of {self.loss.name} on {self.layer}"
+        checks.weight(name, self.weight)
+        if isinstance(self.weight, Mapping) and self.target != "style" and self.loss.adds_up != "distance":
+            raise InputError(f"{name} is by region; expected a number for a loss that is no sum over positions")
         if not self.name:
             object.__setattr__(self, "name", self.target or self.loss.name)
 
@@ -78,7 +80,7 @@ class Objective:
     """
 
     def __init__(self, terms: Sequence[Term], balance: str | None = None):
-        self.terms = tuple(term for term in terms if term.weight)
+        self.terms = tuple(term for term in terms if _counts(term.weight))
         if not self.terms:
             raise InputError(f"an objective needs a term with a weight above 0; got {len(terms)} of weight 0")
         if balance is not None:
@@ -113,7 +115,7 @@ class Objective:
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
 
         With regions, a style term is the sum over them of the term between the region in the image and the region of
-        that name in the style, each weighted by its share of the image.
+        that name in the styles that have it, each weighted by its share of the image.
 
         Args:
             backbone: the network whose layers the terms name.
@@ -139,45 +141,34 @@ class Objective:
             backbone: whose layers the terms name.
             statistics: how the statistics of content and style are taken.
         """
-        style, regions, edge = targets.style, targets.content_regions, targets.edge
+        style = targets.style
         sources = {"content": [] if targets.content is None else [targets.content], "style": list(style)}
         for target, images in sources.items():
             if not images and any(term.target == target for term in self.terms):
                 raise InputError(f"the objective compares with the {target} image; none was given")
         blend = checks.shares("blend", targets.blend, len(style)) if style else []
 
-        # Per term and region: its mask in the image, and in each target.
-        places: list[tuple[Term, np.ndarray | None, list[np.ndarray | None]]] = []
-        for term in self.terms:
-            if term.target != "style":
-                places.append((term, None, [None]))
-                continue
-            if regions is None:
-                places.append(
-                    (term, None, [without_edge_at(backbone, term.layer, image.shape, edge) for image in style])
-                )
-                continue
-            for region, weights in regions.items():
-                at_layer = partial(_at_layer, backbone, term.layer, region)
-                of_styles = [at_layer("style", each[region]) for each in targets.style_regions]
-                places.append((term, at_layer("content", weights), [*of_styles]))
-
+        compared = [
+            (term, place)
+            for term in self.terms
+            for place in places(backbone, term.layer, term.target, term.weight, targets)
+        ]
         taken: dict[str, list[list[Statistics]]] = {}  # per target and image, the statistics of each place in turn
         for target, images in sources.items():
-            own = [(term, in_target) for term, _, in_target in places if term.target == target]
+            own = [(term, place.in_target) for term, place in compared if term.target == target]
             taken[target] = [
-                statistics(image, [(term.loss, term.layer, in_target[number]) for term, in_target in own])
+                statistics(image, [(term.loss, term.layer, each[number]) for term, each in own if number in each])
                 for number, image in enumerate(images)
                 if own
             ]
         summands = []
-        for term, inside, _ in places:
+        for term, place in compared:
             if term.target is None:
-                summands.append(Summand(term, {"weight": _scalar(term.weight), "pull": _scalar(term.weight)}))
+                summands.append(Summand(term, {"weight": _scalar(place.weight), "pull": _scalar(place.weight)}))
                 continue
-            of_each = [found.pop(0) for found in taken[term.target]]
-            aim = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, blend)
-            summands.append(Summand.towards(term, aim, inside, edge if term.target == "style" else 0))
+            of_each = [taken[term.target][number].pop(0) for number in place.in_target]
+            aim = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, _among(blend, place.in_target))
+            summands.append(Summand.towards(term, aim, place, targets.edge if term.target == "style" else 0))
         return summands
 
 
@@ -209,13 +200,17 @@ class Summand:
     edge: int = 0
 
     @classmethod
-    def towards(cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, edge: int = 0) -> "Summand":
-        share = 1.0 if mask is None else float(mask.mean())
-        pull = weight = _scalar(term.weight * share)
+    def towards(cls, term: Term, aim: Statistics, place: Place, edge: int = 0) -> "Summand":
+        pull = weight = _scalar(place.weight)
         if term.relative:
             magnitude = _positive(term.loss.magnitude(aim))
             weight = tf.cast(weight, magnitude.dtype) / magnitude
-        region = {} if mask is None else {"mask": tf.constant(mask, tf.float32)}
+        if place.spread is not None:
+            positions = _scalar(place.spread.sum(dtype=np.float64))
+            pull = pull * positions / place.spread.size
+            weight *= tf.cast(term.loss.share(positions, place.spread.size), weight.dtype)
+            aim = {**aim, WEIGHTS: tf.constant(place.spread.reshape(1, -1), aim[WEIGHTS].dtype)}
+        region = {} if place.mask is None else {"mask": tf.constant(place.mask, tf.float32)}
         return cls(term, {"aim": aim, "weight": weight, "pull": pull, **region}, edge)
 
     def key(self) -> Hashable:
@@ -283,6 +278,16 @@ class BoundObjective:
         return replace(self, backbone=self.backbone.with_tensors(of_backbone), summands=summands)
 
 
+def _counts(weight: Weight) -> bool:
+    return any(weight.values()) if isinstance(weight, Mapping) else bool(weight)
+
+
+def _among(blend: Sequence[float], numbers: Collection[int]) -> list[float]:
+    """The weights of these styles, which add up to 1."""
+    own = [blend[number] for number in numbers]
+    return own if len(own) == len(blend) else checks.shares("blend of the styles that have a region", own, len(own))
+
+
 def _scalar(number: float) -> tf.Tensor:
     return tf.constant(number, tf.float64)
 
@@ -292,31 +297,6 @@ def _continued(images: tf.Tensor, margin: int) -> tf.Tensor:
         side = images.shape[axis]
         images = tf.gather(images, [index % side for index in range(-margin, side + margin)], axis=axis)
     return images
-
-
-def without_edge(shape: Sequence[int], edge: int) -> np.ndarray | None:
-    """A mask (1, H', W') of a layer of H' x W' positions: those away from the border; None if all count."""
-    if not edge:
-        return None
-    mask = np.zeros((1, *shape), np.float32)
-    rows, columns = (min(edge, (side - 1) // 2) for side in mask.shape[1:])
-    mask[:, rows : mask.shape[1] - rows, columns : mask.shape[2] - columns] = 1
-    return mask
-
-
-def without_edge_at(backbone: Backbone, layer: str, shape: Sequence[int], edge: int) -> np.ndarray | None:
-    """`without_edge` of a layer of images (B, H, W, 3)."""
-    return without_edge(backbone.shape(layer, shape[1], shape[2]), edge) if edge else None
-
-
-def _at_layer(backbone: Backbone, name: str, region: str, of: str, weights: np.ndarray) -> np.ndarray:
-    layer, (height, width) = backbone.layer(name), weights.shape
-    carried = masks.at_layer(weights, layer.stride, backbone.shape(name, height, width), layer.offset)[None]
-    if not carried.any():
-        raise InputError(
-            f"region {region!r}: nothing of it is left in the {of} at {name}; expected a larger region or image"
-        )
-    return carried
 
 
 @with_gradient

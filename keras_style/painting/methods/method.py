@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from keras_style import checks
+from keras_style.checks import Weight
 from keras_style.backbones.backbone import Layer
 
 if TYPE_CHECKING:
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from keras_style.optimize.objective import Term
 
 LayerWeights = Mapping[str, float]
+
+
+def times(weight: Weight, factor: float) -> Weight:
+    """A weight, or that of each region, times a factor."""
+    if isinstance(weight, Mapping):
+        return {region: each * factor for region, each in weight.items()}
+    return weight * factor
 
 
 def equal_shares(layers: Sequence[Layer]) -> dict[str, float]:
@@ -38,8 +46,8 @@ class Variant:
     """
 
     source: str
-    content_weight: float
-    style_weight: float
+    content_weight: Weight
+    style_weight: Weight
     tv_weight: float
     photorealism_weight: float = 0.0
     content_layers: LayerWeights
@@ -109,11 +117,11 @@ def with_content(variant: Variant, *style: "tuple[FeatureLoss, LayerWeights]") -
     content = ContentLoss(variant.content_normalization)
     return [
         *(
-            Term(content, layer, variant.content_weight * weight, "content", variant.relative)
+            Term(content, layer, times(variant.content_weight, weight), "content", variant.relative)
             for layer, weight in variant.content_layers.items()
         ),
         *(
-            Term(loss, layer, variant.style_weight * weight, "style", variant.relative)
+            Term(loss, layer, times(variant.style_weight, weight), "style", variant.relative)
             for loss, layers in style
             for layer, weight in layers.items()
         ),
