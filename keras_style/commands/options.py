@@ -121,6 +121,8 @@ def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
         return _METAVARS[name]
     if _are_masks(kinds):
         return "[REGION=]FILE,..."
+    if float in kinds:
+        return "NUMBER|REGION=NUMBER,..."
     if Mapping in kinds:
         return "LAYER[=WEIGHT],..."
     if Sequence in kinds and not _is_list_of_text(kinds):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_style import checks
 from keras_style.backbones.backbone import Backbone
 from keras_style.checks import Weight
 from keras_style.errors import InputError
@@ -44,7 +43,7 @@ def places(backbone: Backbone, layer: str, target: str | None, weight: Weight, t
     """
     regions, edge = targets.content_regions, targets.edge
     if isinstance(weight, Mapping):
-        check_regions(f"the {target} weight", weight, regions)
+        masks.check_weights(f"the {target} weight", weight, regions)
         if target != "style":
             return [Place(1.0, spread=_spread(backbone, layer, weight, regions or {}))]
     elif target != "style":
@@ -69,17 +68,6 @@ def places(backbone: Backbone, layer: str, target: str | None, weight: Weight, t
         cut = {number: _without_edge(each, edge) for number, each in in_target.items()}
         found.append(Place(own * float(mask.mean()), cut, _without_edge(mask, edge)))
     return found
-
-
-def check_regions(name: str, weights: Mapping[str, float], regions: Regions | None) -> None:
-    """Make sure that there is a weight of each region.
-
-    Raises:
-        InputError: of some there is none, or of one that does not exist.
-    """
-    if weights.keys() != (regions or {}).keys():
-        expected = f"one of each of {checks.listed(regions)}" if regions else "a number, since there are no masks"
-        raise InputError(f"{name} is that of the regions {checks.listed(weights)}; expected {expected}")
 
 
 def without_edge(shape: Sequence[int], edge: int) -> np.ndarray | None:

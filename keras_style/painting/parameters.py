@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from keras_style import checks, images
 from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import BALANCES, OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Layers
+from keras_style.checks import BALANCES, OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Layers, Weight
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.internal.declared import checks_of, parameter
@@ -76,11 +76,15 @@ class Parameters:
         None, "how many steps in all, shared by the scales.", partial(checks.whole, low=1, high=10**9)
     )
     optimizer: "str | Optimizer | None" = parameter(None, '"adam", "lbfgs" or a Keras optimizer.', _optimizer)
-    content_weight: float | None = parameter(
-        None, "factor of the content loss; more keeps more of the photograph.", checks.number
+    content_weight: Weight | None = parameter(
+        None,
+        "factor of the content loss; more keeps more of the photograph. With masks also {region: factor}, of each one.",
+        checks.weight,
     )
-    style_weight: float | None = parameter(
-        None, "factor of the style loss; more takes more of the painting.", checks.number
+    style_weight: Weight | None = parameter(
+        None,
+        "factor of the style loss, likewise; more takes more of the painting.",
+        checks.weight,
     )
     tv_weight: float | None = parameter(
         None, "factor of the total variation; more makes a smoother picture.", checks.number

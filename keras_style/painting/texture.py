@@ -10,7 +10,8 @@ from keras_style import checks, images
 from keras_style.backbones.backbone import Backbone
 from keras_style.checks import Verbosity
 from keras_style.errors import InputError
-from keras_style.images import ImageLike
+from keras_style.images import ImageLike, masks
+from keras_style.images.masks import Masks, Regions
 from keras_style.internal import docstrings
 from keras_style.internal.declared import texts
 from keras_style.internal.digests import array_digest
@@ -19,13 +20,16 @@ from keras_style.optimize.schedule import schedule
 from keras_style.painting import methods
 from keras_style.painting.methods.texture_variants import for_texture
 from keras_style.painting.parameters import CHECKS, MAX_SIZE, Parameters
+from keras_style.painting.regions import Given, Styles
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
 from keras_style.painting.stylizer import (
     backbone_digest,
     build_optimizer,
+    check_balance,
     layer_records,
     layer_weights,
+    load_init,
     plain_optimizer,
     pooling_of,
 )
@@ -44,7 +48,7 @@ WRAP = 32  # pixels seen beyond an edge of a tileable texture; ours: half of wha
 
 @docstrings.explained(texts(Parameters) | texts(Session))
 def synthesize_texture(
-    exemplar: ImageLike,
+    exemplar: Styles,
     size: int | Sequence[int] | None = None,
     *,
     method: str | Mapping[str, float] = "histogram",
@@ -53,6 +57,11 @@ def synthesize_texture(
     steps: int | None = None,
     optimizer: "str | Optimizer | None" = None,
     style_layers: checks.Layers | None = None,
+    style_blend: Sequence[float] | None = None,
+    canvas_masks: Masks | None = None,
+    exemplar_masks: Masks | Sequence[Masks] | None = None,
+    init: ImageLike | None = None,
+    balance: str | None = None,
     backbone: str | Backbone | None = None,
     pooling: str | None = None,
     seed: int = 0,
@@ -69,12 +78,19 @@ def synthesize_texture(
 
     Args:
         exemplar: the texture: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating point
-            in [0, 1].
-        size: (height, width) of the canvas in pixels, or one number for a square; the exemplar's by default.
+            in [0, 1]; a list of several, which are mixed; or {region: texture}, each for the region of that name in
+            `canvas_masks`.
+        size: (height, width) of the canvas in pixels, or one number for a square; the (first) exemplar's by default.
         method: which way of matching style; `keras_style.methods()` lists them; "photo" needs a photograph and is
             refused. Several as {name: share}.
         tileable: whether the canvas can be repeated without a seam: the network sees it continued over its edges.
         style_layers: layers where texture is compared, as a list (equal weights) or {layer: weight}.
+        style_blend: weight of each exemplar in the mixture, in the order of the exemplars; equal by default.
+        canvas_masks: an index map of the canvas, which says where which texture goes: a label image with a color for
+            each region, {region: mask}, or a list of masks. Soft masks make textures pass into each other.
+        exemplar_masks: the same regions in the exemplar; for several a list with the masks of each. With a texture for
+            each region they can be left out.
+        init: where to start, in place of the exemplars' pixels: "noise", or an image of the canvas's proportions.
         seed: seed of the pixels that it starts from; the same seed and machine give the same bits.
         (others): explained in `keras_style.painting.parameters` and `session`, and added here on import.
 
@@ -89,6 +105,9 @@ def synthesize_texture(
 
     Example:
         >>> keras_style.synthesize_texture("gravel.png", size=(512, 768), tileable=True).save("ground.png")
+        >>> right = np.tile(np.linspace(0, 1, 64), (48, 1))
+        >>> textures, masks = {"gravel": "gravel.png", "stone": "painting.png"}, {"gravel": 1 - right, "stone": right}
+        >>> keras_style.synthesize_texture(textures, size=(48, 64), canvas_masks=masks)
 
     Reference: Gatys, Ecker & Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015; Risser et al.,
         "Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", 2017.
@@ -97,7 +116,10 @@ def synthesize_texture(
     seed = CHECKS["seed"]("seed", seed)
     checks.truth("tileable", tileable)
     numbers = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
+    numbers["balance"] = balance
     given = {name: CHECKS[name](name, value) for name, value in numbers.items() if value is not None}
+    if balance is not None and optimizer is None:
+        given["optimizer"] = "adam"  # L-BFGS cannot follow weights that change with every step
     given["bleed"] = 0 if tileable else BLEED
     if pooling is not None and isinstance(backbone, Backbone):
         given["backbone"] = backbone.with_pooling(pooling)
@@ -107,10 +129,17 @@ def synthesize_texture(
     if style_layers is not None:
         blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", style_layers, layers, weigh))
     variant = blend.variant
-    texture = images.load(exemplar, name="exemplar")
-    height, width = _canvas(size, texture)
-    sides = (texture.shape[0], texture.shape[1])
-    stages = schedule(height, width, variant.scales, variant.steps, beside={"exemplar": sides})
+    check_balance(variant)
+    exemplars = Given.of(exemplar, "exemplar")
+    textures = [images.load(each, name=exemplars.called(index)) for index, each in enumerate(exemplars.images)]
+    height, width = _canvas(size, textures[0])
+    sides = {exemplars.called(index): (each.shape[0], each.shape[1]) for index, each in enumerate(textures)}
+    stages = schedule(height, width, variant.scales, variant.steps, beside=sides)
+    weights = exemplars.shares("style_blend", style_blend)
+    names = ("canvas_masks", "exemplar_masks")
+    on_canvas, in_exemplars = exemplars.regions(canvas_masks, exemplar_masks, (height, width), textures, names)
+    word = init is None or (isinstance(init, str) and init == "noise")
+    start = None if word else load_init(init, ("noise",), height, width)
     settings = {
         "method": method if isinstance(method, str) else dict(method),
         "size": [height, width],
@@ -123,23 +152,69 @@ def synthesize_texture(
         "pooling": pooling_of(variant),
         "seed": seed,
     }
-    digests = {"exemplar": array_digest(texture), "backbone": backbone_digest(variant.backbone)}
+    digests = {"exemplar": array_digest(*textures), "backbone": backbone_digest(variant.backbone)}
+    if len(textures) > 1 and not exemplars.owners:
+        settings["style_blend"] = weights
+    if balance is not None:
+        settings["balance"] = balance
+    if on_canvas is not None:
+        settings["regions"] = masks.shares(on_canvas)
+        digests["canvas_masks"] = array_digest(*on_canvas.values())
+        digests["exemplar_masks"] = array_digest(*(mask for each in in_exemplars for mask in each.values()))
+    if init is not None:
+        settings["init"] = "noise" if start is None else "image"
+        digests["init"] = "" if start is None else array_digest(start)
 
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
         from keras_style.optimize.targets import Targets
 
-        pixels = texture.reshape(-1, 3)
-        drawn = np.random.default_rng(seed).integers(0, len(pixels), (stages[0].height, stages[0].width))
+        coarsest = (stages[0].height, stages[0].width)
+        if start is not None:
+            first = images.resize(start, *coarsest)
+        elif init is not None:
+            first = np.random.default_rng(seed).random((*coarsest, 3), np.float32)
+        else:
+            first = _drawn(textures, weights, on_canvas, in_exemplars, coarsest, seed)
         return CoarseToFine(
-            build_optimizer(blend, [texture], wrap=WRAP if tileable else 0),
+            build_optimizer(blend, textures, wrap=WRAP if tileable else 0),
             stages,
-            Targets(style=[texture[None]], edge=EDGE),
-            pixels[drawn],
+            Targets(None, [each[None] for each in textures], weights, on_canvas, in_exemplars, EDGE),
+            first,
             variant.bleed,
         )
 
     return session.run(stages, make, settings, digests)
+
+
+def _drawn(
+    textures: Sequence[np.ndarray],
+    blend: Sequence[float],
+    on_canvas: Regions | None,
+    in_textures: Sequence[Regions],
+    size: tuple[int, int],
+    seed: int,
+) -> np.ndarray:
+    """Pixels of the textures, drawn at random: each with the weight of its texture, and from its region."""
+    random = np.random.default_rng(seed)
+    pixels = np.concatenate([each.reshape(-1, 3) for each in textures])
+    if len(textures) == 1 and on_canvas is None:
+        return pixels[random.integers(0, len(pixels), size)]
+
+    everywhere = {"": np.ones(size)}
+    alone = [{"": np.ones(each.shape[:2])} for each in textures]
+    of_canvas = {region: masks.resize(mask, *size) for region, mask in (on_canvas or everywhere).items()}
+    drawn = []
+    for region in of_canvas:
+        chances = [
+            weight * each[region] / each[region].sum() if region in each else np.zeros(texture.shape[:2])
+            for weight, each, texture in zip(blend, in_textures or alone, textures, strict=True)
+        ]
+        heavy = np.cumsum(np.concatenate([each.ravel() for each in chances]))
+        drawn.append(pixels[np.searchsorted(heavy, random.random(size) * heavy[-1], side="right")])
+    below = np.cumsum(list(of_canvas.values()), axis=0)
+    region_at = (below[:-1] < random.random(size)).sum(axis=0)
+    return np.take_along_axis(np.stack(drawn), region_at[None, ..., None], axis=0)[0]
 
 
 def _canvas(size: Any, exemplar: np.ndarray) -> tuple[int, int]:

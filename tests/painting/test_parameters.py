@@ -45,7 +45,7 @@ def test_a_texture_takes_the_parameters_that_it_shares_as_they_are_declared():
 def test_docstrings_explain_every_parameter_in_the_order_of_the_signature(function):
     explained = docstrings.arguments(function)
     assert list(explained) == list(inspect.signature(function).parameters)
-    own = {"size", "method", "style_layers", "seed"} if function is synthesize_texture else set()
+    own = {"size", "method", "style_layers", "style_blend", "init", "seed"} if function is synthesize_texture else set()
     for name, text in (texts(Parameters) | texts(Session)).items():
         if name in explained and name not in own:
             assert explained[name] == text

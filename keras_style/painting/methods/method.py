@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from keras_style import checks
-from keras_style.checks import Weight
 from keras_style.backbones.backbone import Layer
+from keras_style.checks import Weight
 
 if TYPE_CHECKING:
     from keras_style.losses import FeatureLoss
