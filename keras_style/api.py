@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import Layers, Verbosity, Weight
+from keras_style.checks import Balance, Layers, Verbosity, Weight
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.images.masks import Masks
@@ -62,8 +62,9 @@ def transfer(
     content_masks: Masks | None = None,
     style_masks: Masks | Sequence[Masks] | None = None,
     preserve_color: str | None = None,
-    balance: str | None = None,
+    balance: Balance | None = None,
     smooth: bool | None = None,
+    refine: bool | None = None,
     backbone: str | Backbone | None = None,
     pooling: str | None = None,
     tile: Tile = Stylizer.tile,

@@ -14,6 +14,7 @@ from keras_style.errors import InputError
 
 Layers = Sequence[str] | Mapping[str, float]
 Weight = float | Mapping[str, float]  # of everything, or of each region
+Balance = str | Mapping[str, float]  # one of BALANCES, or the longest gradient of each term
 Verbosity = Literal["auto"] | int  # 0: print nothing; 1: a live bar, or lines where none can be shown; "auto": the bar
 
 # The words that arguments accept.
@@ -54,6 +55,15 @@ def weight(name: str, value: Any) -> Weight:
             raise InputError(f"{name} is {shown(value)}; expected a number, or {{region: number}}")
         return {region: number(f"{name} of {region}", each) for region, each in value.items()}
     return number(name, value)
+
+
+def balance(name: str, value: Any) -> Balance:
+    """`value`, if it is one of `BALANCES`, or a mapping from terms to numbers above 0; otherwise InputError."""
+    if isinstance(value, Mapping) and value:
+        return {term: number(f"{name} of {term}", each, low=1e-30) for term, each in value.items()}
+    if isinstance(value, Mapping):
+        raise InputError(f"{name} is {{}}; expected {{term: threshold}}")
+    return choice(name, value, BALANCES)
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:

@@ -22,7 +22,12 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print nothing b
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _SHORT = {"output": "-o", "model": "-m", "directory": "-d", "server": "-s", "recursive": "-r"}
-_METAVARS = {"method": "NAME[=SHARE],...", "tile": "PIXELS|auto", "overrides": "KEY=VALUE"}
+_METAVARS = {
+    "method": "NAME[=SHARE],...",
+    "tile": "PIXELS|auto",
+    "balance": "gradient|TERM=THRESHOLD,...",
+    "overrides": "KEY=VALUE",
+}
 
 
 def of(

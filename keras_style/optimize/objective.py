@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import BALANCES, Weight
+from keras_style.checks import Balance, Weight
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import tf
 from keras_style.internal.with_gradient import with_gradient
@@ -64,7 +64,9 @@ class Objective:
         terms: the summands. Terms of weight 0 are left out.
         balance: None: the terms are added as they are. "gradient": at every step the gradient of each term with respect
             to its feature maps is rescaled to the length weight / RMS of the feature maps, so that all terms of one
-            weight pull alike, whatever their units. The value then is not what is descended: not for L-BFGS.
+            weight pull alike, whatever their units. {name: threshold}: that gradient of the terms reported under the
+            name, on each layer and in each region, is shortened to the threshold where it is longer, for each sample.
+            The value then is not what is descended: not for L-BFGS.
 
     Raises:
         InputError: no term has a weight above 0, or an unknown balance.
@@ -75,16 +77,19 @@ class Objective:
         ...     keras_style.Term(keras_style.losses.GramLoss(), layer="block3_conv1", weight=1e3, target="style"),
         ... ])
 
-    Reference: balance: after Risser et al., "Stable and Controllable Neural Texture Synthesis and Style Transfer Using
-        Histogram Losses", 2017, who clip each loss's gradient; rescaling, and to this length, is ours.
+    Reference: balance: Risser et al., "Stable and Controllable Neural Texture Synthesis and Style Transfer Using
+        Histogram Losses", 2017, who clip each loss's gradient at a threshold; rescaling, and to this length, is ours.
     """
 
-    def __init__(self, terms: Sequence[Term], balance: str | None = None):
+    def __init__(self, terms: Sequence[Term], balance: Balance | None = None):
         self.terms = tuple(term for term in terms if _counts(term.weight))
         if not self.terms:
             raise InputError(f"an objective needs a term with a weight above 0; got {len(terms)} of weight 0")
         if balance is not None:
-            checks.choice("balance", balance, BALANCES)
+            balance = checks.balance("balance", balance)
+        known = dict.fromkeys(term.name for term in terms)
+        if isinstance(balance, Mapping) and not balance.keys() <= known.keys():
+            raise InputError(f"balance is {checks.shown(balance)}; expected some of {checks.listed(known)}")
         self.balance = balance
 
     @property
@@ -104,7 +109,12 @@ class Objective:
 
     def in_pass(self, number: int) -> "Objective":
         """The objective of the terms that take part in pass `number`, counted from 1."""
-        return Objective([term for term in self.terms if term.from_pass <= number], self.balance)
+        terms = [term for term in self.terms if term.from_pass <= number]
+        balance = self.balance
+        if isinstance(balance, Mapping):
+            names = {term.name for term in terms}
+            balance = {name: threshold for name, threshold in balance.items() if name in names} or None
+        return Objective(terms, balance)
 
     def bind(
         self,
@@ -246,7 +256,7 @@ class BoundObjective:
 
     backbone: Backbone
     summands: Sequence[Summand]
-    balance: str | None
+    balance: Balance | None
     margin: int = 0
 
     def __call__(self, images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
@@ -259,12 +269,15 @@ class BoundObjective:
             current = maps[summand.term.layer]
             if self.balance == "gradient":
                 current = _pulled_by(tf.cast(summand.tensors["pull"], current.dtype), current)
+            elif isinstance(self.balance, Mapping) and summand.term.name in self.balance:
+                current = _clipped_at(tf.constant(self.balance[summand.term.name], current.dtype), current)
             values.setdefault(summand.term.name, []).append(summand.value(current, step))
         return {name: tf.add_n(each) for name, each in values.items()}
 
     def key(self) -> Hashable:
         """Return what a graph of it depends on beside its tensors."""
-        return self.backbone.key(), tuple(summand.key() for summand in self.summands), self.balance, self.margin
+        balance = tuple(sorted(self.balance.items())) if isinstance(self.balance, Mapping) else self.balance
+        return self.backbone.key(), tuple(summand.key() for summand in self.summands), balance, self.margin
 
     @property
     def tensors(self) -> Any:
@@ -304,12 +317,27 @@ def _pulled_by(pull: tf.Tensor, features: tf.Tensor) -> tuple[tf.Tensor, Callabl
     """`features`, with the gradient that comes back rescaled to the length `pull` / RMS of the features, per sample."""
 
     def rescale(gradient: tf.Tensor) -> tuple[None, tf.Tensor]:
-        axes = [1, 2, 3]
-        length = tf.sqrt(tf.reduce_sum(tf.square(gradient), axes, keepdims=True))
-        rms = tf.sqrt(tf.reduce_mean(tf.square(features), axes, keepdims=True))
-        return None, tf.math.divide_no_nan(pull * gradient, length * rms)
+        rms = tf.sqrt(tf.reduce_mean(tf.square(features), [1, 2, 3], keepdims=True))
+        return None, tf.math.divide_no_nan(pull * gradient, _length(gradient) * rms)
 
     return tf.identity(features), rescale
+
+
+@with_gradient
+def _clipped_at(
+    threshold: tf.Tensor, features: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
+    """`features`, with the gradient that comes back shortened to the length `threshold` if it is longer, per sample."""
+
+    def clip(gradient: tf.Tensor) -> tuple[None, tf.Tensor]:
+        return None, gradient * (threshold / tf.maximum(_length(gradient), threshold))
+
+    return tf.identity(features), clip
+
+
+def _length(gradient: tf.Tensor) -> tf.Tensor:
+    """The length (B, 1, 1, 1) of a gradient (B, H, W, C)."""
+    return tf.sqrt(tf.reduce_sum(tf.square(gradient), [1, 2, 3], keepdims=True))
 
 
 def _positive(magnitude: tf.Tensor) -> tf.Tensor:

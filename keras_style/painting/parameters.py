@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from keras_style import checks, images
 from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import BALANCES, OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Layers, Weight
+from keras_style.checks import OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Balance, Layers, Weight
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.internal.declared import checks_of, parameter
@@ -119,15 +119,21 @@ class Parameters:
         "photograph's mean color and covariance.",
         partial(checks.choice, choices=PRESERVE_COLOR),
     )
-    balance: str | None = parameter(
+    balance: Balance | None = parameter(
         None,
         '"gradient": at every step rescale the gradient of each term by its length, so that terms of one weight '
-        "pull alike; with Adam or another Keras optimizer.",
-        partial(checks.choice, choices=BALANCES),
+        "pull alike; or {term: threshold}: shorten gradients of content, style, total_variation or photorealism that "
+        "are longer than that; with Adam or another Keras optimizer.",
+        checks.balance,
     )
     smooth: bool | None = parameter(
         None,
         "afterwards make every pixel a local affine function of the photograph's colors: no paint, no distortion.",
+        checks.truth,
+    )
+    refine: bool | None = parameter(
+        None,
+        "afterwards add the photograph's fine detail, what a guided filter takes out of it, to the picture.",
         checks.truth,
     )
     backbone: str | Backbone | None = parameter(

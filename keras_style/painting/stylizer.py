@@ -160,13 +160,15 @@ class Stylizer(Parameters):
             )
 
         def finish(image: np.ndarray) -> np.ndarray:
-            if not variant.smooth and self.preserve_color != "luminance":
+            if not variant.smooth and not variant.refine and self.preserve_color != "luminance":
                 return image
             original = images.resize(photograph, *image.shape[:2])
             from keras_style.images import color, smoothing
 
             if variant.smooth:
                 image = _on_processor(smoothing.smooth, image, original)
+            if variant.refine:
+                image = _on_processor(smoothing.refine, image, original)
             if self.preserve_color == "luminance":
                 image = _on_processor(color.restore_chroma, image, original)
             return image

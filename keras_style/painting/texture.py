@@ -61,7 +61,7 @@ def synthesize_texture(
     canvas_masks: Masks | None = None,
     exemplar_masks: Masks | Sequence[Masks] | None = None,
     init: ImageLike | None = None,
-    balance: str | None = None,
+    balance: checks.Balance | None = None,
     backbone: str | Backbone | None = None,
     pooling: str | None = None,
     seed: int = 0,
@@ -150,20 +150,19 @@ def synthesize_texture(
         "style_layers": blend.style_layers,
         "backbone": variant.backbone if isinstance(variant.backbone, str) else variant.backbone.name,
         "pooling": pooling_of(variant),
+        "style_blend": weights,
+        "balance": variant.balance,
+        "init": "pixels" if init is None else "noise" if start is None else type(init).__name__,
+        "regions": on_canvas and masks.shares(on_canvas),
         "seed": seed,
     }
-    digests = {"exemplar": array_digest(*textures), "backbone": backbone_digest(variant.backbone)}
-    if len(textures) > 1 and not exemplars.owners:
-        settings["style_blend"] = weights
-    if balance is not None:
-        settings["balance"] = balance
-    if on_canvas is not None:
-        settings["regions"] = masks.shares(on_canvas)
-        digests["canvas_masks"] = array_digest(*on_canvas.values())
-        digests["exemplar_masks"] = array_digest(*(mask for each in in_exemplars for mask in each.values()))
-    if init is not None:
-        settings["init"] = "noise" if start is None else "image"
-        digests["init"] = "" if start is None else array_digest(start)
+    digests = {
+        "exemplar": [array_digest(each) for each in textures],
+        "canvas_masks": on_canvas and array_digest(*on_canvas.values()),
+        "exemplar_masks": [array_digest(*regions.values()) for regions in in_exemplars],
+        "start": None if start is None else array_digest(start),
+        "backbone": backbone_digest(variant.backbone),
+    }
 
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine

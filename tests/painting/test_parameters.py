@@ -70,7 +70,7 @@ def test_a_number_that_is_given_replaces_that_of_the_variant():
     numbers = [each.name for each in fields(Parameters) if each.name in Variant.__dataclass_fields__]
     given = {"scales": [24, 48], "steps": 7, "optimizer": "adam", "content_weight": 0.25, "style_weight": 3.5}
     given |= {"tv_weight": 0.5, "photorealism_weight": 2.5, "style_scale": 1.5, "init": "noise", "balance": "gradient"}
-    given |= {"smooth": True, "backbone": "vgg19_imagenet", "pooling": "average"}
+    given |= {"smooth": True, "refine": True, "backbone": "vgg19_imagenet", "pooling": "average"}
     assert sorted(given) == sorted(name for name in numbers if not name.endswith("_layers"))
     variant = Stylizer(**given).numbers
     assert {name: getattr(variant, name) for name in given} == given

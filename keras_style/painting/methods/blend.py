@@ -40,6 +40,7 @@ class Blend:
             steps=max(each.steps for each in variants),
             passes=max(each.passes for each in variants),
             smooth=any(each.smooth for each in variants),
+            refine=any(each.refine for each in variants),
         )
 
     @property

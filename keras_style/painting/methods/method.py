@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_style import checks
 from keras_style.backbones.backbone import Layer
-from keras_style.checks import Weight
+from keras_style.checks import Balance, Weight
 
 if TYPE_CHECKING:
     from keras_style.losses import FeatureLoss
@@ -55,7 +55,7 @@ class Variant:
     layer_weights: Callable[[Sequence[Layer]], LayerWeights] = equal_shares
     histogram_layers: LayerWeights = field(default_factory=dict)
     relative: bool
-    balance: str | None = None
+    balance: Balance | None = None
     content_normalization: str
     style_normalization: str
     photorealism_normalization: str = "mean"
@@ -70,6 +70,7 @@ class Variant:
     style_scale: float = 1.0
     bleed: int = 0
     smooth: bool = False
+    refine: bool = False
 
     def fitted(self, layers: Sequence[Layer]) -> "Variant":
         """The variant on a network that has `layers`, shallow to deep.

@@ -14,6 +14,7 @@ _NUMBERS: dict[str, Any] = {
     "photorealism_weight": 0.0,
     "init": "noise",
     "smooth": False,
+    "refine": False,
     "passes": 1,
     "steps": 240,  # ours: from noise it takes about twice as many as from a photograph
     "layer_weights": equal_shares,
