@@ -22,6 +22,7 @@ OPTIMIZERS = ("adam", "lbfgs")
 POOLINGS = ("max", "average")
 PRECISIONS = ("float32", "mixed_bfloat16")
 PRESERVE_COLOR = ("luminance", "match")
+UNMATCHED = ("nearest", "whole")
 INITS = ("content", "recolored", "style", "noise")
 BALANCES = ("gradient",)
 DIRECTIONS = ("a2b", "b2a")
@@ -89,6 +90,17 @@ def sides(name: str, value: Any) -> tuple[int, int] | None:
         raise InputError(f"{name} is {shown(value)}; expected a side in pixels, or (height, width)")
     height, width = (whole(name, side, 1, 2**15) for side in both)
     return height, width
+
+
+def names(name: str, value: Any) -> dict[str, str]:
+    """`value` as a dict, if it maps names to names; otherwise InputError."""
+    if (
+        isinstance(value, Mapping)
+        and value
+        and all(isinstance(each, str) and each for each in (*value, *value.values()))
+    ):
+        return dict(value)
+    raise InputError(f"{name} is {shown(value)}; expected {{name: name}}")
 
 
 def scales(name: str, value: Any) -> int | list[int]:

@@ -26,6 +26,7 @@ _METAVARS = {
     "method": "NAME[=SHARE],...",
     "tile": "PIXELS|auto",
     "balance": "gradient|TERM=THRESHOLD,...",
+    "merge_regions": "REGION=REGION,...",
     "overrides": "KEY=VALUE",
 }
 

@@ -106,6 +106,20 @@ def match(
         raise InputError(f"{content_name}, {style_name}: {'; '.join(alone)}{about}; expected the same regions in both")
 
 
+def merge(regions: Regions, into: Mapping[str, str]) -> Regions:
+    """The regions with those that `into` names added to others, {region: other}, sorted again."""
+    merged: dict[str, np.ndarray] = {}
+    for region, weights in regions.items():
+        name = into.get(region, region)
+        merged[name] = merged[name] + weights if name in merged else weights
+    return {region: merged[region] for region in sorted(merged, key=lambda region: (region == UNCOVERED, region))}
+
+
+def mean_color(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean color (3,) of a region of an image (height, width, 3)."""
+    return np.tensordot(weights, image, 2) / weights.sum()
+
+
 def check_weights(name: str, weights: Mapping[str, float], regions: Regions | None) -> None:
     """Make sure that there is a weight of each region.
 

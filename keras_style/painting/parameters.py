@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from keras_style import checks, images
 from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Balance, Layers, Weight
+from keras_style.checks import OPTIMIZERS, POOLINGS, PRESERVE_COLOR, UNMATCHED, Balance, Layers, Weight
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.internal.declared import checks_of, parameter
@@ -112,6 +112,18 @@ class Parameters:
         None,
         'where to start: "content", "recolored" (the content in the style\'s colors, so that the optimizer need not '
         'find the means and covariances of color), "style", "noise", or an image of the content\'s proportions.',
+    )
+    merge_regions: Mapping[str, str] | None = parameter(
+        None,
+        "{region: region}: what the masks call the first counts as the second, such as lake as sea, on both sides.",
+        checks.names,
+    )
+    unmatched_regions: str | None = parameter(
+        None,
+        'what a region of the photograph is painted like that the style lacks, instead of an error: "nearest": like '
+        'the style\'s region whose mean color is nearest; "whole": like all of the style. With either, regions that '
+        "only the style has are left out.",
+        partial(checks.choice, choices=UNMATCHED),
     )
     preserve_color: str | None = parameter(
         None,

@@ -1,6 +1,6 @@
 """The regions of a picture, and of the images that it is to look like: one for each region, or the same for all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -69,62 +69,110 @@ class Given:
         self,
         content_masks: Masks | None,
         style_masks: Masks | Sequence[Masks] | None,
-        size: tuple[int, int],
+        picture: np.ndarray,
         loaded: Sequence[np.ndarray],
         names: tuple[str, str] = ("content_masks", "style_masks"),
+        into: Mapping[str, str] | None = None,
+        unmatched: str | None = None,
     ) -> tuple[Regions | None, list[Regions]]:
         """The regions of the picture, and those of each image.
 
         Args:
             content_masks, style_masks: as given; with an image for each region the second are optional, and say which
                 part of an image counts.
-            size: (height, width) of the picture.
+            picture: (height, width, 3), what the first masks belong to.
             loaded: the images.
             names: how errors call the two.
+            into: regions that count as others.
+            unmatched: what takes the place of a region that the images lack; None: that is an error.
 
         Raises:
             InputError: masks are not what was expected, or the two sides have different regions.
         """
         of_picture, of_images = names
-        if content_masks is None and style_masks is None and not self.owners:
-            return None, []
         if content_masks is None or (style_masks is None and not self.owners):
-            missing = of_picture if content_masks is None else of_images
-            if self.owners:
-                raise InputError(f"{self.name} by region, without {missing}; expected masks of {_listed(self.owners)}")
-            given = of_images if content_masks is None else of_picture
-            raise InputError(f"{given} without {missing}; expected both, or none")
-        of_content = masks.load(content_masks, *size, of_picture)
+            self._check_none(content_masks, style_masks, names)
+            if into or unmatched:
+                raise InputError(f"merge_regions or unmatched_regions without {of_picture}; expected masks")
+            return None, []
+        of_content: Regions = masks.load(content_masks, picture.shape[0], picture.shape[1], of_picture)
+        of_each: list[tuple[str, Regions]] = list(self._of_images(style_masks, loaded, of_images))
+        known = {region for regions in (of_content, *(found for _, found in of_each)) for region in regions}
+        if unknown := (into or {}).keys() - known:
+            raise InputError(f"merge_regions: there is no region {_listed(unknown)}; expected some of {_listed(known)}")
+        of_content = masks.merge(of_content, into or {})
+        of_each = [(name, masks.merge(found, into or {})) for name, found in of_each]
         if self.owners:
-            masks.match(of_content, dict.fromkeys(self.owners, loaded[0]), of_picture, self.name)
-            parts = self._parts(style_masks, of_images)
-            sides = [image.shape[:2] for image in loaded]
-            return of_content, [
-                {region: _part(region, parts.get(region), side, of_images)}
-                for region, side in zip(self.owners, sides, strict=True)
-            ]
-        of_each: list[Any] = [style_masks]
-        # A list of mappings can only be one mapping an image.
-        listed = isinstance(style_masks, list | tuple) and any(isinstance(each, Mapping) for each in style_masks)
-        if len(loaded) > 1 or listed:
-            if not isinstance(style_masks, list | tuple) or len(style_masks) != len(loaded):
-                raise InputError(f"{of_images} are not a list of {len(loaded)}; expected the masks of each {self.name}")
-            of_each = list(style_masks)
-        found: list[Regions] = []
-        for number, (each, image) in enumerate(zip(of_each, loaded, strict=True), start=1):
-            name = of_images if len(loaded) == 1 else f"{of_images} {number}"
-            regions = masks.load(each, image.shape[0], image.shape[1], name)
-            masks.match(of_content, regions, of_picture, name)
-            found.append(regions)
-        return of_content, found
+            have = {region: inside for _, found in of_each for region, inside in found.items()}
+            sides = [(self.name, have)]
+        else:
+            sides = of_each
+        if unmatched is None:
+            for name, have in sides:
+                masks.match(of_content, have, of_picture, name)
+            return of_content, [found for _, found in of_each]
+        return of_content, self._completed(of_content, [found for _, found in of_each], picture, loaded, unmatched)
 
-    def _parts(self, given: Any, name: str) -> Mapping[str, ImageLike]:
-        parts = {} if given is None else given
-        if not isinstance(parts, Mapping) or not parts.keys() <= set(self.owners):
-            raise InputError(
-                f"{name} with {self.name} by region; expected {{region: mask}}, with some of {_listed(self.owners)}"
-            )
-        return parts
+    def _check_none(self, content_masks: Any, style_masks: Any, names: tuple[str, str]) -> None:
+        """Refuse masks of one side without those of the other."""
+        of_picture, of_images = names
+        if self.owners:
+            raise InputError(f"{self.name} by region, without {of_picture}; expected masks of {_listed(self.owners)}")
+        if content_masks is not None or style_masks is not None:
+            given, missing = names if style_masks is None else (of_images, of_picture)
+            raise InputError(f"{given} without {missing}; expected both, or none")
+
+    def _of_images(self, given: Any, loaded: Sequence[np.ndarray], name: str) -> Iterator[tuple[str, Regions]]:
+        """The regions of each image, as its masks say, and how errors call these."""
+        if self.owners:
+            parts = {} if given is None else given
+            if not isinstance(parts, Mapping) or not parts.keys() <= set(self.owners):
+                owners = _listed(self.owners)
+                raise InputError(f"{name} with {self.name} by region; expected {{region: mask}}, with some of {owners}")
+            for region, image in zip(self.owners, loaded, strict=True):
+                height, width, _ = image.shape
+                whole = {region: np.ones((height, width), np.float32)}
+                found = masks.load({region: parts[region]}, height, width, name) if region in parts else whole
+                yield name, {region: found[region]}
+            return
+        of_each: list[Any] = [given]
+        # A list of mappings can only be one mapping an image.
+        listed = isinstance(given, list | tuple) and any(isinstance(each, Mapping) for each in given)
+        if len(loaded) > 1 or listed:
+            if not isinstance(given, list | tuple) or len(given) != len(loaded):
+                raise InputError(f"{name} are not a list of {len(loaded)}; expected the masks of each {self.name}")
+            of_each = list(given)
+        for number, (each, image) in enumerate(zip(of_each, loaded, strict=True), start=1):
+            label = name if len(loaded) == 1 else f"{name} {number}"
+            yield label, masks.load(each, image.shape[0], image.shape[1], label)
+
+    def _completed(
+        self,
+        of_picture: Regions,
+        of_images: Sequence[Regions],
+        picture: np.ndarray,
+        loaded: Sequence[np.ndarray],
+        unmatched: str,
+    ) -> list[Regions]:
+        """The regions of the images with those that only the picture has: like the nearest one, or the whole image."""
+        completed = [dict(found) for found in of_images]
+        # Where each image has a region of its own, one of them is to stand in; otherwise one region of each.
+        groups = [range(len(loaded))] if self.owners else [range(index, index + 1) for index in range(len(loaded))]
+        for group in groups:
+            have = [(number, region) for number in group for region in of_images[number]]
+            for region in of_picture.keys() - {region for _, region in have}:
+                if unmatched == "whole":
+                    for number in group:
+                        completed[number][region] = np.ones(loaded[number].shape[:2], np.float32)
+                    continue
+                color = masks.mean_color(picture, of_picture[region])
+                distances = [
+                    np.linalg.norm(masks.mean_color(loaded[number], of_images[number][each]) - color)
+                    for number, each in have
+                ]
+                number, nearest = have[int(np.argmin(distances))]
+                completed[number][region] = of_images[number][nearest]
+        return [{region: found[region] for region in sorted(found)} for found in completed]
 
     def composed(self, images: Iterable[np.ndarray], regions: Regions | None) -> np.ndarray:
         """A picture to start from: of each image what it has in its region; the first image where they have none."""
@@ -137,9 +185,5 @@ class Given:
         return np.sum(parts, axis=0, dtype=np.float32).clip(0, 1)
 
 
-def _part(region: str, mask: ImageLike | None, side: tuple[int, int], name: str) -> np.ndarray:
-    return np.ones(side, np.float32) if mask is None else masks.load({region: mask}, *side, name)[region]
-
-
-def _listed(regions: Sequence[str]) -> str:
-    return checks.listed(map(repr, regions))
+def _listed(regions: Iterable[str]) -> str:
+    return checks.listed(map(repr, sorted(regions)))

@@ -97,9 +97,11 @@ class Stylizer(Parameters):
         return self._blend.variant
 
     @property
-    def by_region(self) -> str | None:
-        """The name of a weight that each region has its own of, which needs masks."""
-        return next((name for name in _REGIONAL if isinstance(getattr(self.numbers, name), Mapping)), None)
+    def of_masks(self) -> str | None:
+        """The name of a parameter that only has a meaning with masks."""
+        by_region = [name for name in _REGIONAL if isinstance(getattr(self.numbers, name), Mapping)]
+        rules = [name for name in ("merge_regions", "unmatched_regions") if getattr(self, name) is not None]
+        return next(iter(by_region + rules), None)
 
     def __call__(
         self,
@@ -126,7 +128,11 @@ class Stylizer(Parameters):
         beside = {given.called(index): each.shape[:2] for index, each in enumerate(paintings)}
         stages = schedule(height, width, variant.scales, variant.steps, variant.passes, beside)
         blend = given.shares("style_blend", self.style_blend)
-        content_regions, style_regions = given.regions(content_masks, style_masks, (height, width), paintings)
+        content_regions, style_regions = given.regions(
+            *(content_masks, style_masks, photograph, paintings),
+            into=self.merge_regions,
+            unmatched=self.unmatched_regions,
+        )
         for name in _REGIONAL:
             if isinstance(weight := getattr(variant, name), Mapping):
                 masks.check_weights(name, weight, content_regions)

@@ -137,7 +137,9 @@ def synthesize_texture(
     stages = schedule(height, width, variant.scales, variant.steps, beside=sides)
     weights = exemplars.shares("style_blend", style_blend)
     names = ("canvas_masks", "exemplar_masks")
-    on_canvas, in_exemplars = exemplars.regions(canvas_masks, exemplar_masks, (height, width), textures, names)
+    on_canvas, in_exemplars = exemplars.regions(
+        canvas_masks, exemplar_masks, np.empty((height, width, 3)), textures, names
+    )
     word = init is None or (isinstance(init, str) and init == "noise")
     start = None if word else load_init(init, ("noise",), height, width)
     settings = {

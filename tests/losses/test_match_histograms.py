@@ -14,7 +14,7 @@ def test_matched_features_are_the_targets_quantiles(bins):
     features, target = random.normal(size=(30, 40, 3)), random.random((25, 32, 3))
     matched = match_histograms(features, target, bins).numpy()
     expected = [oracle.aims(x, y) for x, y in zip(oracle.columns(features), oracle.columns(target), strict=True)]
-    np.testing.assert_allclose(matched.reshape(-1, 3).T, expected, atol=1e-10 if bins is None else 0.005)
+    np.testing.assert_allclose(matched.reshape(-1, 3).T, expected, atol=1e-10 if bins is None else 0.02)
 
 
 def test_equal_values_have_one_aim_and_pictures_keep_their_shape():

@@ -7,6 +7,7 @@ from oracles import vgg
 from running import FAST, at_start, command, eagerly, record_transfers
 
 from keras_style import Stylizer, synthesize_texture, transfer
+from keras_style.batch import work
 from keras_style.errors import CheckpointError, InputError
 from keras_style.export.exportable import check_stylizer
 from keras_style.internal.tensorflow import keras, tf
@@ -191,10 +192,21 @@ def test_bad_regions_are_one_error(photograph, style, given, says):
         transfer(photograph, style, **given, **FAST)
 
 
-def test_an_export_and_a_batch_refuse_weights_by_region(tmp_path):
-    stylizer = Stylizer(content_weight={"sky": 1, "land": 2})
-    with pytest.raises(InputError, match="content_weight is by region, and an export takes no masks"):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("content_weight", {"sky": 1, "land": 2}),
+        ("style_weight", {"sky": 1}),
+        ("merge_regions", {"lake": "sea"}),
+        ("unmatched_regions", "whole"),
+    ],
+)
+def test_an_export_and_a_batch_refuse_what_goes_with_masks(painting_file, name, value):
+    stylizer = Stylizer(**{name: value})
+    with pytest.raises(InputError, match=f"{name} is about regions, and an export takes no masks"):
         check_stylizer(stylizer)
+    with pytest.raises(InputError, match=f"{name} is about regions, and a batch takes no masks"):
+        work.bound(stylizer, "a2b", [painting_file])
 
 
 @eagerly()
@@ -307,3 +319,71 @@ def test_a_texture_can_be_balanced():
 def test_bad_textures_are_one_error(exemplar, given, says):
     with pytest.raises(InputError, match=says):
         synthesize_texture(exemplar, (40, 40), **given, **TEXTURE)
+
+
+# Regions that count as others, and regions of one side
+
+
+THREE = np.concatenate([RED, of_color((0.1, 0.8, 0.2), 40, 40, 3), of_color((0.1, 0.2, 0.8), 40, 40, 4)], axis=1)
+BANDS = {name: np.arange(120)[None] // 40 == band for band, name in enumerate(("fire", "grass", "lake"))}
+BANDS = {name: np.broadcast_to(band, (40, 120)) for name, band in BANDS.items()}
+
+
+@eagerly()
+def test_merged_regions_count_as_one():
+    photo = {"fire": halves(48, 48)["left"], "sea": halves(48, 48)["right"]}
+    given = {"content_masks": photo, "style_masks": BANDS, "merge_regions": {"lake": "sea", "grass": "sea"}}
+    result = at_start(GRAY, THREE, **given)
+    assert result.settings["regions"] == {"fire": 0.5, "sea": 0.5}
+    sea = {"fire": BANDS["fire"], "sea": ~BANDS["fire"]}
+    assert result.history == at_start(GRAY, THREE, content_masks=photo, style_masks=sea).history
+    with pytest.raises(InputError, match="merge_regions: there is no region 'ocean'; expected some of 'fire', 'grass'"):
+        at_start(GRAY, THREE, **{**given, "merge_regions": {"ocean": "sea"}})
+
+
+@eagerly()
+def test_a_region_that_the_style_lacks_can_be_painted_like_another():
+    blueish = np.where(halves(48, 48)["left"][..., None], GRAY, GRAY * np.array([0.4, 0.5, 1.5])).astype(np.float32)
+    masks = {"content_masks": {"fire": halves(48, 48)["left"], "water": halves(48, 48)["right"]}, "style_masks": BANDS}
+    with pytest.raises(InputError, match="only content_masks has 'water'; only style_masks has 'grass', 'lake'"):
+        at_start(blueish, THREE, **masks)
+    nearest, whole = (at_start(blueish, THREE, unmatched_regions=each, **masks) for each in ("nearest", "whole"))
+    named = {**masks["content_masks"], "lake": masks["content_masks"]["water"]}
+    del named["water"]
+    two = {"fire": BANDS["fire"], "lake": BANDS["lake"], "grass": BANDS["grass"]}
+    given = {"content_masks": named, "style_masks": two, "unmatched_regions": "whole"}  # grass is left out
+    assert nearest.history == at_start(blueish, THREE, **given).history
+    assert whole.history["style"] != nearest.history["style"]
+
+
+@eagerly()
+def test_a_region_without_a_painting_takes_the_nearest():
+    photo = {"left": halves(48, 48)["left"], "right": halves(48, 48)["right"]}
+    blueish = np.where(photo["left"][..., None], GRAY, GRAY * np.array([0.4, 0.5, 1.5])).astype(np.float32)
+    given = {"content_masks": photo, "init": "content"}
+    nearest = at_start(blueish, {"left": RED, "lake": BLUE}, unmatched_regions="nearest", **given)
+    assert nearest.history == at_start(blueish, {"left": RED, "right": BLUE}, **given).history
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"merge_regions": {"a": "b"}}, "without content_masks; expected masks"),
+        ({"merge_regions": {"a": 1}}, r"merge_regions is {'a': 1}; expected {name: name}"),
+        ({"unmatched_regions": "drop"}, "unmatched_regions is 'drop'; expected one of nearest, whole"),
+    ],
+)
+def test_rules_for_regions_that_are_none_are_refused(photograph, painting, given, says):
+    with pytest.raises(InputError, match=says):
+        transfer(photograph, painting, **given, **FAST)
+
+
+def test_rules_for_regions_arrive_from_the_command_line(tmp_path, monkeypatch, capsys):
+    calls = record_transfers(monkeypatch)
+    line = ["transfer", "a.png", "b.png", "-o", tmp_path / "out.png", "--merge-regions", "lake=sea,#ff0000=fire"]
+    assert command(capsys, *line, "--unmatched-regions", "whole", "--balance", "content=100,style=1")[0] == 0
+    assert calls[0][2] == {
+        "merge_regions": {"lake": "sea", "#ff0000": "fire"},
+        "unmatched_regions": "whole",
+        "balance": {"content": 100.0, "style": 1.0},
+    }
