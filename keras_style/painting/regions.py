@@ -95,23 +95,23 @@ class Given:
             if into or unmatched:
                 raise InputError(f"merge_regions or unmatched_regions without {of_picture}; expected masks")
             return None, []
-        of_content: Regions = masks.load(content_masks, picture.shape[0], picture.shape[1], of_picture)
+        found: Regions = masks.load(content_masks, picture.shape[0], picture.shape[1], of_picture)
         of_each: list[tuple[str, Regions]] = list(self._of_images(style_masks, loaded, of_images))
-        known = {region for regions in (of_content, *(found for _, found in of_each)) for region in regions}
+        known = {region for regions in (found, *(own for _, own in of_each)) for region in regions}
         if unknown := (into or {}).keys() - known:
             raise InputError(f"merge_regions: there is no region {_listed(unknown)}; expected some of {_listed(known)}")
-        of_content = masks.merge(of_content, into or {})
-        of_each = [(name, masks.merge(found, into or {})) for name, found in of_each]
+        of_content = masks.merge(found, into or {})
+        merged: list[tuple[str, Regions]] = [(name, masks.merge(own, into or {})) for name, own in of_each]
         if self.owners:
-            have = {region: inside for _, found in of_each for region, inside in found.items()}
-            sides = [(self.name, have)]
+            have = {region: inside for _, own in merged for region, inside in own.items()}
+            sides: list[tuple[str, Regions]] = [(self.name, have)]
         else:
-            sides = of_each
+            sides = merged
         if unmatched is None:
-            for name, have in sides:
-                masks.match(of_content, have, of_picture, name)
-            return of_content, [found for _, found in of_each]
-        return of_content, self._completed(of_content, [found for _, found in of_each], picture, loaded, unmatched)
+            for name, own in sides:
+                masks.match(of_content, own, of_picture, name)
+            return of_content, [own for _, own in merged]
+        return of_content, self._completed(of_content, [own for _, own in merged], picture, loaded, unmatched)
 
     def _check_none(self, content_masks: Any, style_masks: Any, names: tuple[str, str]) -> None:
         """Refuse masks of one side without those of the other."""
