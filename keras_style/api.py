@@ -61,6 +61,7 @@ def transfer(
     init: ImageLike | None = None,
     content_masks: Masks | None = None,
     style_masks: Masks | Sequence[Masks] | None = None,
+    auto_regions: int | None = None,
     merge_regions: Mapping[str, str] | None = None,
     unmatched_regions: str | None = None,
     preserve_color: str | None = None,

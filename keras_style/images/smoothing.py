@@ -56,7 +56,7 @@ def smooth(picture: tf.Tensor, photograph: tf.Tensor, radius: int | None = None,
         >>> smoothed = smoothing.smooth(painted, photograph).numpy()
     """
     _check_shapes(picture, photograph)
-    return _clipped(_guided(picture, photograph, radius, epsilon), picture.dtype)
+    return _clipped(guided(picture, photograph, radius, epsilon), picture.dtype)
 
 
 def refine(
@@ -87,12 +87,12 @@ def refine(
     Reference: luanfujun/deep-photo-styletransfer @4801fa2, gen_laplacian/refine_posterization.m.
     """
     _check_shapes(picture, photograph)
-    detail = tf.cast(photograph, tf.float64) - _guided(photograph, photograph, radius, epsilon)
+    detail = tf.cast(photograph, tf.float64) - guided(photograph, photograph, radius, epsilon)
     return _clipped(tf.cast(picture, tf.float64) + detail, picture.dtype)
 
 
-def _guided(picture: tf.Tensor, photograph: tf.Tensor, radius: int | None, epsilon: float) -> tf.Tensor:
-    """The color guided filter, float64 (height, width, 3)."""
+def guided(picture: tf.Tensor, photograph: tf.Tensor, radius: int | None = None, epsilon: float = EPSILON) -> tf.Tensor:
+    """The color guided filter, as in `smooth`, but of any number of channels, and not clipped: float64."""
     if radius is None:
         radius = default_radius(max(picture.shape[:2]))
     radius = checks.whole("radius", radius, 1, 10**6)

@@ -113,6 +113,12 @@ class Parameters:
         'where to start: "content", "recolored" (the content in the style\'s colors, so that the optimizer need not '
         'find the means and covariances of color), "style", "noise", or an image of the content\'s proportions.',
     )
+    auto_regions: int | None = parameter(
+        None,
+        "in place of masks: as many regions, or a few less, are found in photograph and styles by what the network "
+        "sees, by colors and by height in the picture, and painted region by region.",
+        partial(checks.whole, low=2, high=16),
+    )
     merge_regions: Mapping[str, str] | None = parameter(
         None,
         "{region: region}: what the masks call the first counts as the second, such as lake as sea, on both sides.",

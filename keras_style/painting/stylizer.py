@@ -133,6 +133,10 @@ class Stylizer(Parameters):
             into=self.merge_regions,
             unmatched=self.unmatched_regions,
         )
+        if self.auto_regions is not None:
+            if content_regions is not None:
+                raise InputError(f"auto_regions={self.auto_regions} with masks; expected one of them")
+            content_regions, *style_regions = self._find_regions([photograph, *paintings])
         for name in _REGIONAL:
             if isinstance(weight := getattr(variant, name), Mapping):
                 masks.check_weights(name, weight, content_regions)
@@ -180,6 +184,16 @@ class Stylizer(Parameters):
             return image
 
         return session.run(stages, make, settings, digests, finish)
+
+    def _find_regions(self, pictures: Sequence[np.ndarray]) -> list[Regions]:
+        from keras_style.painting.auto_regions import find_regions
+
+        assert self.auto_regions is not None
+        variant = self.numbers
+        layer = next(
+            layer.name for layer in reversed(layer_records(variant.backbone)) if layer.name in variant.content_layers
+        )
+        return find_regions(load_backbone(variant), layer, pictures, self.auto_regions, self.seed)
 
     def _tile(
         self, stages: Sequence[Stage], styles: Sequence[np.ndarray], regions: Regions | None, session: Session
