@@ -56,6 +56,7 @@ def transfer(
     photorealism_weight: float | None = None,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
+    tv_layers: Layers | None = None,
     style_blend: Sequence[float] | None = None,
     style_scale: float | None = None,
     init: ImageLike | None = None,

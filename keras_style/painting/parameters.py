@@ -100,6 +100,10 @@ class Parameters:
     style_layers: Layers | None = parameter(
         None, "layers where style is compared, likewise; a list is weighted as the variant weights layers."
     )
+    tv_layers: Layers | None = parameter(
+        None,
+        'layers whose total variation counts, as a list (equal weights) or {layer: weight}; "image" is the pixels.',
+    )
     style_blend: Sequence[float] | None = parameter(
         None, "weight of each style, in the order of the styles; equal by default."
     )
@@ -121,7 +125,7 @@ class Parameters:
     )
     merge_regions: Mapping[str, str] | None = parameter(
         None,
-        "{region: region}: what the masks call the first counts as the second, such as lake as sea, on both sides.",
+        "regions that count as others, {region: other}, such as lake as sea, in photograph and styles.",
         checks.names,
     )
     unmatched_regions: str | None = parameter(

@@ -77,6 +77,8 @@ class Stylizer(Parameters):
         layers = layer_records(given.get("backbone", blend.variant.backbone))
         if self.content_layers is not None:
             given["content_layers"] = layer_weights("content_layers", self.content_layers, layers, equal_shares)
+        if self.tv_layers is not None:
+            given["tv_layers"] = variation_layers(self.tv_layers, layers)
         if self.balance is not None and self.optimizer is None:
             given["optimizer"] = "adam"  # L-BFGS, the usual one, cannot follow weights that change with every step
         blend = blend.with_numbers(given).fitted(layers)
@@ -208,6 +210,7 @@ class Stylizer(Parameters):
         last, variant = stages[-1], self.numbers
         of_content = {layer for _, part, _ in self._blend.parts for layer in part.content_layers}
         of_style = {layer for _, part, _ in self._blend.parts for layer in part.style_layers}
+        varied = {layer for layer in variant.tv_layers if layer != "image"} if variant.tv_weight else set()
         binned = {layer for _, part, _ in self._blend.parts for layer in part.histogram_layers}
         projections = {
             layer: each.projections
@@ -220,7 +223,7 @@ class Stylizer(Parameters):
                 last.height + 2 * variant.bleed,
                 last.width + 2 * variant.bleed,
                 [(each.shape[0], each.shape[1]) for each in styles],
-                _computed(variant.backbone, of_content | of_style | binned),
+                _computed(variant.backbone, of_content | of_style | binned | varied),
                 sorted(of_content),
                 sorted(binned),
                 variant.optimizer if isinstance(variant.optimizer, str) else "adam",
@@ -228,7 +231,7 @@ class Stylizer(Parameters):
                 projections,
             ),
             memory.available(),
-            _smallest_tile(variant.backbone, of_content | of_style | binned),
+            _smallest_tile(variant.backbone, of_content | of_style | binned | varied),
         )
         if session.verbose == 1 or (tile and session.verbose):
             stderr.say(f"keras-style: {line}")
@@ -289,6 +292,7 @@ class Stylizer(Parameters):
             "optimizer": plain_optimizer(variant.optimizer),
             "content_layers": dict(variant.content_layers),
             "style_layers": self._blend.style_layers,
+            "tv_layers": dict(variant.tv_layers),
             "style_blend": list(blend),
             "init": init if isinstance(init, str) else type(init).__name__,
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
@@ -391,6 +395,12 @@ def layer_weights(
     """`{layer: weight}` of layers that a user named, out of `layers`; see `checks.layer_weights`."""
     records = {layer.name: layer for layer in layers}
     return checks.layer_weights(name, given, tuple(records), lambda names: weigh([records[each] for each in names]))
+
+
+def variation_layers(given: Layers, layers: Sequence[Layer]) -> Mapping[str, float]:
+    """`{layer: weight}` of the layers whose total variation counts; "image" is the pixels."""
+    names = ("image", *(layer.name for layer in layers))
+    return checks.layer_weights("tv_layers", given, names, lambda found: dict.fromkeys(found, 1 / len(found)))
 
 
 def _computed(backbone: str | Backbone, names: Iterable[str]) -> Sequence[Layer]:

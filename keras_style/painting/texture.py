@@ -32,6 +32,7 @@ from keras_style.painting.stylizer import (
     load_init,
     plain_optimizer,
     pooling_of,
+    variation_layers,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def synthesize_texture(
     canvas_masks: Masks | None = None,
     exemplar_masks: Masks | Sequence[Masks] | None = None,
     init: ImageLike | None = None,
+    tv_weight: float | None = None,
+    tv_layers: checks.Layers | None = None,
     balance: checks.Balance | None = None,
     backbone: str | Backbone | None = None,
     pooling: str | None = None,
@@ -116,7 +119,7 @@ def synthesize_texture(
     seed = CHECKS["seed"]("seed", seed)
     checks.truth("tileable", tileable)
     numbers = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
-    numbers["balance"] = balance
+    numbers |= {"balance": balance, "tv_weight": tv_weight}
     given = {name: CHECKS[name](name, value) for name, value in numbers.items() if value is not None}
     if balance is not None and optimizer is None:
         given["optimizer"] = "adam"  # L-BFGS cannot follow weights that change with every step
@@ -125,6 +128,8 @@ def synthesize_texture(
         given["backbone"] = backbone.with_pooling(pooling)
     blend = for_texture(methods.blend(method, "default"), given)
     layers = layer_records(blend.variant.backbone)
+    if tv_layers is not None:
+        blend = blend.with_numbers({"tv_layers": variation_layers(tv_layers, layers)})
     blend = blend.fitted(layers)
     if style_layers is not None:
         blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", style_layers, layers, weigh))
@@ -153,6 +158,8 @@ def synthesize_texture(
         "backbone": variant.backbone if isinstance(variant.backbone, str) else variant.backbone.name,
         "pooling": pooling_of(variant),
         "style_blend": weights,
+        "tv_weight": variant.tv_weight,
+        "tv_layers": dict(variant.tv_layers),
         "balance": variant.balance,
         "init": "pixels" if init is None else "noise" if start is None else type(init).__name__,
         "regions": on_canvas and masks.shares(on_canvas),

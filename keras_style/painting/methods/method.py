@@ -52,6 +52,7 @@ class Variant:
     photorealism_weight: float = 0.0
     content_layers: LayerWeights
     style_layers: LayerWeights
+    tv_layers: LayerWeights = field(default_factory=lambda: {"image": 1.0})
     layer_weights: Callable[[Sequence[Layer]], LayerWeights] = equal_shares
     histogram_layers: LayerWeights = field(default_factory=dict)
     relative: bool
@@ -126,7 +127,10 @@ def with_content(variant: Variant, *style: "tuple[FeatureLoss, LayerWeights]") -
             for loss, layers in style
             for layer, weight in layers.items()
         ),
-        Term(TotalVariationLoss(), "image", variant.tv_weight, name="total_variation"),
+        *(
+            Term(TotalVariationLoss(), layer, variant.tv_weight * weight, name="total_variation")
+            for layer, weight in variant.tv_layers.items()
+        ),
         Term(
             MattingLaplacianLoss(normalization=variant.photorealism_normalization),
             "image",
