@@ -108,9 +108,9 @@ def synthesize_texture(
 
     Example:
         >>> keras_style.synthesize_texture("gravel.png", size=(512, 768), tileable=True).save("ground.png")
-        >>> right = np.tile(np.linspace(0, 1, 64), (48, 1))
+        >>> right = np.tile(np.linspace(0, 1, 96), (64, 1))
         >>> textures, masks = {"gravel": "gravel.png", "stone": "painting.png"}, {"gravel": 1 - right, "stone": right}
-        >>> keras_style.synthesize_texture(textures, size=(48, 64), canvas_masks=masks)
+        >>> keras_style.synthesize_texture(textures, size=(64, 96), canvas_masks=masks)
 
     Reference: Gatys, Ecker & Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015; Risser et al.,
         "Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", 2017.
