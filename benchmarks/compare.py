@@ -39,7 +39,7 @@ def main() -> None:
     given = arguments.parse_args()
     work = ROOT / "outputs" / "compare"
     work.mkdir(parents=True, exist_ok=True)
-    model = work / "vgg16_bsds500.pth"
+    model = work / "vgg16_imagenet.pth"
     if not model.exists():
         peers.convert(given.peer, model)
     rows = []

@@ -93,7 +93,7 @@ def arithmetic(name: str) -> Iterator[Any]:
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(name == "tensor_float_32")
     try:
-        yield backbones.get("vgg16_bsds500", precision="mixed_bfloat16" if name == "bfloat16" else "float32")
+        yield backbones.get("vgg16_imagenet", precision="mixed_bfloat16" if name == "bfloat16" else "float32")
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
@@ -131,7 +131,7 @@ def agreement(_: Any) -> Rows:
     from keras_style.internal.tensorflow import tf
 
     with tf.device("/CPU:0"):
-        values, gradient = evaluation(backbones.get("vgg16_bsds500"), 256, dtype="float64")()
+        values, gradient = evaluation(backbones.get("vgg16_imagenet"), 256, dtype="float64")()
     exact, slope = {name: float(value) for name, value in values.items()}, gradient.numpy()
 
     def errors(name: str) -> dict[str, float]:

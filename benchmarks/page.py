@@ -136,13 +136,13 @@ def quality(report: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## Time to a peer's quality\n",
-            f"{report['size']} px on the long side, all with the weights `vgg16_bsds500`. A peer runs with its own "
-            "layers, weights, optimizer and step size, from the photograph, without total variation; its time is its "
-            "iterations times its seconds per iteration, of its first ones. We minimize the peer's own losses without "
-            "its deepest style layer, the content's with more weight, from the photograph in the painting's colors. "
-            "That start, the weight, scales, steps and the units of L-BFGS's coordinates were tuned on a pair of their "
-            "own; the length of its first step also while looking at great_wall_landscape and astronaut, the weight "
-            "against neural-style once more after a look at great_wall_landscape, and its weight and steps on "
+            f"{report['size']} px on the long side, all with the weights `{report['weights']}`. A peer runs with its "
+            "own layers, weights, optimizer and step size, from the photograph, without total variation; its time is "
+            "its iterations times its seconds per iteration, of its first ones. We minimize the peer's own losses "
+            "without its deepest style layer, the content's with more weight, from the photograph in the painting's "
+            "colors. That start, the weight, scales, steps and the units of L-BFGS's coordinates were tuned on a pair "
+            "of their own; the length of its first step also while looking at great_wall_landscape and astronaut, the "
+            "weight against neural-style once more after a look at great_wall_landscape, and its weight and steps on "
             "vangogh_the_harvest are that pair's own: under 35 its style loss is never reached. "
             "Our time counts from the start of the process, imports included, a peer's from its first iteration. "
             "The losses are seen by a float64 evaluator that shares "

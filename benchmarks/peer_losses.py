@@ -56,7 +56,7 @@ class Judge:
                 torch.from_numpy(kernel.transpose(3, 2, 0, 1).astype(np.float64)),
                 torch.from_numpy(bias.astype(np.float64)),
             )
-            for name, (kernel, bias) in weights.load("vgg16_bsds500").items()
+            for name, (kernel, bias) in weights.load("vgg16_imagenet").items()
         }
         self.content = self._features(photograph)[CONTENT]
         self.grams = {layer: _gram(maps) for layer, maps in self._features(painting).items() if layer in STYLE}

@@ -31,9 +31,12 @@ torch.save({name: torch.tensor(kernels[name]) for name in kernels.files}, sys.ar
 
 
 def convert(bin: Path, model: Path) -> None:
-    """Write the weights `vgg16_bsds500` as a file of PyTorch, by the environment `bin`."""
+    """Write the weights `vgg16_imagenet` as a file of PyTorch, by the environment `bin`."""
     state = {}
-    for index, (kernel, bias) in zip(INDICES, weights.load("vgg16_bsds500").values(), strict=True):
+    kernels = list(weights.load(weights.INSTALLED).values())
+    unused = (np.zeros((3, 3, 512, 512), np.float32), np.zeros(512, np.float32))  # behind the deepest layer of a peer
+    kernels += [unused] * (len(INDICES) - len(kernels))
+    for index, (kernel, bias) in zip(INDICES, kernels, strict=True):
         state[f"features.{index}.weight"] = kernel.transpose(3, 2, 0, 1)
         state[f"features.{index}.bias"] = bias
     arrays = model.with_suffix(".npz")

@@ -40,6 +40,7 @@ from PIL import Image, ImageDraw, ImageFont
 from workers import processor
 
 from keras_style import Stylizer, images
+from keras_style.backbones import weights
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "outputs" / "quality"
@@ -170,7 +171,12 @@ def measure(names: Sequence[str], pairs: Sequence[tuple[str, str]], bin: Path) -
     """Seconds of everyone, in turn; what each pair gave is written when it is done."""
     recorded = _recorded()["curves"]
     report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-    report |= {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "size": SIZE}
+    report |= {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "size": SIZE,
+        "weights": weights.INSTALLED,
+    }
     for pair in pairs:
         stem = prepare(*pair)
         racing = [name for name in names if stem in recorded.get(name, {})]
@@ -222,7 +228,7 @@ def paint_ours(stem: str, objective: str, started: float) -> None:
             kept.append((time.time() - started, iterate.step, iterate.scale, iterate.image))
 
     numbers = numbers_of(stem, objective)
-    stylizer = Stylizer(size=max(photograph.shape[:2]), backbone="vgg16_bsds500", **numbers)
+    stylizer = Stylizer(size=max(photograph.shape[:2]), backbone="vgg16_imagenet", **numbers)
     stylizer(photograph, WORK / f"{stem}-style.png", callbacks=[look], verbose=0)
     clock = []
     for seconds, step, scale, picture in kept:
@@ -356,7 +362,7 @@ def _recorded() -> dict[str, Any]:
 
 
 def _command(name: str, content: str, style: str, bin: Path, iterations: int, every: int = 0) -> list[str]:
-    model = WORK / "vgg16_bsds500.pth"
+    model = WORK / "vgg16_imagenet.pth"
     if not model.exists():
         peers.convert(bin, model)
     stem = prepare(content, style)

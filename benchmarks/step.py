@@ -157,7 +157,7 @@ def ours(size: int, precision: str):
     content, style, image = pictures(size)
     terms = [Term(losses.GramLoss("paper"), layer, 1.0, "style") for layer in STYLE]
     objective = Objective([*terms, Term(losses.ContentLoss("mean"), CONTENT, 1.0, "content")])
-    loss_terms = objective.bind(backbones.get("vgg16_bsds500", precision=precision), Targets(content, [style]))
+    loss_terms = objective.bind(backbones.get("vgg16_imagenet", precision=precision), Targets(content, [style]))
 
     evaluate = losses_and_gradient(loss_terms, image.shape, image.dtype)
     at, number = tf.constant(image), tf.constant(1, tf.int64)
@@ -188,7 +188,7 @@ def plain_tensorflow(size: int):
     from keras_style.backbones import weights
 
     model = keras.applications.VGG16(weights=None, include_top=False, input_shape=(size, size, 3))
-    for name, arrays in weights.load("vgg16_bsds500").items():
+    for name, arrays in weights.load("vgg16_imagenet").items():
         model.get_layer(name).set_weights(list(arrays))
     model = keras.Model(model.input, {name: model.get_layer(name).output for name in (*STYLE, CONTENT)})
     model.trainable = False
@@ -225,7 +225,7 @@ def torch_step(size: int, channels_last: bool):
     layout = torch.channels_last if channels_last else torch.contiguous_format
     kernels = {
         name: (torch.tensor(kernel.transpose(3, 2, 0, 1).copy()).to(memory_format=layout), torch.tensor(bias))
-        for name, (kernel, bias) in weights.load("vgg16_bsds500").items()
+        for name, (kernel, bias) in weights.load("vgg16_imagenet").items()
     }
     mean = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 

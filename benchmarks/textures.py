@@ -76,7 +76,7 @@ def features(picture: np.ndarray) -> dict[str, np.ndarray]:
     x = torch.tensor(picture.transpose(2, 0, 1)[None].copy()).flip(1) * 255 - mean
     found, block = {}, "1"
     with torch.no_grad():
-        for name, (kernel, bias) in weights.load("vgg16_bsds500").items():
+        for name, (kernel, bias) in weights.load("vgg16_imagenet").items():
             if name[5] != block:
                 block = name[5]
                 x = torch.nn.functional.max_pool2d(x, 2)

@@ -95,7 +95,7 @@ def overhead(size: int, tiles: list[int], rounds: int) -> dict[str, Any]:
 
     random = np.random.default_rng(0)
     image, content, style = (random.random((1, size, size, 3), np.float32) for _ in range(3))
-    backbone, objective = backbones.get("vgg16_bsds500"), Objective(Stylizer().blend.terms())
+    backbone, objective = backbones.get("vgg16_imagenet"), Objective(Stylizer().blend.terms())
     targets = Targets(content, [style])
     bound = objective.bind(backbone, targets)
     contenders = {"whole": losses_and_gradient(bound, image.shape, image.dtype)}

@@ -17,7 +17,7 @@ import keras_style
 @pytest.fixture(scope="session")
 def backbone():
     """VGG16 with the weights that need no download."""
-    return keras_style.backbones.get("vgg16_bsds500")
+    return keras_style.backbones.get("vgg16_imagenet")
 
 
 @pytest.fixture(scope="session")

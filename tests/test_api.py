@@ -374,12 +374,18 @@ def test_match_gives_the_style_the_colors_of_the_content(photograph, painting):
     ("variant", "init", "pooling"), [("paper", "noise", "average"), ("reference", "content", "max")]
 )
 def test_published_variants_run_on_the_bundled_network(photograph, painting, variant, init, pooling):
-    options = {"variant": variant, "backbone": "vgg16_bsds500", "size": 32, "steps": 2, "verbose": 0}
+    options = {"variant": variant, "backbone": "vgg16_imagenet", "size": 32, "steps": 2, "verbose": 0}
     painted = transfer(photograph, painting, **options)
     assert set(painted.history) == {"loss", "content", "style"}
     assert painted.history["loss"][-1] < painted.history["loss"][0]
     used = {name: painted.settings[name] for name in ("variant", "init", "pooling", "backbone", "optimizer")}
-    expected = {"variant": variant, "init": init, "pooling": pooling, "backbone": "vgg16_bsds500", "optimizer": "lbfgs"}
+    expected = {
+        "variant": variant,
+        "init": init,
+        "pooling": pooling,
+        "backbone": "vgg16_imagenet",
+        "optimizer": "lbfgs",
+    }
     assert used == expected
 
 

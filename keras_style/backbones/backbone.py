@@ -59,7 +59,7 @@ class Backbone:
         layers: records of the layers that can be tapped, shallow to deep. "image" can be tapped too: the pixels.
 
     Example:
-        >>> backbone = keras_style.backbones.get("vgg16_bsds500")
+        >>> backbone = keras_style.backbones.get("vgg16_imagenet")
         >>> backbone.layers[2]
         Layer(name='block2_conv1', channels=128, stride=2, reach=4, offset=0, obstacle='')
         >>> images = np.random.default_rng(0).random((1, 256, 256, 3), "float32")

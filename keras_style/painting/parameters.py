@@ -160,8 +160,8 @@ class Parameters:
     )
     backbone: str | Backbone | None = parameter(
         None,
-        '"vgg16_bsds500" (installed with the package), "vgg16_imagenet", "vgg19_imagenet" (downloaded), any of them '
-        "as NAME=FILE with a local weights file, or a `keras_style.Backbone`.",
+        '"vgg16_imagenet" (in the package, up to block5_conv1), "vgg16_imagenet_full" or "vgg19_imagenet" (all layers; '
+        "downloaded, or NAME=FILE with a local weights file), or a `keras_style.Backbone`.",
         _backbone,
     )
     pooling: str | None = parameter(

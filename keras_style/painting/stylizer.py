@@ -385,7 +385,7 @@ def pooling_of(variant: Variant) -> str | None:
 def layer_records(backbone: str | Backbone) -> tuple[Layer, ...]:
     """The layers of a backbone, or of the published one of that name."""
     if isinstance(backbone, str):
-        return weights.layers_of(weights.source(backbone.partition("=")[0]).network)
+        return weights.source(backbone.partition("=")[0]).records
     return backbone.layers
 
 

@@ -29,7 +29,7 @@ class PooledFeatures:
 
     Example:
         >>> from keras_style.training.distribution_metrics import PooledFeatures
-        >>> features = PooledFeatures(keras_style.backbones.get("vgg16_bsds500"), "block4_conv3")
+        >>> features = PooledFeatures(keras_style.backbones.get("vgg16_imagenet"), "block4_conv3")
         >>> one, other = np.random.default_rng(0).random((2, 4, 64, 64, 3), "float32")
         >>> keras_style.training.kid(features(one), features(other))
     """

@@ -84,7 +84,7 @@ class Evaluation(keras.callbacks.Callback):
         directory: str | Path | None = None,
         every: int = 5,
         image_size: int | None = None,
-        backbone: str = "vgg16_bsds500",
+        backbone: str = "vgg16_imagenet",
         layer: str = "block4_conv3",
         batch_size: int = 1,
         paired: bool = False,

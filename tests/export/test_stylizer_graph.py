@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
             marks=pytest.mark.integration,
         ),
         pytest.param(
-            {"method": "gatys", "variant": "paper", "backbone": "vgg16_bsds500", "steps": 2},
+            {"method": "gatys", "variant": "paper", "backbone": "vgg16_imagenet", "steps": 2},
             marks=pytest.mark.integration,
         ),
     ],

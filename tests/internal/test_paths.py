@@ -113,5 +113,5 @@ def test_files_of_other_libraries(home):
         with pytest.raises(MissingFileError, match="home/missing"):
             opener("~/missing.pth" if "torch" in opener.__name__ else "~/missing.h5")
     with pytest.raises(MissingFileError, match="home/missing"):
-        keras_style.backbones.get("vgg16_imagenet", file="~/missing.h5")
+        keras_style.backbones.get("vgg16_imagenet_full", file="~/missing.h5")
     assert os.path.isfile(home / "model.keras") and keras.saving.load_model(home / "model.keras")

@@ -20,7 +20,7 @@ def test_a_large_graph_gives_the_same_bits_again_and_again():
             Term(losses.TotalVariationLoss(), "image", 1e3),
         ]
     )
-    bound = objective.bind(backbones.get("vgg16_bsds500"), Targets(style=[image[:, :64, :64]]))
+    bound = objective.bind(backbones.get("vgg16_imagenet"), Targets(style=[image[:, :64, :64]]))
     eager = losses_and_gradient(bound, image.shape, image.dtype)
     within = tf.function(eager, autograph=False)
     _, first = eager(tf.constant(image), 1)

@@ -78,7 +78,7 @@ DIFFERENT_GRAPHS = (
     {"style_layers": ["block1_conv2", "block2_conv1"]},
     {"pooling": "average"},
     {"content_masks": {"a": LEFT, "b": 1 - LEFT}, "style_masks": {"a": TOP, "b": 1 - TOP}},
-    {"variant": "reference", "backbone": "vgg16_bsds500", "optimizer": "adam"},  # another normalization
+    {"variant": "reference", "backbone": "vgg16_imagenet", "optimizer": "adam"},  # another normalization
     {"method": "histogram"},  # a loss more, and the balance
 )
 
@@ -96,7 +96,7 @@ def test_what_a_graph_depends_on_makes_another(paint, traces):
 def test_a_scale_of_a_network_is_an_input(paint, traces):
     """Gatys's own variant scales the network by the pictures."""
     dark = {"content": np.random.default_rng(0).random((40, 48, 3), np.float32) * 0.2}
-    own = {"variant": "paper", "backbone": "vgg16_bsds500"}
+    own = {"variant": "paper", "backbone": "vgg16_imagenet"}
     alone = paint(**own, **dark)
     gradient.GRAPHS.clear()
     paint(**own)

@@ -36,7 +36,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def average():
-    return backbones.get("vgg16_bsds500", pooling="average")
+    return backbones.get("vgg16_imagenet", pooling="average")
 
 
 def values(objective: Objective, backbone, images, styles=("style",), blend=None) -> dict[str, float]:
@@ -113,7 +113,7 @@ def test_relative_terms_do_not_depend_on_the_scale_of_the_network(backbone, imag
 
 def test_relative_term_is_one_for_features_of_zero(images):
     objective = Objective([Term(ContentLoss("sum"), "image", 2.5, "content", relative=True)])
-    losses = objective.bind(backbones.get("vgg16_bsds500"), Targets(images["content"][None]))
+    losses = objective.bind(backbones.get("vgg16_imagenet"), Targets(images["content"][None]))
     assert float(losses(tf.zeros([1, 20, 18, 3], tf.float64))["content"]) == pytest.approx(2.5, rel=1e-12)
 
 

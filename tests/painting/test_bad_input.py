@@ -48,13 +48,17 @@ TYPED = {
     "damaged init": ({"init": "cut.jpg"}, ["init", "cut.jpg", "cut short"]),
     "method": ({"method": "picasso"}, ["method", "picasso", "expected one of gatys"]),
     "variant": ({"variant": "fast"}, ["variant", "fast", "expected one of default, paper, reference"]),
-    "backbone": ({"backbone": "resnet50"}, ["backbone", "resnet50", "vgg16_bsds500"]),
+    "backbone": ({"backbone": "resnet50"}, ["backbone", "resnet50", "vgg16_imagenet"]),
     "pooling": ({"pooling": "mean"}, ["pooling", "mean", "expected one of max, average"]),
     "optimizer": ({"optimizer": "sgd"}, ["optimizer", "sgd", "adam, lbfgs"]),
     "preserve_color": ({"preserve_color": "hue"}, ["preserve_color", "hue", "expected one of luminance, match"]),
     "content layer": ({"content_layers": ["conv1"]}, ["content_layers", "'conv1'", "block1_conv1"]),
-    "style layer": ({"style_layers": ["block1_conv1", "relu"]}, ["style_layers", "'relu'", "block5_conv3"]),
-    "layer of VGG19": ({"style_layers": ["block5_conv4"]}, ["style_layers", "'block5_conv4'", "block5_conv3"]),
+    "style layer": ({"style_layers": ["block1_conv1", "relu"]}, ["style_layers", "'relu'", "block5_conv1"]),
+    "layer beyond": ({"style_layers": ["block5_conv2"]}, ["style_layers", "'block5_conv2'", "block5_conv1"]),
+    "layer of VGG19": (
+        {"style_layers": ["block5_conv4"], "backbone": "vgg16_imagenet_full"},
+        ["style_layers", "'block5_conv4'", "block5_conv3"],
+    ),
     "layer twice": ({"style_layers": ["block1_conv1"] * 2}, ["style_layers", "block1_conv1", "each layer once"]),
     "no layers": ({"content_layers": []}, ["content_layers", "[]", "expected a list of layers"]),
     "negative layer": (
@@ -147,7 +151,7 @@ PYTHON_ONLY = {
     "layers as text": ({"style_layers": "block1_conv1"}, ["style_layers", "'block1_conv1'", "list of layers"]),
     "blend as number": ({"style_blend": 1.0}, ["style_blend", "1.0", "expected 1 weight"]),
     "optimizer number": ({"optimizer": 0.1}, ["optimizer", "0.1", "adam, lbfgs"]),
-    "backbone number": ({"backbone": 16}, ["backbone", "16", "vgg16_bsds500"]),
+    "backbone number": ({"backbone": 16}, ["backbone", "16", "vgg16_imagenet"]),
     "no methods": ({"method": {}}, ["method", "{}", "expected one of gatys"]),
     "share true": ({"method": {"gatys": True}}, ["method", "gatys", "True", "expected a number"]),
     "smooth 3": ({"smooth": 3}, ["smooth", "3", "expected True or False"]),
@@ -170,7 +174,7 @@ TEXTURE = {
     "size too small": ({"size": [48, 15]}, ["size", "is 15", "from 16 to 10000"]),
     "size absurd": ({"size": [48, 1_000_000]}, ["size", "1000000", "from 16 to 10000"]),
     "three sides": ({"size": [48, 48, 3]}, ["size", "48", "expected (height, width)"]),
-    "style layer": ({"style_layers": ["relu"]}, ["style_layers", "'relu'", "block5_conv3"]),
+    "style layer": ({"style_layers": ["relu"]}, ["style_layers", "'relu'", "block5_conv1"]),
     "no steps": ({"steps": 0}, ["steps", "is 0", "whole number from 1"]),
     "negative seed": ({"seed": -1}, ["seed", "-1", "from 0"]),
 }
@@ -265,9 +269,13 @@ def test_a_texture_is_refused_before_tensorflow_is_needed(given, texts, without_
     ("given", "texts"),
     [
         ({"content_weight": 0, "style_weight": 0, "tv_weight": 0}, ["weight above 0", "of weight 0"]),
-        ({"backbone": "vgg16_bsds500=missing.h5"}, ["vgg16_bsds500", "no such file: missing.h5"]),
+        (
+            {"backbone": "vgg16_imagenet=missing.h5"},
+            ["vgg16_imagenet is in the package", "expected vgg16_imagenet_full=missing.h5"],
+        ),
+        ({"backbone": "vgg16_imagenet_full=missing.h5"}, ["vgg16_imagenet_full", "no such file: missing.h5"]),
     ],
-    ids=["all weights 0", "missing weights file"],
+    ids=["all weights 0", "file of what is in the package", "missing weights file"],
 )
 def test_refused_once_the_network_is_there(given, texts):
     assert_says(refusal(given), texts)

@@ -57,7 +57,9 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     assert never["seconds_to_both"] is None and never["total_over_peer"] is None
     sides = {"peer": theirs, "content_weight": 35.0, "its_losses": found, "default": never}
     pairs = {"red_panda-vangogh_night_cafe-512": {"tuned_on": False, "peers": {"pystiche": sides}}}
-    (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
+    (tmp_path / "quality.json").write_text(
+        json.dumps({"size": 512, "weights": "vgg16", "processor": "a processor", "pairs": pairs})
+    )
     text = page.page(tmp_path)
     assert "red_panda, vangogh_night_cafe | pystiche 1.0.1: 300 iterations, 600 s | 40 | 35 | 50 s: 0.083 of" in text
     path = [(10, 9, 9), (20, 4, 2), (30, 2, 5), (1000, 1, 1)]
@@ -68,7 +70,9 @@ def test_page_shows_time_to_quality_and_what_was_not_reached(tmp_path):
     assert quality.reached(path, 1000, 0.5)["seconds"] == 500 and quality.reached(path, None, 0.5) == {}
     sides["its_losses"] = never
     sides["later"] = {"peer": {**theirs, "iteration": 1000, "seconds": 2000.0}, "its_losses": found}
-    (tmp_path / "quality.json").write_text(json.dumps({"size": 512, "processor": "a processor", "pairs": pairs}))
+    (tmp_path / "quality.json").write_text(
+        json.dumps({"size": 512, "weights": "vgg16", "processor": "a processor", "pairs": pairs})
+    )
     text = page.page(tmp_path)
     assert "300 iterations, 600 s | 40 | 35 | not reached | not reached |" in text
     assert "1000 iterations, 2000 s | 40 | 35 | 50 s" in text

@@ -28,7 +28,7 @@ def test_the_style_loss_falls_fivefold_and_the_content_stays(content: str, style
     photograph = images.fit(images.load(EXAMPLES / "content" / content), 160)
     painting = images.fit(images.load(EXAMPLES / "style" / style), 160)
     picture = keras_style.transfer(photograph, painting, size=160, verbose=0).array
-    kernels = weights.load("vgg16_bsds500")
+    kernels = weights.load("vgg16_imagenet")
 
     def features(image: np.ndarray) -> dict[str, np.ndarray]:
         return vgg.forward(image, kernels, "max")
