@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import Layers, Verbosity
+from keras_style.checks import Balance, Layers, Verbosity, Weight
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.images.masks import Masks
@@ -17,6 +17,7 @@ from keras_style.optimize.iterate import OnIterate
 from keras_style.painting import with_generator
 from keras_style.painting.methods import METHODS
 from keras_style.painting.parameters import Parameters, Tile
+from keras_style.painting.regions import Styles
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
 from keras_style.painting.stylizer import Stylizer
@@ -41,7 +42,7 @@ def methods() -> dict[str, str]:
 @docstrings.explained(texts(Parameters) | texts(Session))
 def transfer(
     content: ImageLike,
-    style: ImageLike | Sequence[ImageLike] | None = None,
+    style: Styles | None = None,
     *,
     method: str | Mapping[str, float] = Stylizer.method,
     variant: str = Stylizer.variant,
@@ -49,21 +50,26 @@ def transfer(
     scales: int | Sequence[int] | None = None,
     steps: int | None = None,
     optimizer: "str | Optimizer | None" = None,
-    content_weight: float | None = None,
-    style_weight: float | None = None,
+    content_weight: Weight | None = None,
+    style_weight: Weight | None = None,
     tv_weight: float | None = None,
     photorealism_weight: float | None = None,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
     style_loss: Mapping[str, float] | None = None,
+    tv_layers: Layers | None = None,
     style_blend: Sequence[float] | None = None,
     style_scale: float | None = None,
     init: ImageLike | None = None,
     content_masks: Masks | None = None,
     style_masks: Masks | Sequence[Masks] | None = None,
+    auto_regions: int | None = None,
+    merge_regions: Mapping[str, str] | None = None,
+    unmatched_regions: str | None = None,
     preserve_color: str | None = None,
-    balance: str | None = None,
+    balance: Balance | None = None,
     smooth: bool | None = None,
+    refine: bool | None = None,
     backbone: str | Backbone | None = None,
     pooling: str | None = None,
     tile: Tile = Stylizer.tile,
@@ -81,11 +87,13 @@ def transfer(
     Args:
         content: the photograph: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating
             point in [0, 1]. Transparent pixels are laid on white.
-        style: the painting, likewise, or a list of several; None with a `model`.
+        style: the painting, likewise; a list of several; or {region: painting}, each for the region of that name in
+            `content_masks`; None with a `model`.
         content_masks: regions of the photograph, each to be painted like the region of the same name in the style: a
             label image with a color for each region, {region: mask}, or a list of masks. What no mask covers is a
             region of its own.
-        style_masks: the same regions in the style; for several styles a list with the masks of each.
+        style_masks: the same regions in the style; for several styles a list with the masks of each. With a painting
+            for each region they can be left out, and {region: mask} says which part of a painting counts.
         model: a trained generator, which has learned the style, instead of a painting: a name in
             `keras_style.presets()`, a file or directory that `keras_style.models.open_generator` opens, or a Keras
             model from [-1, 1] to [-1, 1]. The picture goes through it once; `size` is all that can be chosen.

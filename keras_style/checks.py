@@ -13,6 +13,8 @@ import numpy as np
 from keras_style.errors import InputError
 
 Layers = Sequence[str] | Mapping[str, float]
+Weight = float | Mapping[str, float]  # of everything, or of each region
+Balance = str | Mapping[str, float]  # one of BALANCES, or the longest gradient of each term
 Verbosity = Literal["auto"] | int  # 0: print nothing; 1: a live bar, or lines where none can be shown; "auto": the bar
 
 # The words that arguments accept.
@@ -20,6 +22,7 @@ OPTIMIZERS = ("adam", "lbfgs")
 POOLINGS = ("max", "average")
 PRECISIONS = ("float32", "mixed_bfloat16")
 PRESERVE_COLOR = ("luminance", "match")
+UNMATCHED = ("nearest", "whole")
 INITS = ("content", "recolored", "style", "noise")
 BALANCES = ("gradient",)
 DIRECTIONS = ("a2b", "b2a")
@@ -46,6 +49,24 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> f
     return float(value)
 
 
+def weight(name: str, value: Any) -> Weight:
+    """`value`, if it is a number of at least 0, or a mapping from regions to such; otherwise InputError."""
+    if isinstance(value, Mapping):
+        if not value or not all(isinstance(region, str) for region in value):
+            raise InputError(f"{name} is {shown(value)}; expected a number, or {{region: number}}")
+        return {region: number(f"{name} of {region}", each) for region, each in value.items()}
+    return number(name, value)
+
+
+def balance(name: str, value: Any) -> Balance:
+    """`value`, if it is one of `BALANCES`, or a mapping from terms to numbers above 0; otherwise InputError."""
+    if isinstance(value, Mapping) and value:
+        return {term: number(f"{name} of {term}", each, low=1e-30) for term, each in value.items()}
+    if isinstance(value, Mapping):
+        raise InputError(f"{name} is {{}}; expected {{term: threshold}}")
+    return choice(name, value, BALANCES)
+
+
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """`value`, if it is one of `choices`; otherwise InputError."""
     if not isinstance(value, str) or value not in choices:
@@ -69,6 +90,17 @@ def sides(name: str, value: Any) -> tuple[int, int] | None:
         raise InputError(f"{name} is {shown(value)}; expected a side in pixels, or (height, width)")
     height, width = (whole(name, side, 1, 2**15) for side in both)
     return height, width
+
+
+def names(name: str, value: Any) -> dict[str, str]:
+    """`value` as a dict, if it maps names to names; otherwise InputError."""
+    if (
+        isinstance(value, Mapping)
+        and value
+        and all(isinstance(each, str) and each for each in (*value, *value.values()))
+    ):
+        return dict(value)
+    raise InputError(f"{name} is {shown(value)}; expected {{name: name}}")
 
 
 def scales(name: str, value: Any) -> int | list[int]:

@@ -154,6 +154,8 @@ def _painting(stylizer: Stylizer, style: Sequence[str | os.PathLike[str]]) -> Pa
         raise InputError("style is not given; expected the painting for the method, or several")
     if stylizer.optimizer is not None and not isinstance(stylizer.optimizer, str):
         raise InputError("the Stylizer has a Keras optimizer, which cannot be sent to workers; expected its name")
+    if stylizer.of_masks:
+        raise InputError(f"{stylizer.of_masks} is about regions, and a batch takes no masks; expected it without")
     options = {
         each.name: getattr(stylizer, each.name)
         for each in dataclasses.fields(Stylizer)

@@ -25,6 +25,8 @@ _SHORT = {"output": "-o", "model": "-m", "directory": "-d", "server": "-s", "rec
 _METAVARS = {
     "method": "NAME[=SHARE],...",
     "tile": "PIXELS|auto",
+    "balance": "gradient|TERM=THRESHOLD,...",
+    "merge_regions": "REGION=REGION,...",
     "overrides": "KEY=VALUE",
     "style_loss": "NAME=NUMBER,...",
 }
@@ -126,6 +128,8 @@ def _metavar(name: str, kinds: Mapping[Any, Any]) -> str | None:
         return _METAVARS[name]
     if _are_masks(kinds):
         return "[REGION=]FILE,..."
+    if float in kinds:
+        return "NUMBER|REGION=NUMBER,..."
     if Mapping in kinds:
         return "LAYER[=WEIGHT],..."
     if Sequence in kinds and not _is_list_of_text(kinds):

@@ -11,6 +11,7 @@ import typer
 from keras_style import api, checks, images
 from keras_style.commands import options
 from keras_style.commands.options import AsJson, ConfigFile, Quality
+from keras_style.errors import InputError
 from keras_style.internal.interrupt import first_signal
 from keras_style.painting import methods as known_methods
 from keras_style.painting import texture as textures
@@ -34,26 +35,49 @@ def transfer(
     content: Annotated[Path, typer.Argument(help="The photograph.", show_default=False)],
     output: Output,
     style: Annotated[
-        list[Path] | None, typer.Argument(help="The painting, or several; none with --model.", show_default=False)
+        list[Path] | None,
+        typer.Argument(
+            help="The painting, or several; REGION=FILE for a region of --content-masks; none with --model.",
+            show_default=False,
+        ),
     ] = None,
     quality: Quality = 95,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
     **given: Any,
 ) -> int:
-    return _made(api.transfer, [content, style or None], output, quality, config_file, as_json, given)
+    pictures = [content, _by_region("style", style or []) or None]
+    return _made(api.transfer, pictures, output, quality, config_file, as_json, given)
 
 
 @options.of(textures.synthesize_texture)
 def texture(
-    exemplar: Annotated[Path, typer.Argument(help="The texture, which keeps its resolution.", show_default=False)],
+    exemplar: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The texture, which keeps its resolution, or several; REGION=FILE for a region of --canvas-masks.",
+            show_default=False,
+        ),
+    ],
     output: Output,
     quality: Quality = 95,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
     **given: Any,
 ) -> int:
-    return _made(textures.synthesize_texture, [exemplar], output, quality, config_file, as_json, given)
+    pictures = _by_region("exemplar", exemplar)
+    only = exemplar[0] if isinstance(pictures, list) and len(pictures) == 1 else pictures
+    return _made(textures.synthesize_texture, [only], output, quality, config_file, as_json, given)
+
+
+def _by_region(name: str, given: list[Path]) -> list[Path] | dict[str, Path]:
+    """The pictures; by region where they were written REGION=FILE."""
+    pairs = [(region, Path(file)) for region, equals, file in (str(each).partition("=") for each in given) if equals]
+    if not pairs or any(each.exists() for each in given):
+        return given
+    if len(dict(pairs)) < len(given):
+        raise InputError(f"{name} is {checks.listed(map(str, given))}; expected REGION=FILE of all, each region once")
+    return dict(pairs)
 
 
 def _made(

@@ -104,7 +104,7 @@ def check_stylizer(stylizer: Stylizer) -> None:
     """Make sure that a graph can do what a Stylizer does.
 
     Raises:
-        InputError: it has an image to start from, or several styles.
+        InputError: it has an image to start from, several styles, or what goes with masks.
     """
     if refusal := _refusal(stylizer):
         raise InputError(refusal)
@@ -116,6 +116,8 @@ def _refusal(stylizer: Stylizer) -> str | None:
         return f"init is an image, which an export cannot start from; expected one of {', '.join(INITS)}"
     if stylizer.style_blend is not None and len(stylizer.style_blend) != 1:
         return f"style_blend has {len(stylizer.style_blend)} weights; an export takes one style"
+    if of_regions := stylizer.of_masks or (stylizer.auto_regions and "auto_regions"):
+        return f"{of_regions} is about regions, and an export takes no masks; expected it without"
     return None
 
 

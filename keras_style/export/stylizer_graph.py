@@ -121,6 +121,8 @@ class _Painter:
             image = self._over_stages(objective, first, end, todo, image, target, aim, networks)
         if variant.smooth:
             image = smoothing.smooth(image, photograph, smoothing.default_radius(size))
+        if variant.refine:
+            image = smoothing.refine(image, photograph, smoothing.default_radius(size))
         if self.stylizer.preserve_color == "luminance":
             image = color.restore_chroma(image, photograph)
         return image

@@ -106,6 +106,36 @@ def match(
         raise InputError(f"{content_name}, {style_name}: {'; '.join(alone)}{about}; expected the same regions in both")
 
 
+def merge(regions: Regions, into: Mapping[str, str]) -> Regions:
+    """The regions with those that `into` names added to others, {region: other}, sorted again."""
+    merged: dict[str, np.ndarray] = {}
+    for region, weights in regions.items():
+        name = into.get(region, region)
+        merged[name] = merged[name] + weights if name in merged else weights
+    return {region: merged[region] for region in sorted(merged, key=lambda region: (region == UNCOVERED, region))}
+
+
+def mean_color(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean color (3,) of a region of an image (height, width, 3)."""
+    return np.tensordot(weights, image, 2) / weights.sum()
+
+
+def check_weights(name: str, weights: Mapping[str, float], regions: Regions | None) -> None:
+    """Make sure that there is a weight of each region.
+
+    Raises:
+        InputError: a region has none, or there is one of a region that does not exist.
+    """
+    if weights.keys() != (regions or {}).keys():
+        expected = f"one of each of {checks.listed(regions)}" if regions else "a number, since there are no masks"
+        raise InputError(f"{name} is given of {checks.listed(weights)}; expected {expected}")
+
+
+def shares(regions: Regions) -> dict[str, float]:
+    """The share of the image that each region has, for people to read."""
+    return {region: round(float(weights.mean()), 4) for region, weights in regions.items()}
+
+
 def resize(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     """The mean over the area of each new pixel; unlike Lanczos, it keeps every region's share of the image.
 

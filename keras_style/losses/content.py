@@ -48,7 +48,7 @@ class ContentLoss(FeatureLoss):
         squares = vectors(tf.math.squared_difference(got, expected)) * target[WEIGHTS][:, :, None]
         total = tf.reduce_sum(squares, axis=[1, 2])
         if self.normalization == "mean":
-            return total / (tf.reduce_sum(target[WEIGHTS], axis=1) * squares.shape[-1])
+            return tf.math.divide_no_nan(total, tf.reduce_sum(target[WEIGHTS], axis=1) * squares.shape[-1])
         return total / 2 if self.normalization == "paper" else total
 
     def share(self, part: tf.Tensor, whole: int) -> tf.Tensor:

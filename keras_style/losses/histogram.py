@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_style import checks
+from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import COUNT, FeatureLoss, Statistics, vectors, weights
 from keras_style.losses.sampling import mixture, quantiles, samples
@@ -167,6 +168,47 @@ class HistogramByParts(FeatureLoss):
         values = tf.transpose(values, [0, 2, 1])
         low, high = tf.transpose(low, [0, 2, 1]), tf.transpose(high, [0, 2, 1])
         return tf.where(values < low, tf.zeros_like(inside), tf.where(values >= high, tf.ones_like(inside), inside))
+
+
+def match_histograms(features: tf.Tensor, target: tf.Tensor, bins: int | None = None) -> tf.Tensor:
+    """R(x): features remapped so that every filter has the target's distribution; of a picture, every color channel.
+
+    R is that of `HistogramLoss`: monotone, and with one aim for equal values.
+
+    Args:
+        features: (B, H, W, C) or (H, W, C), floating point.
+        target: (B or 1, H', W', C) or (H', W', C), of the same dtype.
+        bins: of `HistogramLoss`; None: exact.
+
+    Returns:
+        A tensor of the shape and dtype of `features`.
+
+    Raises:
+        InputError: the shapes do not fit, or bins are not a whole number from 2 to 65536.
+
+    Example:
+        >>> photo, painting = (keras_style.images.load(file) for file in ("photo.jpg", "painting.png"))
+        >>> recolored = keras_style.losses.match_histograms(photo, painting).numpy()
+
+    Reference: Risser et al., "Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram
+        Losses", 2017, §4.3; Gonzalez & Woods, "Digital Image Processing": histogram specification.
+    """
+    x, y = tf.convert_to_tensor(features), tf.convert_to_tensor(target)
+    if x.shape.rank not in (3, 4) or y.shape.rank != x.shape.rank or y.shape[-1] != x.shape[-1]:
+        raise InputError(f"features have shape {x.shape} and target {y.shape}; expected (B, H, W, C) or (H, W, C) both")
+    if x.shape.rank == 3:
+        return match_histograms(x[None], y[None], bins)[0]
+    loss = HistogramLoss(bins)
+    aim, own = loss.statistics(y), loss.statistics(x)
+    if bins is not None:
+        found = remapped(aim, own["below"], own["cell"], own["at"], bins)
+    else:
+        rows = tf.transpose(own["vectors"], [0, 2, 1])
+        order = tf.argsort(rows, stable=True)
+        goals = tf.broadcast_to(quantiles(aim["sorted"], tf.shape(rows)[-1]), tf.shape(rows))
+        goals = _mean_over_ties(goals, own["sorted"])
+        found = tf.transpose(tf.gather(goals, tf.argsort(order), batch_dims=2), [0, 2, 1])
+    return tf.reshape(found, tf.shape(x))
 
 
 # Exact, by sorting

@@ -176,7 +176,8 @@ class ImageOptimizer:
             came = f"shape {np.shape(init)} and type {getattr(init, 'dtype', type(init).__name__)}"
             raise InputError(f"init has {came}; expected an array (H, W, 3), float32 or float64")
         if self.wrap and targets.content_regions:
-            raise InputError(f"wrap={self.wrap} with regions, which do not wrap; expected none")
+            continued = {name: np.pad(each, self.wrap, "wrap") for name, each in targets.content_regions.items()}
+            targets = replace(targets, content_regions=continued)
         evaluate = self._evaluation((1, *init.shape), init.dtype, targets.astype(init.dtype))
         del targets  # images as large as `init`; what steps need of them, `evaluate` has
         history: History = {name: [] for name in ("loss", *self.objective.names)}

@@ -1,20 +1,19 @@
 """The objective: a weighted sum of losses on layers, each with its target."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from keras_style import checks
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import BALANCES
+from keras_style.checks import Balance, Weight
 from keras_style.errors import InputError
-from keras_style.images import masks
 from keras_style.internal.tensorflow import tf
 from keras_style.internal.with_gradient import with_gradient
-from keras_style.losses.feature_loss import FeatureLoss, Statistics
+from keras_style.losses.feature_loss import WEIGHTS, FeatureLoss, Statistics
+from keras_style.optimize.places import Place, places, without_edge
 from keras_style.optimize.targets import Targets
 
 Features = Callable[[tf.Tensor, Iterable[str]], dict[str, tf.Tensor]]
@@ -31,7 +30,7 @@ class Term:
     Attributes:
         loss: what measures the distance.
         layer: name of a layer of the backbone, or "image" for the pixels.
-        weight: factor, not negative.
+        weight: factor, not negative; or {region: factor} for a distance from the content or style.
         target: "content" or "style": whose features the image's are compared with; None: the loss needs none.
         relative: divide by the loss's magnitude of the target, which makes the term independent of the network's
             activation scale.
@@ -41,7 +40,7 @@ class Term:
 
     loss: FeatureLoss
     layer: str
-    weight: float = 1.0
+    weight: Weight = 1.0
     target: str | None = None
     relative: bool = False
     name: str = ""
@@ -50,7 +49,10 @@ class Term:
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise InputError(f"target is {checks.shown(self.target)}; expected one of {', '.join(map(repr, TARGETS))}")
-        checks.number(f"weight of {self.loss.name} on {self.layer}", self.weight)
+        name = f"weight of {self.loss.name} on {self.layer}"
+        checks.weight(name, self.weight)
+        if isinstance(self.weight, Mapping) and self.target != "style" and self.loss.adds_up != "distance":
+            raise InputError(f"{name} is by region; expected a number for a loss that is no sum over positions")
         if not self.name:
             object.__setattr__(self, "name", self.target or self.loss.name)
 
@@ -62,7 +64,9 @@ class Objective:
         terms: the summands. Terms of weight 0 are left out.
         balance: None: the terms are added as they are. "gradient": at every step the gradient of each term with respect
             to its feature maps is rescaled to the length weight / RMS of the feature maps, so that all terms of one
-            weight pull alike, whatever their units. The value then is not what is descended: not for L-BFGS.
+            weight pull alike, whatever their units. {name: threshold}: that gradient of the terms reported under the
+            name, on each layer and in each region, is shortened to the threshold where it is longer, for each sample.
+            The value then is not what is descended: not for L-BFGS.
 
     Raises:
         InputError: no term has a weight above 0, or an unknown balance.
@@ -73,16 +77,19 @@ class Objective:
         ...     keras_style.Term(keras_style.losses.GramLoss(), layer="block3_conv1", weight=1e3, target="style"),
         ... ])
 
-    Reference: balance: after Risser et al., "Stable and Controllable Neural Texture Synthesis and Style Transfer Using
-        Histogram Losses", 2017, who clip each loss's gradient; rescaling, and to this length, is ours.
+    Reference: balance: Risser et al., "Stable and Controllable Neural Texture Synthesis and Style Transfer Using
+        Histogram Losses", 2017, who clip each loss's gradient at a threshold; rescaling, and to this length, is ours.
     """
 
-    def __init__(self, terms: Sequence[Term], balance: str | None = None):
-        self.terms = tuple(term for term in terms if term.weight)
+    def __init__(self, terms: Sequence[Term], balance: Balance | None = None):
+        self.terms = tuple(term for term in terms if _counts(term.weight))
         if not self.terms:
             raise InputError(f"an objective needs a term with a weight above 0; got {len(terms)} of weight 0")
         if balance is not None:
-            checks.choice("balance", balance, BALANCES)
+            balance = checks.balance("balance", balance)
+        known = dict.fromkeys(term.name for term in terms)
+        if isinstance(balance, Mapping) and not balance.keys() <= known.keys():
+            raise InputError(f"balance is {checks.shown(balance)}; expected some of {checks.listed(known)}")
         self.balance = balance
 
     @property
@@ -102,7 +109,12 @@ class Objective:
 
     def in_pass(self, number: int) -> "Objective":
         """The objective of the terms that take part in pass `number`, counted from 1."""
-        return Objective([term for term in self.terms if term.from_pass <= number], self.balance)
+        terms = [term for term in self.terms if term.from_pass <= number]
+        balance = self.balance
+        if isinstance(balance, Mapping):
+            names = {term.name for term in terms}
+            balance = {name: threshold for name, threshold in balance.items() if name in names} or None
+        return Objective(terms, balance)
 
     def bind(
         self,
@@ -113,7 +125,7 @@ class Objective:
         """The objective as a function of the image alone; statistics of content and style are computed here, once.
 
         With regions, a style term is the sum over them of the term between the region in the image and the region of
-        that name in the style, each weighted by its share of the image.
+        that name in the styles that have it, each weighted by its share of the image.
 
         Args:
             backbone: the network whose layers the terms name.
@@ -139,45 +151,34 @@ class Objective:
             backbone: whose layers the terms name.
             statistics: how the statistics of content and style are taken.
         """
-        style, regions, edge = targets.style, targets.content_regions, targets.edge
+        style = targets.style
         sources = {"content": [] if targets.content is None else [targets.content], "style": list(style)}
         for target, images in sources.items():
             if not images and any(term.target == target for term in self.terms):
                 raise InputError(f"the objective compares with the {target} image; none was given")
         blend = checks.shares("blend", targets.blend, len(style)) if style else []
 
-        # Per term and region: its mask in the image, and in each target.
-        places: list[tuple[Term, np.ndarray | None, list[np.ndarray | None]]] = []
-        for term in self.terms:
-            if term.target != "style":
-                places.append((term, None, [None]))
-                continue
-            if regions is None:
-                places.append(
-                    (term, None, [without_edge_at(backbone, term.layer, image.shape, edge) for image in style])
-                )
-                continue
-            for region, weights in regions.items():
-                at_layer = partial(_at_layer, backbone, term.layer, region)
-                of_styles = [at_layer("style", each[region]) for each in targets.style_regions]
-                places.append((term, at_layer("content", weights), [*of_styles]))
-
+        compared = [
+            (term, place)
+            for term in self.terms
+            for place in places(backbone, term.layer, term.target, term.weight, targets)
+        ]
         taken: dict[str, list[list[Statistics]]] = {}  # per target and image, the statistics of each place in turn
         for target, images in sources.items():
-            own = [(term, in_target) for term, _, in_target in places if term.target == target]
+            own = [(term, place.in_target) for term, place in compared if term.target == target]
             taken[target] = [
-                statistics(image, [(term.loss, term.layer, in_target[number]) for term, in_target in own])
+                statistics(image, [(term.loss, term.layer, each[number]) for term, each in own if number in each])
                 for number, image in enumerate(images)
                 if own
             ]
         summands = []
-        for term, inside, _ in places:
+        for term, place in compared:
             if term.target is None:
-                summands.append(Summand(term, {"weight": _scalar(term.weight), "pull": _scalar(term.weight)}))
+                summands.append(Summand(term, {"weight": _scalar(place.weight), "pull": _scalar(place.weight)}))
                 continue
-            of_each = [found.pop(0) for found in taken[term.target]]
-            aim = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, blend)
-            summands.append(Summand.towards(term, aim, inside, edge if term.target == "style" else 0))
+            of_each = [taken[term.target][number].pop(0) for number in place.in_target]
+            aim = of_each[0] if len(of_each) == 1 else term.loss.blend(of_each, _among(blend, place.in_target))
+            summands.append(Summand.towards(term, aim, place, targets.edge if term.target == "style" else 0))
         return summands
 
 
@@ -209,13 +210,17 @@ class Summand:
     edge: int = 0
 
     @classmethod
-    def towards(cls, term: Term, aim: Statistics, mask: np.ndarray | None = None, edge: int = 0) -> "Summand":
-        share = 1.0 if mask is None else float(mask.mean())
-        pull = weight = _scalar(term.weight * share)
+    def towards(cls, term: Term, aim: Statistics, place: Place, edge: int = 0) -> "Summand":
+        pull = weight = _scalar(place.weight)
         if term.relative:
             magnitude = _positive(term.loss.magnitude(aim))
             weight = tf.cast(weight, magnitude.dtype) / magnitude
-        region = {} if mask is None else {"mask": tf.constant(mask, tf.float32)}
+        if place.spread is not None:
+            positions = _scalar(place.spread.sum(dtype=np.float64))
+            pull = pull * positions / place.spread.size
+            weight *= tf.cast(term.loss.share(positions, place.spread.size), weight.dtype)
+            aim = {**aim, WEIGHTS: tf.constant(place.spread.reshape(1, -1), aim[WEIGHTS].dtype)}
+        region = {} if place.mask is None else {"mask": tf.constant(place.mask, tf.float32)}
         return cls(term, {"aim": aim, "weight": weight, "pull": pull, **region}, edge)
 
     def key(self) -> Hashable:
@@ -251,7 +256,7 @@ class BoundObjective:
 
     backbone: Backbone
     summands: Sequence[Summand]
-    balance: str | None
+    balance: Balance | None
     margin: int = 0
 
     def __call__(self, images: tf.Tensor, step: tf.Tensor | int = 0) -> dict[str, tf.Tensor]:
@@ -264,12 +269,15 @@ class BoundObjective:
             current = maps[summand.term.layer]
             if self.balance == "gradient":
                 current = _pulled_by(tf.cast(summand.tensors["pull"], current.dtype), current)
+            elif isinstance(self.balance, Mapping) and summand.term.name in self.balance:
+                current = _clipped_at(tf.constant(self.balance[summand.term.name], current.dtype), current)
             values.setdefault(summand.term.name, []).append(summand.value(current, step))
         return {name: tf.add_n(each) for name, each in values.items()}
 
     def key(self) -> Hashable:
         """Return what a graph of it depends on beside its tensors."""
-        return self.backbone.key(), tuple(summand.key() for summand in self.summands), self.balance, self.margin
+        balance = tuple(sorted(self.balance.items())) if isinstance(self.balance, Mapping) else self.balance
+        return self.backbone.key(), tuple(summand.key() for summand in self.summands), balance, self.margin
 
     @property
     def tensors(self) -> Any:
@@ -283,6 +291,16 @@ class BoundObjective:
         return replace(self, backbone=self.backbone.with_tensors(of_backbone), summands=summands)
 
 
+def _counts(weight: Weight) -> bool:
+    return any(weight.values()) if isinstance(weight, Mapping) else bool(weight)
+
+
+def _among(blend: Sequence[float], numbers: Collection[int]) -> list[float]:
+    """The weights of these styles, which add up to 1."""
+    own = [blend[number] for number in numbers]
+    return own if len(own) == len(blend) else checks.shares("blend of the styles that have a region", own, len(own))
+
+
 def _scalar(number: float) -> tf.Tensor:
     return tf.constant(number, tf.float64)
 
@@ -294,42 +312,32 @@ def _continued(images: tf.Tensor, margin: int) -> tf.Tensor:
     return images
 
 
-def without_edge(shape: Sequence[int], edge: int) -> np.ndarray | None:
-    """A mask (1, H', W') of a layer of H' x W' positions: those away from the border; None if all count."""
-    if not edge:
-        return None
-    mask = np.zeros((1, *shape), np.float32)
-    rows, columns = (min(edge, (side - 1) // 2) for side in mask.shape[1:])
-    mask[:, rows : mask.shape[1] - rows, columns : mask.shape[2] - columns] = 1
-    return mask
-
-
-def without_edge_at(backbone: Backbone, layer: str, shape: Sequence[int], edge: int) -> np.ndarray | None:
-    """`without_edge` of a layer of images (B, H, W, 3)."""
-    return without_edge(backbone.shape(layer, shape[1], shape[2]), edge) if edge else None
-
-
-def _at_layer(backbone: Backbone, name: str, region: str, of: str, weights: np.ndarray) -> np.ndarray:
-    layer, (height, width) = backbone.layer(name), weights.shape
-    carried = masks.at_layer(weights, layer.stride, backbone.shape(name, height, width), layer.offset)[None]
-    if not carried.any():
-        raise InputError(
-            f"region {region!r}: nothing of it is left in the {of} at {name}; expected a larger region or image"
-        )
-    return carried
-
-
 @with_gradient
 def _pulled_by(pull: tf.Tensor, features: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
     """`features`, with the gradient that comes back rescaled to the length `pull` / RMS of the features, per sample."""
 
     def rescale(gradient: tf.Tensor) -> tuple[None, tf.Tensor]:
-        axes = [1, 2, 3]
-        length = tf.sqrt(tf.reduce_sum(tf.square(gradient), axes, keepdims=True))
-        rms = tf.sqrt(tf.reduce_mean(tf.square(features), axes, keepdims=True))
-        return None, tf.math.divide_no_nan(pull * gradient, length * rms)
+        rms = tf.sqrt(tf.reduce_mean(tf.square(features), [1, 2, 3], keepdims=True))
+        return None, tf.math.divide_no_nan(pull * gradient, _length(gradient) * rms)
 
     return tf.identity(features), rescale
+
+
+@with_gradient
+def _clipped_at(
+    threshold: tf.Tensor, features: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
+    """`features`, with the gradient that comes back shortened to the length `threshold` if it is longer, per sample."""
+
+    def clip(gradient: tf.Tensor) -> tuple[None, tf.Tensor]:
+        return None, gradient * (threshold / tf.maximum(_length(gradient), threshold))
+
+    return tf.identity(features), clip
+
+
+def _length(gradient: tf.Tensor) -> tf.Tensor:
+    """The length (B, 1, 1, 1) of a gradient (B, H, W, C)."""
+    return tf.sqrt(tf.reduce_sum(tf.square(gradient), [1, 2, 3], keepdims=True))
 
 
 def _positive(magnitude: tf.Tensor) -> tf.Tensor:

@@ -20,8 +20,8 @@ class Targets:
         blend: weight of each style; equal by default.
         content_regions: `{region: weights (H, W)}` of the image, adding up to one at every pixel; one region by
             default.
-        style_regions: the same regions in each style.
-        edge: without regions, positions along the border of every layer that style terms leave out, on both sides:
+        style_regions: the regions that each style has; each region is in one style or several, which are blended.
+        edge: positions along the border of every layer that style terms leave out, on both sides:
             features there are as much of zero padding as of the picture.
     """
 

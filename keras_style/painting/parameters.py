@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from keras_style import checks, images
 from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone
-from keras_style.checks import BALANCES, OPTIMIZERS, POOLINGS, PRESERVE_COLOR, Layers
+from keras_style.checks import OPTIMIZERS, POOLINGS, PRESERVE_COLOR, UNMATCHED, Balance, Layers, Weight
 from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.internal.declared import checks_of, parameter
@@ -83,11 +83,15 @@ class Parameters:
         None, "how many steps in all, shared by the scales.", partial(checks.whole, low=1, high=10**9)
     )
     optimizer: "str | Optimizer | None" = parameter(None, '"adam", "lbfgs" or a Keras optimizer.', _optimizer)
-    content_weight: float | None = parameter(
-        None, "factor of the content loss; more keeps more of the photograph.", checks.number
+    content_weight: Weight | None = parameter(
+        None,
+        "factor of the content loss; more keeps more of the photograph. With masks also {region: factor}, of each one.",
+        checks.weight,
     )
-    style_weight: float | None = parameter(
-        None, "factor of the style loss; more takes more of the painting.", checks.number
+    style_weight: Weight | None = parameter(
+        None,
+        "factor of the style loss, likewise; more takes more of the painting.",
+        checks.weight,
     )
     tv_weight: float | None = parameter(
         None, "factor of the total variation; more makes a smoother picture.", checks.number
@@ -110,6 +114,10 @@ class Parameters:
         "power of sliced_wasserstein, epsilon of the Gaussian divergences and alpha of Renyi's.",
         _settings,
     )
+    tv_layers: Layers | None = parameter(
+        None,
+        'layers whose total variation counts, as a list (equal weights) or {layer: weight}; "image" is the pixels.',
+    )
     style_blend: Sequence[float] | None = parameter(
         None, "weight of each style, in the order of the styles; equal by default."
     )
@@ -123,21 +131,45 @@ class Parameters:
         'where to start: "content", "recolored" (the content in the style\'s colors, so that the optimizer need not '
         'find the means and covariances of color), "style", "noise", or an image of the content\'s proportions.',
     )
+    auto_regions: int | None = parameter(
+        None,
+        "in place of masks: as many regions, or a few less, are found in photograph and styles by what the network "
+        "sees, by colors and by height in the picture, and painted region by region.",
+        partial(checks.whole, low=2, high=16),
+    )
+    merge_regions: Mapping[str, str] | None = parameter(
+        None,
+        "regions that count as others, {region: other}, such as lake as sea, in photograph and styles.",
+        checks.names,
+    )
+    unmatched_regions: str | None = parameter(
+        None,
+        'what a region of the photograph is painted like that the style lacks, instead of an error: "nearest": like '
+        'the style\'s region whose mean color is nearest; "whole": like all of the style. With either, regions that '
+        "only the style has are left out.",
+        partial(checks.choice, choices=UNMATCHED),
+    )
     preserve_color: str | None = parameter(
         None,
         'keep the photograph\'s colors: "luminance" paints light and dark only, "match" first gives the painting the '
         "photograph's mean color and covariance.",
         partial(checks.choice, choices=PRESERVE_COLOR),
     )
-    balance: str | None = parameter(
+    balance: Balance | None = parameter(
         None,
         '"gradient": at every step rescale the gradient of each term by its length, so that terms of one weight '
-        "pull alike; with Adam or another Keras optimizer.",
-        partial(checks.choice, choices=BALANCES),
+        "pull alike; or {term: threshold}: shorten gradients of content, style, total_variation or photorealism that "
+        "are longer than that; with Adam or another Keras optimizer.",
+        checks.balance,
     )
     smooth: bool | None = parameter(
         None,
         "afterwards make every pixel a local affine function of the photograph's colors: no paint, no distortion.",
+        checks.truth,
+    )
+    refine: bool | None = parameter(
+        None,
+        "afterwards add the photograph's fine detail, what a guided filter takes out of it, to the picture.",
         checks.truth,
     )
     backbone: str | Backbone | None = parameter(

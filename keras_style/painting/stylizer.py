@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import Variant, equal_shares
 from keras_style.painting.noise import around_gray
 from keras_style.painting.parameters import Parameters
+from keras_style.painting.regions import Given, Styles
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 # Parameters that replace a number of the method's variant as they are; layers are weighed first, settings merged.
 _NUMBERS = [each.name for each in fields(Parameters) if each.name in Variant.__dataclass_fields__]
 _NUMBERS = [name for name in _NUMBERS if not name.endswith("_layers") and name != "style_loss"]
+_REGIONAL = ("content_weight", "style_weight")  # those that may be {region: number}
 
 
 @docstrings.explained(texts(Parameters))
@@ -75,6 +78,8 @@ class Stylizer(Parameters):
         layers = layer_records(given.get("backbone", blend.variant.backbone))
         if self.content_layers is not None:
             given["content_layers"] = layer_weights("content_layers", self.content_layers, layers, equal_shares)
+        if self.tv_layers is not None:
+            given["tv_layers"] = variation_layers(self.tv_layers, layers)
         if self.balance is not None and self.optimizer is None:
             given["optimizer"] = "adam"  # L-BFGS, the usual one, cannot follow weights that change with every step
         blend = blend.with_numbers(given).fitted(layers)
@@ -83,8 +88,7 @@ class Stylizer(Parameters):
             blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", given_layers, layers, weigh))
         if self.style_loss is not None:
             blend = blend.with_style_loss(self.style_loss)
-        if blend.variant.balance and blend.variant.optimizer == "lbfgs":
-            raise InputError("balance with the optimizer 'lbfgs'; expected 'adam' or a Keras optimizer")
+        check_balance(blend.variant)
         object.__setattr__(self, "_blend", blend)
 
     @property
@@ -97,10 +101,17 @@ class Stylizer(Parameters):
         """The numbers of the run: the variant's, with the parameters in their place."""
         return self._blend.variant
 
+    @property
+    def of_masks(self) -> str | None:
+        """The name of a parameter that only has a meaning with masks."""
+        by_region = [name for name in _REGIONAL if isinstance(getattr(self.numbers, name), Mapping)]
+        rules = [name for name in ("merge_regions", "unmatched_regions") if getattr(self, name) is not None]
+        return next(iter(by_region + rules), None)
+
     def __call__(
         self,
         content: ImageLike,
-        style: ImageLike | Sequence[ImageLike],
+        style: Styles,
         *,
         content_masks: Masks | None = None,
         style_masks: Masks | Sequence[Masks] | None = None,
@@ -117,13 +128,26 @@ class Stylizer(Parameters):
         photograph = images.load(content, name="content")
         height, width = images.fitted_size(photograph.shape[0], photograph.shape[1], self.size)
         photograph = images.resize(photograph, height, width)
-        paintings = [self._load_style(each, number) for number, each in enumerate(_as_list(style), start=1)]
-        beside = {_style_name(number): each.shape[:2] for number, each in enumerate(paintings, start=1)}
+        given = Given.of(style)
+        paintings = [self._load_style(each, given.called(index)) for index, each in enumerate(given.images)]
+        beside = {given.called(index): each.shape[:2] for index, each in enumerate(paintings)}
         stages = schedule(height, width, variant.scales, variant.steps, variant.passes, beside)
-        blend = checks.shares("style_blend", self.style_blend, len(paintings))
-        content_regions, style_regions = _regions(content_masks, style_masks, photograph, paintings)
+        blend = given.shares("style_blend", self.style_blend)
+        content_regions, style_regions = given.regions(
+            *(content_masks, style_masks, photograph, paintings),
+            into=self.merge_regions,
+            unmatched=self.unmatched_regions,
+        )
+        if self.auto_regions is not None:
+            if content_regions is not None:
+                raise InputError(f"auto_regions={self.auto_regions} with masks; expected one of them")
+            content_regions, *style_regions = self._find_regions([photograph, *paintings])
+        for name in _REGIONAL:
+            if isinstance(weight := getattr(variant, name), Mapping):
+                masks.check_weights(name, weight, content_regions)
         settings = self._settings(stages, blend, content_regions)
-        init = self._load_init(height, width)
+        word = isinstance(variant.init, str) and variant.init in INITS
+        init = None if word else load_init(variant.init, INITS, height, width)
 
         digests = {
             "content": array_digest(photograph),
@@ -141,7 +165,7 @@ class Stylizer(Parameters):
             from keras_style.optimize.targets import Targets
 
             target, targets = self._in_color(photograph, paintings)
-            start = self._start(stages[0], target, targets, init)
+            start = self._start(stages[0], target, targets, init, partial(given.composed, regions=content_regions))
             return CoarseToFine(
                 build_optimizer(self._blend, [target, *targets], tile=tile),
                 stages,
@@ -151,18 +175,30 @@ class Stylizer(Parameters):
             )
 
         def finish(image: np.ndarray) -> np.ndarray:
-            if not variant.smooth and self.preserve_color != "luminance":
+            if not variant.smooth and not variant.refine and self.preserve_color != "luminance":
                 return image
             original = images.resize(photograph, *image.shape[:2])
             from keras_style.images import color, smoothing
 
             if variant.smooth:
                 image = _on_processor(smoothing.smooth, image, original)
+            if variant.refine:
+                image = _on_processor(smoothing.refine, image, original)
             if self.preserve_color == "luminance":
                 image = _on_processor(color.restore_chroma, image, original)
             return image
 
         return session.run(stages, make, settings, digests, finish)
+
+    def _find_regions(self, pictures: Sequence[np.ndarray]) -> list[Regions]:
+        from keras_style.painting.auto_regions import find_regions
+
+        assert self.auto_regions is not None
+        variant = self.numbers
+        layer = next(
+            layer.name for layer in reversed(layer_records(variant.backbone)) if layer.name in variant.content_layers
+        )
+        return find_regions(load_backbone(variant), layer, pictures, self.auto_regions, self.seed)
 
     def _tile(
         self, stages: Sequence[Stage], styles: Sequence[np.ndarray], regions: Regions | None, session: Session
@@ -177,6 +213,7 @@ class Stylizer(Parameters):
         last, variant = stages[-1], self.numbers
         of_content = {layer for _, part, _ in self._blend.parts for layer in part.content_layers}
         of_style = {layer for _, part, _ in self._blend.parts for layer in part.style_layers}
+        varied = {layer for layer in variant.tv_layers if layer != "image"} if variant.tv_weight else set()
         binned = {layer for _, part, _ in self._blend.parts for layer in part.histogram_layers}
         projections = {
             layer: part.style_loss["projections"]
@@ -189,7 +226,7 @@ class Stylizer(Parameters):
                 last.height + 2 * variant.bleed,
                 last.width + 2 * variant.bleed,
                 [(each.shape[0], each.shape[1]) for each in styles],
-                _computed(variant.backbone, of_content | of_style | binned),
+                _computed(variant.backbone, of_content | of_style | binned | varied),
                 sorted(of_content),
                 sorted(binned),
                 variant.optimizer if isinstance(variant.optimizer, str) else "adam",
@@ -197,18 +234,18 @@ class Stylizer(Parameters):
                 projections,
             ),
             memory.available(),
-            _smallest_tile(variant.backbone, of_content | of_style | binned),
+            _smallest_tile(variant.backbone, of_content | of_style | binned | varied),
         )
         if session.verbose == 1 or (tile and session.verbose):
             stderr.say(f"keras-style: {line}")
         return tile
 
-    def _load_style(self, style: ImageLike, number: int) -> np.ndarray:
-        loaded = images.load(style, name=_style_name(number))
+    def _load_style(self, style: ImageLike, name: str) -> np.ndarray:
+        loaded = images.load(style, name=name)
         fitted = images.fit(loaded, max(1, round(self.size * self.numbers.style_scale)))
         if min(fitted.shape[:2]) < images.MIN_SIDE:
             raise InputError(
-                f"style: at style_scale {self.numbers.style_scale:g} it is {fitted.shape[1]} x {fitted.shape[0]} "
+                f"{name}: at style_scale {self.numbers.style_scale:g} it is {fitted.shape[1]} x {fitted.shape[0]} "
                 f"pixels; expected sides of at least {images.MIN_SIDE}"
             )
         return fitted
@@ -224,28 +261,13 @@ class Stylizer(Parameters):
             return pairs[0][0], [gray for _, gray in pairs]
         return content, [_on_processor(color.match, style, content) for style in styles]
 
-    def _load_init(self, height: int, width: int) -> np.ndarray | None:
-        """The image to start from; None: it is one of `INITS`.
-
-        Raises:
-            InputError: its proportions are not those of the content, (height, width).
-        """
-        init = self.numbers.init
-        if isinstance(init, str) and init in INITS:
-            return None
-        try:
-            image = images.load(init, name="init")
-        except MissingFileError as error:
-            raise MissingFileError(f"{error}; expected an image, or one of {', '.join(INITS)}") from None
-        given_height, given_width = image.shape[:2]
-        if not np.isclose(given_width / given_height, width / height, rtol=0.02):
-            raise InputError(
-                f"init is {given_width} x {given_height} pixels; expected the content's proportions, {width} x {height}"
-            )
-        return image
-
     def _start(
-        self, stage: Stage, content: np.ndarray, styles: Sequence[np.ndarray], given: np.ndarray | None
+        self,
+        stage: Stage,
+        content: np.ndarray,
+        styles: Sequence[np.ndarray],
+        given: np.ndarray | None,
+        composed: Callable[[Iterable[np.ndarray]], np.ndarray],
     ) -> np.ndarray:
         init = self.numbers.init
         if given is not None:
@@ -254,11 +276,11 @@ class Stylizer(Parameters):
             noise = around_gray(stage.height * stage.width, self.numbers.noise, self.seed)
             return noise.reshape(stage.height, stage.width, 3)
         elif init == "style":
-            image = styles[0]
+            image = composed(styles)
         elif init == "recolored":
             from keras_style.images import color
 
-            image = _on_processor(color.match, content, styles[0])
+            image = composed(_on_processor(color.match, content, each) for each in styles)
         else:
             image = content
         return images.resize(image, stage.height, stage.width)
@@ -275,12 +297,37 @@ class Stylizer(Parameters):
             "content_layers": dict(variant.content_layers),
             "style_layers": self._blend.mapping("style_layers"),
             "style_loss": self._blend.mapping("style_loss"),
+            "tv_layers": dict(variant.tv_layers),
             "style_blend": list(blend),
             "init": init if isinstance(init, str) else type(init).__name__,
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
             "pooling": pooling_of(variant),
-            "regions": regions and {name: round(float(weights.mean()), 4) for name, weights in regions.items()},
+            "regions": regions and masks.shares(regions),
         }
+
+
+def load_init(init: Any, words: Sequence[str], height: int, width: int) -> np.ndarray:
+    """The image to start from.
+
+    Raises:
+        InputError: it is none, or its proportions are not those of the picture, (height, width).
+    """
+    try:
+        image = images.load(init, name="init")
+    except MissingFileError as error:
+        raise MissingFileError(f"{error}; expected an image, or one of {', '.join(words)}") from None
+    given_height, given_width = image.shape[:2]
+    if not np.isclose(given_width / given_height, width / height, rtol=0.02):
+        raise InputError(
+            f"init is {given_width} x {given_height} pixels; expected the proportions of the result, {width} x {height}"
+        )
+    return image
+
+
+def check_balance(variant: Variant) -> None:
+    """Refuse L-BFGS, the usual optimizer, which cannot follow weights that change with every step."""
+    if variant.balance and variant.optimizer == "lbfgs":
+        raise InputError("balance with the optimizer 'lbfgs'; expected 'adam' or a Keras optimizer")
 
 
 def build_optimizer(
@@ -355,6 +402,12 @@ def layer_weights(
     return checks.layer_weights(name, given, tuple(records), lambda names: weigh([records[each] for each in names]))
 
 
+def variation_layers(given: Layers, layers: Sequence[Layer]) -> Mapping[str, float]:
+    """`{layer: weight}` of the layers whose total variation counts; "image" is the pixels."""
+    names = ("image", *(layer.name for layer in layers))
+    return checks.layer_weights("tv_layers", given, names, lambda found: dict.fromkeys(found, 1 / len(found)))
+
+
 def _computed(backbone: str | Backbone, names: Iterable[str]) -> Sequence[Layer]:
     """All activations up to the deepest of the layers `names`."""
     if isinstance(backbone, str):
@@ -371,53 +424,12 @@ def _smallest_tile(backbone: str | Backbone, names: Collection[str]) -> float:
     return smallest_window(max(reaches, default=0), math.lcm(*(layer.stride for layer in used)))
 
 
-def _style_name(number: int) -> str:
-    """The name of a style in errors."""
-    return f"style {number}" if number > 1 else "style"
-
-
 def _on_processor(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
     """Arrays from a function of `images.color` or `images.smoothing`, whose linear algebra a GPU may not have."""
     from keras_style.internal.tensorflow import tf
 
     with tf.device("CPU:0"):
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), function(*arrays))
-
-
-def _as_list(style: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    styles: list[Any] = list(style) if isinstance(style, list | tuple) else [style]
-    if not styles:
-        raise InputError("style is an empty list; expected at least one image")
-    return styles
-
-
-def _regions(
-    content_masks: Masks | None,
-    style_masks: Masks | Sequence[Masks] | None,
-    content: np.ndarray,
-    styles: Sequence[np.ndarray],
-) -> tuple[Regions | None, list[Regions]]:
-    """The regions of the content and of each style: the same ones everywhere."""
-    if content_masks is None and style_masks is None:
-        return None, []
-    if content_masks is None or style_masks is None:
-        given, missing = ("style", "content") if content_masks is None else ("content", "style")
-        raise InputError(f"{given}_masks without {missing}_masks; expected both, or none")
-    of_content = masks.load(content_masks, content.shape[0], content.shape[1], "content_masks")
-    of_each: list[Any] = [style_masks]
-    # A list of mappings can only be one mapping a style.
-    listed = isinstance(style_masks, list | tuple) and any(isinstance(each, Mapping) for each in style_masks)
-    if len(styles) > 1 or listed:
-        if not isinstance(style_masks, list | tuple) or len(style_masks) != len(styles):
-            raise InputError(f"style_masks are not a list of {len(styles)}; expected the masks of each style")
-        of_each = list(style_masks)
-    of_styles: list[Regions] = []
-    for number, (each, style) in enumerate(zip(of_each, styles, strict=True), start=1):
-        name = "style_masks" if len(styles) == 1 else f"style_masks {number}"
-        regions = masks.load(each, style.shape[0], style.shape[1], name)
-        masks.match(of_content, regions, style_name=name)
-        of_styles.append(regions)
-    return of_content, of_styles
 
 
 def backbone_digest(backbone: str | Backbone) -> str:

@@ -10,7 +10,8 @@ from keras_style import checks, images
 from keras_style.backbones.backbone import Backbone
 from keras_style.checks import Verbosity
 from keras_style.errors import InputError
-from keras_style.images import ImageLike
+from keras_style.images import ImageLike, masks
+from keras_style.images.masks import Masks, Regions
 from keras_style.internal import docstrings
 from keras_style.internal.declared import texts
 from keras_style.internal.digests import array_digest
@@ -20,15 +21,19 @@ from keras_style.painting import methods
 from keras_style.painting.methods.texture_variants import for_texture
 from keras_style.painting.noise import around_gray
 from keras_style.painting.parameters import CHECKS, MAX_SIZE, Parameters
+from keras_style.painting.regions import Given, Styles
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
 from keras_style.painting.stylizer import (
     backbone_digest,
     build_optimizer,
+    check_balance,
     layer_records,
     layer_weights,
+    load_init,
     plain_optimizer,
     pooling_of,
+    variation_layers,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +50,7 @@ WRAP = 32  # pixels seen beyond an edge of a tileable texture; ours: half of wha
 
 @docstrings.explained(texts(Parameters) | texts(Session))
 def synthesize_texture(
-    exemplar: ImageLike,
+    exemplar: Styles,
     size: int | Sequence[int] | None = None,
     *,
     method: str | Mapping[str, float] = "histogram",
@@ -55,6 +60,13 @@ def synthesize_texture(
     steps: int | None = None,
     optimizer: "str | Optimizer | None" = None,
     style_layers: checks.Layers | None = None,
+    style_blend: Sequence[float] | None = None,
+    canvas_masks: Masks | None = None,
+    exemplar_masks: Masks | Sequence[Masks] | None = None,
+    init: ImageLike | None = None,
+    tv_weight: float | None = None,
+    tv_layers: checks.Layers | None = None,
+    balance: checks.Balance | None = None,
     backbone: str | Backbone | None = None,
     pooling: str | None = None,
     seed: int = 0,
@@ -71,12 +83,19 @@ def synthesize_texture(
 
     Args:
         exemplar: the texture: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating point
-            in [0, 1].
-        size: (height, width) of the canvas in pixels, or one number for a square; the exemplar's by default.
+            in [0, 1]; a list of several, which are mixed; or {region: texture}, each for the region of that name in
+            `canvas_masks`.
+        size: (height, width) of the canvas in pixels, or one number for a square; the (first) exemplar's by default.
         method: which way of matching style; `keras_style.methods()` lists them; "photo" needs a photograph and is
             refused. Several as {name: share}.
         tileable: whether the canvas can be repeated without a seam: the network sees it continued over its edges.
         style_layers: layers where texture is compared, as a list (equal weights) or {layer: weight}.
+        style_blend: weight of each exemplar in the mixture, in the order of the exemplars; equal by default.
+        canvas_masks: an index map of the canvas, which says where which texture goes: a label image with a color for
+            each region, {region: mask}, or a list of masks. Soft masks make textures pass into each other.
+        exemplar_masks: the same regions in the exemplar; for several a list with the masks of each. With a texture for
+            each region they can be left out.
+        init: where to start, in place of the exemplars' pixels: "noise", or an image of the canvas's proportions.
         seed: seed of the pixels that it starts from; the same seed and machine give the same bits.
         (others): explained in `keras_style.painting.parameters` and `session`, and added here on import.
 
@@ -91,6 +110,9 @@ def synthesize_texture(
 
     Example:
         >>> keras_style.synthesize_texture("gravel.png", size=(512, 768), tileable=True).save("ground.png")
+        >>> right = np.tile(np.linspace(0, 1, 96), (64, 1))
+        >>> textures, masks = {"gravel": "gravel.png", "stone": "painting.png"}, {"gravel": 1 - right, "stone": right}
+        >>> keras_style.synthesize_texture(textures, size=(64, 96), canvas_masks=masks)
 
     Reference: Gatys, Ecker & Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015; Risser et al.,
         "Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", 2017.
@@ -99,7 +121,10 @@ def synthesize_texture(
     seed = CHECKS["seed"]("seed", seed)
     checks.truth("tileable", tileable)
     chosen = {"scales": scales, "steps": steps, "optimizer": optimizer, "backbone": backbone, "pooling": pooling}
+    chosen |= {"balance": balance, "tv_weight": tv_weight}
     given = {name: CHECKS[name](name, value) for name, value in chosen.items() if value is not None}
+    if balance is not None and optimizer is None:
+        given["optimizer"] = "adam"  # L-BFGS cannot follow weights that change with every step
     published = variant != Parameters.variant
     if not published:
         given["bleed"] = 0 if tileable else BLEED
@@ -107,14 +132,26 @@ def synthesize_texture(
         given["backbone"] = backbone.with_pooling(pooling)
     blend = for_texture(methods.blend(method, variant), published, given)
     layers = layer_records(blend.variant.backbone)
+    if tv_layers is not None:
+        blend = blend.with_numbers({"tv_layers": variation_layers(tv_layers, layers)})
     blend = blend.fitted(layers)
     if style_layers is not None:
         blend = blend.with_style_layers(lambda weigh: layer_weights("style_layers", style_layers, layers, weigh))
     numbers = blend.variant
-    texture = images.load(exemplar, name="exemplar")
-    height, width = _canvas(size, texture)
-    sides = (texture.shape[0], texture.shape[1])
-    stages = schedule(height, width, numbers.scales, numbers.steps, beside={"exemplar": sides})
+    check_balance(numbers)
+    exemplars = Given.of(exemplar, "exemplar")
+    textures = [images.load(each, name=exemplars.called(index)) for index, each in enumerate(exemplars.images)]
+    height, width = _canvas(size, textures[0])
+    sides = {exemplars.called(index): (each.shape[0], each.shape[1]) for index, each in enumerate(textures)}
+    stages = schedule(height, width, numbers.scales, numbers.steps, beside=sides)
+    weights = exemplars.shares("style_blend", style_blend)
+    names = ("canvas_masks", "exemplar_masks")
+    on_canvas, in_exemplars = exemplars.regions(
+        canvas_masks, exemplar_masks, np.empty((height, width, 3)), textures, names
+    )
+    begin = numbers.init if init is None and published else init
+    noise = isinstance(begin, str) and begin == "noise"
+    start = None if init is None or noise else load_init(init, ("noise",), height, width)
     settings = {
         "method": method if isinstance(method, str) else dict(method),
         "variant": variant,
@@ -126,29 +163,74 @@ def synthesize_texture(
         "style_layers": blend.mapping("style_layers"),
         "backbone": numbers.backbone if isinstance(numbers.backbone, str) else numbers.backbone.name,
         "pooling": pooling_of(numbers),
+        "style_blend": weights,
+        "tv_weight": numbers.tv_weight,
+        "tv_layers": dict(numbers.tv_layers),
+        "balance": numbers.balance,
+        "init": "noise" if noise else "pixels" if init is None else type(init).__name__,
+        "regions": on_canvas and masks.shares(on_canvas),
         "seed": seed,
     }
-    digests = {"exemplar": array_digest(texture), "backbone": backbone_digest(numbers.backbone)}
+    digests = {
+        "exemplar": [array_digest(each) for each in textures],
+        "canvas_masks": on_canvas and array_digest(*on_canvas.values()),
+        "exemplar_masks": [array_digest(*regions.values()) for regions in in_exemplars],
+        "start": None if start is None else array_digest(start),
+        "backbone": backbone_digest(numbers.backbone),
+    }
 
     def make() -> "CoarseToFine":
         from keras_style.optimize.coarse_to_fine import CoarseToFine
         from keras_style.optimize.targets import Targets
 
-        first = stages[0]
-        if numbers.init == "noise":
-            start = around_gray(first.height * first.width, numbers.noise, seed)
+        coarsest = (stages[0].height, stages[0].width)
+        if start is not None:
+            first = images.resize(start, *coarsest)
+        elif noise:
+            first = around_gray(coarsest[0] * coarsest[1], numbers.noise, seed).reshape(*coarsest, 3)
         else:
-            pixels = texture.reshape(-1, 3)
-            start = pixels[np.random.default_rng(seed).integers(0, len(pixels), first.height * first.width)]
+            first = _drawn(textures, weights, on_canvas, in_exemplars, coarsest, seed)
         return CoarseToFine(
-            build_optimizer(blend, [texture], wrap=WRAP if tileable else 0),
+            build_optimizer(blend, textures, wrap=WRAP if tileable else 0),
             stages,
-            Targets(style=[texture[None]], edge=0 if published else EDGE),
-            start.reshape(first.height, first.width, 3),
+            Targets(
+                None, [each[None] for each in textures], weights, on_canvas, in_exemplars, 0 if published else EDGE
+            ),
+            first,
             numbers.bleed,
         )
 
     return session.run(stages, make, settings, digests)
+
+
+def _drawn(
+    textures: Sequence[np.ndarray],
+    blend: Sequence[float],
+    on_canvas: Regions | None,
+    in_textures: Sequence[Regions],
+    size: tuple[int, int],
+    seed: int,
+) -> np.ndarray:
+    """Pixels of the textures, drawn at random: each with the weight of its texture, and from its region."""
+    random = np.random.default_rng(seed)
+    pixels = np.concatenate([each.reshape(-1, 3) for each in textures])
+    if len(textures) == 1 and on_canvas is None:
+        return pixels[random.integers(0, len(pixels), size)]
+
+    everywhere = {"": np.ones(size)}
+    alone = [{"": np.ones(each.shape[:2])} for each in textures]
+    of_canvas = {region: masks.resize(mask, *size) for region, mask in (on_canvas or everywhere).items()}
+    drawn = []
+    for region in of_canvas:
+        chances = [
+            weight * each[region] / each[region].sum() if region in each else np.zeros(texture.shape[:2])
+            for weight, each, texture in zip(blend, in_textures or alone, textures, strict=True)
+        ]
+        heavy = np.cumsum(np.concatenate([each.ravel() for each in chances]))
+        drawn.append(pixels[np.searchsorted(heavy, random.random(size) * heavy[-1], side="right")])
+    below = np.cumsum(list(of_canvas.values()), axis=0)
+    region_at = (below[:-1] < random.random(size)).sum(axis=0)
+    return np.take_along_axis(np.stack(drawn), region_at[None, ..., None], axis=0)[0]
 
 
 def _canvas(size: Any, exemplar: np.ndarray) -> tuple[int, int]:

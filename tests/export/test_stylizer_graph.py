@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_said_when_it_runs(adam):
             marks=pytest.mark.integration,
         ),
         pytest.param(
-            {"method": "photo", "optimizer": "adam", "smooth": True, "steps": 4, "size": 32, **SHALLOW},
+            {"method": "photo", "optimizer": "adam", "smooth": True, "refine": True, "steps": 4, "size": 32, **SHALLOW},
             marks=pytest.mark.integration,
         ),
         pytest.param(

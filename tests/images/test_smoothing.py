@@ -128,3 +128,31 @@ def test_bad_argument_is_named_with_what_is_expected(arguments, expected):
     picture = np.zeros((4, 5, 3))
     with pytest.raises(InputError, match=expected):
         smooth(**{"picture": picture, "photograph": picture, **arguments})
+
+
+# The refinement
+
+
+@pytest.mark.parametrize("radius", [1, 4])
+def test_refined_is_the_picture_and_what_the_guided_filter_takes_from_the_photograph(radius):
+    picture, photograph = np.random.default_rng(0).random((2, 9, 11, 3))
+    detail = photograph - matting.local_affine(photograph, photograph, radius, 0.01)
+    refined = smoothing.refine(picture, photograph, radius).numpy()
+    np.testing.assert_allclose(refined, (picture + detail).clip(0, 1), atol=1e-10)
+    assert np.abs(detail).max() > 0.05
+
+
+def test_detail_lost_to_flat_patches_comes_back(photograph):
+    grain = 0.04 * np.random.default_rng(0).normal(size=photograph.shape[:2])[..., None]
+    grainy = (photograph + grain).clip(0, 1).astype(np.float32)
+    posterized = np.round(ndimage.gaussian_filter(photograph, (1, 1, 0)) * 6) / 6
+
+    def shared(picture: np.ndarray) -> float:
+        fine = [each - ndimage.gaussian_filter(each, (1, 1, 0)) for each in (picture, grainy)]
+        return float(np.corrcoef(fine[0].ravel(), fine[1].ravel())[0, 1])
+
+    refined = smoothing.refine(posterized.astype(np.float32), grainy, radius=4).numpy()
+    assert shared(refined) > shared(posterized) + 0.1
+    assert refined.dtype == np.float32 and refined.min() >= 0 and refined.max() <= 1
+    with pytest.raises(InputError, match="expected equal shapes"):
+        smoothing.refine(posterized, photograph[1:])

@@ -7,7 +7,7 @@ from oracles import matting
 from keras_style import Objective, Term
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.losses import MattingLaplacianLoss
+from keras_style.losses import MattingLaplacianLoss, affine_residual
 from keras_style.optimize.gradient import losses_and_gradient
 from keras_style.optimize.targets import Targets
 
@@ -281,3 +281,41 @@ def test_without_a_photograph_there_is_no_loss():
 def test_photographs_are_not_blended():
     with pytest.raises(InputError, match="got 2 to blend"):
         MattingLaplacianLoss().blend([{}, {}], [0.5, 0.5])
+
+
+# The residual
+
+
+def test_residual_is_the_unexplained_part_of_the_variance_in_windows():
+    """Least squares of NumPy, window by window, with a constant for the whole."""
+    random = np.random.default_rng(0)
+    photograph, picture = random.random((2, 8, 9, 3))
+    left = whole = 0.0
+    for y in range(6):
+        for x in range(7):
+            colors, values = (each[y : y + 3, x : x + 3].reshape(9, 3) for each in (photograph, picture))
+            design = np.c_[colors, np.ones(9)]
+            left += ((values - design @ np.linalg.lstsq(design, values, rcond=None)[0]) ** 2).sum()
+            whole += ((values - values.mean(axis=0)) ** 2).sum()
+    assert affine_residual(picture, photograph) == pytest.approx(left / whole, rel=1e-4)
+
+
+def test_residual_of_noise_is_that_of_four_numbers_out_of_nine():
+    photograph, noise = np.random.default_rng(0).random((2, 64, 64, 3))
+    assert affine_residual(noise, photograph) == pytest.approx(5 / 8, abs=0.02)
+    assert affine_residual(noise, photograph, radius=5) == pytest.approx(1 - 3 / 120, abs=0.01)
+
+
+def test_residual_of_what_is_locally_affine_is_next_to_nothing(photograph):
+    rows = np.linspace(0.4, 0.9, len(photograph), dtype=np.float32)[:, None, None]
+    gray = np.repeat(photograph @ np.array([[0.3], [0.6], [0.1]], np.float32), 3, axis=2)
+    noise = np.random.default_rng(0).random(photograph.shape, np.float32)
+    for picture in (photograph, gray, 1 - photograph, np.full_like(photograph, 0.5)):
+        assert affine_residual(picture, photograph) < 1e-3
+    assert affine_residual(photograph * rows, photograph) < 0.02 < 0.1 < affine_residual(noise, photograph)
+
+
+def test_residual_of_what_is_no_picture_is_refused(photograph):
+    for picture, says in ((photograph[1:], "photograph"), (photograph * 300, "picture of shape"), ("a.png", "picture")):
+        with pytest.raises(InputError, match=says):
+            affine_residual(picture, photograph)

@@ -163,3 +163,54 @@ def test_unknown_balance_is_named(balance):
         Objective(TERMS, balance)
     with pytest.raises(InputError, match=f"balance is {balance!r}; expected one of gradient"):
         Stylizer(balance=balance)
+
+
+# Clipping
+
+
+def test_gradients_longer_than_their_threshold_are_shortened_and_others_stay(network, images):
+    features, target = (images[name] @ network.matrices["first"] for name in ("image", "content"))
+    raw = 3.0 * 2 * (features - target)
+    length = np.sqrt((raw**2).sum())
+    term = TERMS[0]
+    for threshold, expected in ((length / 4, raw / 4), (2 * length, raw)):
+        got = gradient(Objective([term], {"content": threshold}), network, images)
+        np.testing.assert_allclose(got, expected @ network.matrices["first"].T, rtol=1e-9)
+
+
+def test_each_term_of_a_name_is_clipped_by_itself_and_other_names_are_not(network, images):
+    style = Term(GramLoss(), "second", 50.0, "style")
+    got = gradient(Objective([*TERMS, style], {"content": 1e-3}), network, images)
+    parts = [gradient(Objective([term], {"content": 1e-3}), network, images) for term in TERMS]
+    free = gradient(Objective([style]), network, images)
+    np.testing.assert_allclose(got, free + sum(parts), rtol=1e-9, atol=1e-12)
+    assert np.linalg.norm(parts[2]) == pytest.approx(1e-3) and np.linalg.norm(free) > 0.01
+
+
+def test_a_gradient_of_zero_can_be_clipped(network, images):
+    assert (gradient(Objective(TERMS, {"content": 1.0}), network, images, image=images["content"]) == 0).all()
+
+
+def test_clipping_is_asked_for_by_name(network, images):
+    objective = Objective([*TERMS, Term(TotalVariationLoss(), "image", 0.0)], {"content": 1, "total_variation_loss": 2})
+    assert objective.in_pass(1).balance == {"content": 1.0}
+    stylizer = Stylizer(balance={"content": 100, "style": 1})
+    assert (stylizer.numbers.optimizer, stylizer.numbers.balance) == ("adam", {"content": 100.0, "style": 1.0})
+    keys = [Objective(TERMS, balance).bind(network, Targets(images["content"][None])).key() for balance in BALANCED]
+    assert len(set(keys)) == len(BALANCED)
+
+
+BALANCED = [None, "gradient", {"content": 1.0}, {"content": 2.0}]
+
+
+@pytest.mark.parametrize(
+    ("balance", "says"),
+    [
+        ({"sky": 1.0}, "balance is {'sky': 1.0}; expected some of content"),
+        ({"content": 0}, "balance of content is 0; expected a number of at least"),
+        ({}, "expected {term: threshold}"),
+    ],
+)
+def test_bad_thresholds_are_named(balance, says):
+    with pytest.raises(InputError, match=says):
+        Objective(TERMS, balance)

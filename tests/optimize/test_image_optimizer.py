@@ -502,15 +502,19 @@ def test_content_of_another_size_is_named(backbone, noise, photograph):
         ImageOptimizer(backbone, of_pixels()).minimize(noise, content=photograph, steps=1)
 
 
-def test_content_and_regions_do_not_wrap(backbone, noise, painting):
+def test_content_does_not_wrap_and_regions_do(backbone, noise, painting):
     with pytest.raises(InputError, match="wrap=4 with a content term"):
         ImageOptimizer(backbone, of_features(), wrap=4)
     style_only = Objective([Term(GramLoss(), "block1_conv1", target="style")])
-    everything = {"all": np.ones(noise.shape[:2], np.float32)}
-    with pytest.raises(InputError, match="wrap=4 with regions"):
-        ImageOptimizer(backbone, style_only, wrap=4).minimize(
-            noise, style=painting, content_regions=everything, style_regions=[{"all": np.ones(painting.shape[:2])}]
+    whole = {"all": np.ones(noise.shape[:2], np.float32)}
+    regions = {"content_regions": whole, "style_regions": [{"all": np.ones(painting.shape[:2], np.float32)}]}
+    plain, masked = (
+        ImageOptimizer(backbone, style_only, keras.optimizers.SGD(0.0), wrap=4).minimize(
+            noise, style=painting, steps=1, **given
         )
+        for given in ({}, regions)
+    )
+    assert masked.history["style"] == pytest.approx(plain.history["style"], rel=1e-5)
 
 
 @pytest.mark.integration

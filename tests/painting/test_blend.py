@@ -132,6 +132,8 @@ def test_most_steps_and_passes_and_the_pickier_optimizer_win():
         ("photorealism_weight", 5.0),
         ("balance", "gradient"),
         ("smooth", True),
+        ("refine", True),
+        ("balance", {"style": 2.0}),
         ("style_scale", 0.5),
         ("init", "noise"),
         ("backbone", "vgg19_imagenet"),

@@ -20,6 +20,7 @@ from keras_style.internal.tensorflow import tf
 from keras_style.losses.feature_loss import FeatureLoss, Statistics
 from keras_style.optimize.gradient import GRAPHS, LossesAndGradient, as_written, objective_and_gradient
 from keras_style.optimize.objective import Objective, Summand, Term, Wanted
+from keras_style.optimize.places import Place, places
 from keras_style.optimize.targets import Targets
 from keras_style.optimize.tiling.projections import Projected
 from keras_style.optimize.tiling.tiled_network import TiledNetwork, traced, within
@@ -115,7 +116,9 @@ def tiled_losses_and_gradient(
             raise InputError("the objective compares with the content image; none was given")
         layers = sorted({term.layer for term in pointwise})
         kept = dict(zip(layers, network.features(targets.content, layers), strict=True))
-        fixed = [_Pointwise.towards(term, kept[term.layer], network, shape) for term in pointwise]
+        for term in pointwise:
+            (place,) = places(backbone, term.layer, term.target, term.weight, targets)
+            fixed.append(_Pointwise.towards(term, kept[term.layer], network, shape, place))
     sums = _Sums(
         network,
         [
@@ -274,40 +277,47 @@ class _Pointwise:
     Attributes:
         features: (B, H', W', C) of the whole target.
         weight: scalar or (B,), by which the distance is multiplied.
+        spread: (1, H', W'), by what each position's part is multiplied; None: nothing.
     """
 
     term: Term
     features: np.ndarray
     network: TiledNetwork
     weight: tf.Tensor | float
+    spread: np.ndarray | None = None
 
     @classmethod
-    def towards(cls, term: Term, features: np.ndarray, network: TiledNetwork, shape: Sequence[int]) -> "_Pointwise":
+    def towards(
+        cls, term: Term, features: np.ndarray, network: TiledNetwork, shape: Sequence[int], place: Place
+    ) -> "_Pointwise":
         if features.shape[1:3] != network.backbone.shape(term.layer, shape[1], shape[2]):
             raise InputError(f"content features have shape {features.shape}; the image has {tuple(shape)}")
-        weight: tf.Tensor | float = term.weight
-        each = cls(term, features, network, weight)
-        if not term.relative:
-            return each
-        magnitude = tf.add_n(
-            [
-                each.share(target) * term.loss.magnitude(term.loss.statistics(target))
-                for target in map(each.target, network.cut(*shape[1:3]))
-            ]
-        )
-        return cls(term, features, network, weight / tf.where(magnitude > 0, magnitude, tf.ones_like(magnitude)))
+        each = cls(term, features, network, place.weight)
+        if term.relative:
+            magnitude = tf.add_n(
+                [
+                    each.share(mask) * term.loss.magnitude(term.loss.statistics(target))
+                    for target, mask in map(each.target, network.cut(*shape[1:3]))
+                ]
+            )
+            each = replace(each, weight=place.weight / tf.where(magnitude > 0, magnitude, tf.ones_like(magnitude)))
+        return replace(each, spread=place.spread)
 
-    def target(self, tile: Tile) -> tf.Tensor:
-        """The features that the tile's own are compared with."""
-        return tf.constant(self.network.own(tile, self.term.layer, self.features))
+    def target(self, tile: Tile) -> tuple[tf.Tensor, tf.Tensor]:
+        """The features that the tile's own are compared with, and the weight of each position."""
+        features = self.network.own(tile, self.term.layer, self.features)
+        if self.spread is None:
+            mask = np.ones((1, *features.shape[1:3]))
+        else:
+            mask = self.network.own(tile, self.term.layer, self.spread)
+        return tf.constant(features), tf.constant(mask, features.dtype)
 
-    def share(self, target: tf.Tensor) -> tf.Tensor:
-        part = tf.cast(tf.shape(target)[1] * tf.shape(target)[2], target.dtype)
-        return self.term.loss.share(part, self.features.shape[1] * self.features.shape[2])
+    def share(self, mask: tf.Tensor) -> tf.Tensor:
+        return self.term.loss.share(tf.reduce_sum(mask), self.features.shape[1] * self.features.shape[2])
 
-    def factor(self, target: tf.Tensor) -> tf.Tensor:
+    def factor(self, target: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """The factor of a tile's distance, scalar or (B,)."""
-        return self.weight * self.share(target)
+        return self.weight * self.share(target[1])
 
 
 class _TileGraphs:
@@ -345,12 +355,13 @@ class _TileGraphs:
         self._fixed = [(each.term.loss, each.term.layer, each.term.name) for each in fixed]
         self.finish = tf.function(self._finish, autograph=False) if of_sums else lambda finished, inputs: ({}, [])
         spec = tf.TensorSpec.from_tensor
+        of_fixed = [(network.kinds[each.term.layer], tf.TensorSpec((1, None, None), network.dtype)) for each in fixed]
         self.pull = as_written(
             self._pull,
             [
                 *(tf.TensorSpec(window, network.dtype), tf.nest.map_structure(spec, network.backbone.tensors)),
                 *(*sums.signature, sums.kinds, list(inputs)),
-                *([tf.TensorSpec([4], tf.int32) for _ in fixed], [network.kinds[each.term.layer] for each in fixed]),
+                *([tf.TensorSpec([4], tf.int32) for _ in fixed], of_fixed),
                 [tf.TensorSpec(tf.TensorShape(None), network.dtype) for _ in fixed],
                 *(*projected.signature, projected.kinds),
             ],
@@ -385,7 +396,7 @@ class _TileGraphs:
         known: list[Statistics],
         inputs: list[Any],
         fixed_bounds: list[tf.Tensor],
-        targets: list[tf.Tensor],
+        targets: list[tuple[tf.Tensor, tf.Tensor]],
         factors: list[tf.Tensor],
         projected_bounds: list[tf.Tensor],
         step: tf.Tensor,
@@ -407,7 +418,7 @@ class _TileGraphs:
             for (loss, layer, name), at, target, factor in zip(
                 self._fixed, fixed_bounds, targets, factors, strict=True
             ):
-                distance = loss.distance(loss.statistics(target), loss.statistics(within(maps[layer], at)))
+                distance = loss.distance(loss.statistics(*target), loss.statistics(within(maps[layer], at)))
                 values.setdefault(name, []).append(tf.reduce_mean(factor * distance))
             added = {name: tf.add_n(parts) for name, parts in values.items()}
             ends += self._projected.of_window(maps, projected_bounds, step) + list(added.values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keras_style import checks
 from keras_style.backbones.backbone import Layer
 from keras_style.errors import InputError
-from keras_style.painting.methods.method import LayerWeights, Method, Variant
+from keras_style.painting.methods.method import LayerWeights, Method, Variant, times
 
 if TYPE_CHECKING:
     from keras_style.optimize.objective import Term
@@ -28,7 +28,9 @@ class Blend:
         variants = [variant for _, variant, _ in self.parts]
         weights = ("content_weight", "style_weight", "tv_weight", "photorealism_weight")
         means: dict[str, Any] = {
-            name: sum(share * getattr(variant, name) for _, variant, share in self.parts) for name in weights
+            name: sum(share * getattr(variant, name) for _, variant, share in self.parts)
+            for name in weights
+            if not isinstance(getattr(variants[0], name), Mapping)  # by region: given, and so that of all
         }
         if len(variants) == 1:
             return variants[0]
@@ -40,6 +42,7 @@ class Blend:
             steps=max(each.steps for each in variants),
             passes=max(each.passes for each in variants),
             smooth=any(each.smooth for each in variants),
+            refine=any(each.refine for each in variants),
         )
 
     def mapping(self, name: str) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class Blend:
         return [
             replace(
                 term,
-                weight=term.weight * share,
+                weight=times(term.weight, share),
                 from_pass=passes if term.from_pass > 1 else 1,  # what joins in the last pass does so in this run's
             )
             for method, variant, share in self.parts

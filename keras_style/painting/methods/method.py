@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from keras_style import checks
 from keras_style.backbones.backbone import Layer
+from keras_style.checks import Balance, Weight
 
 if TYPE_CHECKING:
     from keras_style.losses import FeatureLoss
     from keras_style.optimize.objective import Term
 
 LayerWeights = Mapping[str, float]
+
+
+def times(weight: Weight, factor: float) -> Weight:
+    """A weight, or that of each region, times a factor."""
+    if isinstance(weight, Mapping):
+        return {region: each * factor for region, each in weight.items()}
+    return weight * factor
 
 
 def equal_shares(layers: Sequence[Layer]) -> dict[str, float]:
@@ -42,16 +50,17 @@ class Variant:
     """
 
     source: str
-    content_weight: float
-    style_weight: float
+    content_weight: Weight
+    style_weight: Weight
     tv_weight: float
     photorealism_weight: float = 0.0
     content_layers: LayerWeights
     style_layers: LayerWeights
+    tv_layers: LayerWeights = field(default_factory=lambda: {"image": 1.0})
     layer_weights: Callable[[Sequence[Layer]], LayerWeights] = equal_shares
     histogram_layers: LayerWeights = field(default_factory=dict)
     relative: bool
-    balance: str | None = None
+    balance: Balance | None = None
     content_normalization: str
     style_loss: Mapping[str, Any] = field(default_factory=dict)
     photorealism_normalization: str = "mean"
@@ -69,6 +78,7 @@ class Variant:
     style_scale: float = 1.0
     bleed: int = 0
     smooth: bool = False
+    refine: bool = False
 
     def fitted(self, layers: Sequence[Layer]) -> "Variant":
         """The variant on a network that has `layers`, shallow to deep.
@@ -112,19 +122,22 @@ def with_content(variant: Variant, *style: "tuple[FeatureLoss, LayerWeights]") -
     content = ContentLoss(variant.content_normalization)
     return [
         *(
-            Term(content, layer, variant.content_weight * weight, "content", variant.relative)
+            Term(content, layer, times(variant.content_weight, weight), "content", variant.relative)
             for layer, weight in variant.content_layers.items()
         ),
         *(
-            Term(loss, layer, variant.style_weight * weight, "style", variant.relative)
+            Term(loss, layer, times(variant.style_weight, weight), "style", variant.relative)
             for loss, layers in style
             for layer, weight in layers.items()
         ),
-        Term(
-            TotalVariationLoss(normalization=variant.tv_normalization),
-            "image",
-            variant.tv_weight,
-            name="total_variation",
+        *(
+            Term(
+                TotalVariationLoss(normalization=variant.tv_normalization),
+                layer,
+                variant.tv_weight * weight,
+                name="total_variation",
+            )
+            for layer, weight in variant.tv_layers.items()
         ),
         Term(
             MattingLaplacianLoss(normalization=variant.photorealism_normalization),
