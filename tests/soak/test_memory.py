@@ -64,11 +64,6 @@ def fit_and_translate() -> Callable[[int], object]:
     return call
 
 
-def new_gans() -> Callable[[int], object]:
-    """Each trained, and gone."""
-    return lambda number: fit_and_translate()(number)
-
-
 def batch_worker() -> Callable[[int], object]:
     """What a worker of a batch does with each picture."""
     from keras_style.batch.work import bound
@@ -110,7 +105,6 @@ CASES = {
     "texture": texture,
     "model": model,
     "fit and translate": fit_and_translate,
-    "new gans": new_gans,
     "batch worker": batch_worker,
     "server": server,
 }
