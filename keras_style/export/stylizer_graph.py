@@ -191,9 +191,10 @@ class _Painter:
             style = resize(aim, *scaled_alike(*_size(aim), tf.maximum(height, width), self.stylizer.size))
             start = resize(image, height, width)
             if self.optimizer.objective.needs_content:
-                # At the first stage, and where a pass starts again, there is no scale before, and this adds nothing.
+                # Where a pass starts again there is no scale before, and this adds nothing.
                 before = todo.size(tf.maximum(index - 1, 0))
-                start = tf.clip_by_value(start + (content - resize(resize(target, *before), height, width)), 0, 1)
+                detailed = start + (content - resize(resize(target, *before), height, width))
+                start = tf.where(index > 0, tf.clip_by_value(detailed, 0, 1), start)
             network, features = networks
             losses = objective.bind(network, Targets(self._extend(content)[None], [style[None]]), features)
             evaluate = _finite(losses_and_gradient(losses, _BATCH, tf.float32))

@@ -28,9 +28,11 @@ def resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     """`images.resize` of an image (H, W, C) in [0, 1], float32.
 
     Pillow's two passes, across and then down, each summed in float64, kept in float32 and rounded to `GRID`. A pass
-    that changes nothing is left out.
+    that changes nothing is left out; an image that has the size already stays as it is.
     """
-    return tf.clip_by_value(_along_columns(_along_rows(image, width), height), 0, 1)
+    resized = _along_columns(_along_rows(image, width), height)
+    same = tf.reduce_all(tf.shape(image)[:2] == tf.stack([height, width]))
+    return tf.where(same, resized, tf.clip_by_value(resized, 0, 1))
 
 
 def _along_rows(image: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
