@@ -116,7 +116,8 @@ OTHER_SETTINGS: dict[type[FeatureLoss], dict[str, Any]] = {
     TotalVariationDistanceLoss: {"bins": 17},
     TotalVariationLoss: {"exponent": 1.5, "normalization": "sum"},
 }
-CLASSES = {name for name in losses.__all__ if name != "FeatureLoss"}
+FUNCTIONS = {"affine_residual", "match_histograms"}
+CLASSES = set(losses.__all__) - {"FeatureLoss"} - FUNCTIONS
 
 
 def each(cases: list[Case]) -> pytest.MarkDecorator:
