@@ -73,12 +73,12 @@ GAUSSIAN_RENYI = Method(
 JENSEN_SHANNON = Method(
     "jensen_shannon",
     "Jensen-Shannon divergence between the histograms of each filter",
-    {"default": replace(_BINNED, style_weight=8.0)},
+    {"default": replace(_BINNED, style_weight=4.0)},
     jensen_shannon,
 )
 TOTAL_VARIATION = Method(
     "total_variation",
     "total variation distance between the histograms of each filter",
-    {"default": replace(_BINNED, style_weight=4.0)},
+    {"default": replace(_BINNED, style_weight=2.0)},
     total_variation,
 )
