@@ -212,7 +212,7 @@ def test_every_method_descends_along_its_gradient(backbone, photograph, painting
     start = tf.constant(0.5 * content + 0.25)
     value, gradient = value_and_gradient(start)
     assert np.isfinite(gradient).all()
-    step = 1e-4 / tf.reduce_max(tf.abs(gradient))
+    step = 1e-3 / tf.reduce_max(tf.abs(gradient))  # of values of 2, 1e-4 is lost in the rounding of float32
     assert value_and_gradient(start - step * gradient)[0] < value
 
 
