@@ -169,6 +169,21 @@ def photo() -> None:
             )
 
 
+def localized() -> None:
+    """Each region from a painting of its own: sky and ground apart, and the other way round."""
+    day, sky = PHOTOS / "mountain_day.jpg", {"sky": PHOTOS / "mountain_day_sky.png"}
+    paintings = [EXAMPLES / "style" / name for name in ("vangogh_the_harvest.webp", "vangogh_night_cafe.png")]
+    painted = {}
+    for number, (above, below) in enumerate((paintings, paintings[::-1])):
+        label = f"sky: {above.stem.removeprefix('vangogh_')}, ground: {below.stem.removeprefix('vangogh_')}"
+        painted[label] = paint(
+            f"localized-{number}", content=day, style={"sky": above, "uncovered": below}, content_masks=sky, size=384
+        )
+    with Image.open(day) as photograph:
+        first = next(iter(painted.values()))
+        sheet("localized.jpg", {"photograph": photograph.resize(first.size), **painted}, columns=3)
+
+
 def textures() -> None:
     """Canvases of twice the exemplar's side, by Gram matrices alone and with histograms: those of `make textures`."""
     side = 128
@@ -238,7 +253,7 @@ SHEETS = {
     make.__name__: make
     for make in (
         *(demo, alpha_beta, layers, content_layers, inits, color, methods, details, gamma, single_layers, fusions),
-        *(photo, textures, satellite),
+        *(photo, localized, textures, satellite),
     )
 }
 
