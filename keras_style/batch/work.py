@@ -21,7 +21,8 @@ from keras_style.errors import InputError, MissingFileError
 from keras_style.internal.digests import array_digest, byte_digest
 from keras_style.internal.paths import user_path
 from keras_style.models.loading.generator_file import generator_file
-from keras_style.painting.stylizer import Stylizer, backbone_digest
+from keras_style.painting.run_backbone import backbone_digest
+from keras_style.painting.stylizer import Stylizer
 
 SAVED_MODEL = "saved_model.pb"
 

@@ -13,7 +13,8 @@ from keras_style.internal.paths import user_path
 from keras_style.models.loading import presets
 from keras_style.optimize.schedule import schedule
 from keras_style.painting.methods import METHODS
-from keras_style.painting.stylizer import Stylizer, backbone_digest
+from keras_style.painting.run_backbone import backbone_digest
+from keras_style.painting.stylizer import Stylizer
 
 
 @dataclass(frozen=True)

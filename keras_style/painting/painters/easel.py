@@ -1,7 +1,6 @@
 """A photograph painted by a painter: sizes, blends, strength, strokes and colors, as a result."""
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,17 +19,16 @@ if TYPE_CHECKING:
 def painted(
     painter: "Painter",
     photo: ImageLike,
-    style: str | Sequence[str],
+    row: np.ndarray,
     size: int | None,
-    style_blend: Sequence[float] | None,
-    strength: float,
-    stroke: float,
+    strength: float | None,
+    stroke: float | None,
     preserve_color: str | None,
 ) -> TransferResult:
-    """The result of `Painter.paint`, whose arguments these are."""
+    """A photograph painted by a row (N,); the other arguments are those of `Painter.paint`, or None."""
     began = time.perf_counter()
-    weights = painter.style_weights(style, style_blend)
-    strength, stroke = CHECKS["strength"]("strength", strength), CHECKS["stroke"]("stroke", stroke)
+    strength = 1.0 if strength is None else CHECKS["strength"]("strength", strength)
+    stroke = 1.0 if stroke is None else CHECKS["stroke"]("stroke", stroke)
     if preserve_color is not None:
         checks.choice("preserve_color", preserve_color, checks.PRESERVE_COLOR)
     if size is not None:
@@ -43,12 +41,8 @@ def painted(
             f"size {size}: the picture would be {picture.shape[1]} x {picture.shape[0]} pixels; expected sides of at "
             f"least {images.MIN_SIDE}"
         )
-    row = np.asarray(weights @ painter.table.rows.numpy(), np.float32)
     array = finished(painter.network, picture, row, strength, stroke, preserve_color)
-    settings: dict[str, Any] = {
-        "model": painter.name,
-        "style": style if isinstance(style, str) else list(style),
-        "style_blend": None if style_blend is None else [float(each) for each in style_blend],
+    settings = {
         "size": max(array.shape[:2]),
         "strength": strength,
         "stroke": stroke,

@@ -22,7 +22,8 @@ class Lesson:
         network: what `painter_network` makes; it stays as it is.
         backbone: whose features are compared.
         objective: what is minimized: content is the photograph, style the painting.
-        painting: (H', W', 3) in [0, 1].
+        paintings: (H', W', 3) in [0, 1] each; of several, a blend is learned.
+        blend: the weight of each.
         photographs: (H, W, 3) each, all of one size, of a multiple of four.
         seed: of their order.
     """
@@ -32,12 +33,14 @@ class Lesson:
         network: Any,
         backbone: Backbone,
         objective: Objective,
-        painting: np.ndarray,
+        paintings: Sequence[np.ndarray],
+        blend: Sequence[float],
         photographs: Sequence[np.ndarray],
         seed: int,
     ) -> None:
         self.network, self.backbone, self.objective = network, backbone, objective
-        self.painting = tf.constant(painting[None])
+        self.paintings = [tf.constant(painting[None]) for painting in paintings]
+        self.blend = blend
         self.photographs = photographs
         self.seed = seed
         self._bound: Recent[BoundObjective] = Recent(KEPT)
@@ -55,18 +58,19 @@ class Lesson:
         """The objective for a photograph."""
 
         def bind() -> BoundObjective:
-            targets = Targets(self.photographs[number][None], [self.painting])
+            targets = Targets(self.photographs[number][None], self.paintings, self.blend)
             return self.objective.bind(self.backbone, targets, self._see)
 
         return self._bound.get(number, bind)
 
     def _see(self, image: tf.Tensor, layers: Any) -> dict[str, tf.Tensor]:
-        """Features; those of the painting are taken once."""
-        if image is not self.painting:
+        """Features; those of the paintings are taken once."""
+        number = next((number for number, each in enumerate(self.paintings) if each is image), None)
+        if number is None:
             return self.backbone(image, layers)
-        wanted = frozenset(layers)
+        wanted = number, frozenset(layers)
         if wanted not in self._features:
-            self._features[wanted] = self.backbone(image, wanted)
+            self._features[wanted] = self.backbone(image, layers)
         return self._features[wanted]
 
     def _graph(self, pattern: BoundObjective) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,13 +20,13 @@ from keras_style.models.painter_network import numbers, painter_network
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.objective import Objective
 from keras_style.painting.painters import style_file
+from keras_style.painting.painters.painter_source import FILE
 from keras_style.painting.painters.names import LINE, card_of, new_name, styles_of
 from keras_style.painting.painters.style_table import StyleTable
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY
 
 SKETCH = 384  # numbers of `sketches.sketch`; a test compares
-FILE = "painter.keras"
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -169,7 +170,10 @@ class Painter(keras.Model):
         from keras_style.painting.painters.easel import painted
 
         environment.check_process()
-        return painted(self, photo, style, size, style_blend, strength, stroke, preserve_color)
+        weights = self.style_weights(style, style_blend)
+        result = painted(self, photo, self.row(style, style_blend), size, strength, stroke, preserve_color)
+        styles = {name: float(weight) for name, weight in zip(self._cards, weights, strict=True) if weight}
+        return replace(result, settings={"model": self.name, "style": styles, **result.settings})
 
     # Learning
 
@@ -325,10 +329,14 @@ class Painter(keras.Model):
             >>> painter.load_style(file, "embers_again")
             'embers_again'
         """
-        style = style_file.read(path, self.base, self.table.numbers, SKETCH)
+        style = self.read_style(path)
         name = style.name if name is None else name
         self.add_style(name, style.row, style.card, style.sketch)
         return name
+
+    def read_style(self, path: str | os.PathLike[str]) -> style_file.Style:
+        """Read a style from a file without adding it; errors are those of `load_style`."""
+        return style_file.read(path, self.base, self.table.numbers, SKETCH)
 
     @classmethod
     def from_preset(cls, preset: str | os.PathLike[str]) -> Self:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from keras_style.optimize.schedule import Stage
 from keras_style.painting import methods
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import times
+from keras_style.painting.methods.painter_lesson import LESSON, PAINTER
 from keras_style.painting.painters import sketches
 from keras_style.painting.painters.brush import brushed
 from keras_style.painting.painters.lesson import Lesson
@@ -42,16 +43,15 @@ MULTIPLE = 4
 MOST = 1000  # photographs in memory
 
 # Ours, by the style loss of other photographs than those that are taught on, and by eye; as far as nothing else is said.
-STEPS, STEPS_OF_SEVERAL = 80, 400
+STEPS_OF_SEVERAL = 400
 LEARNING_RATE, LAST_RATE, BETA_2 = 0.1, 0.1, 0.99  # the rate falls to this share of it, by a cosine
 PAINTING = 2.0  # long side of the painting as a multiple of the photographs': strokes for pictures of that size
 CROP = 0.75  # side of the squares of several photographs, likewise
 BLENDED = 3  # known styles with which a lesson begins, at most
-_WINDOW, _GAIN = 12, 2e-3  # steps, and the share of the loss that is to be gained over them
+_WINDOW, _ROUNDS, _GAIN = 12, 4, 2e-3  # steps, or rounds of several photographs; the share of the loss to be gained
 
-NUMBERS: dict[str, Any] = {"content_layers": {"block3_conv3": 1.0}, "content_weight": 1.0, "tv_weight": 1.0}
-GRAM: dict[str, Any] = {"style_layers": dict.fromkeys(sketches.LAYERS, 2.5), "style_weight": 1.0}
 OTHERS = 0.5  # of the style weights of other methods, which add up to twice those of the Gram losses
+_SHARED = ("content_layers", "content_weight", "tv_weight")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def lesson(
         "method": method if isinstance(method, str) else "an objective" if isinstance(method, Objective) else {**method},
         "photographs": len(pictures),
         "size": size,
-        "steps": steps or (STEPS if len(pictures) == 1 else STEPS_OF_SEVERAL),
+        "steps": steps or (LESSON.steps if len(pictures) == 1 else STEPS_OF_SEVERAL),
         "seed": seed,
     }
     return taught(painter, style, pictures, objective, backbones.get(BACKBONE), how, session)
@@ -105,16 +105,18 @@ def lesson(
 
 def recipe(method: str | Mapping[str, float]) -> Blend:
     """A method, or several, with the numbers of teaching."""
-    blend = methods.blend(method, "default").with_numbers(NUMBERS)
+    shared = {name: getattr(LESSON, name) for name in _SHARED}
     parts = [
-        (each, replace(variant, **GRAM) if each.name == "gatys" else _lighter(variant), share)
-        for each, variant, share in blend.parts
+        (
+            each,
+            LESSON
+            if each.name in ("gatys", PAINTER.name)
+            else replace(variant, style_weight=times(variant.style_weight, OTHERS), **shared),
+            share,
+        )
+        for each, variant, share in methods.blend(method, "default").parts
     ]
     return Blend(tuple(parts))
-
-
-def _lighter(variant: Any) -> Any:
-    return replace(variant, style_weight=times(variant.style_weight, OTHERS))
 
 
 def loaded(name: str, picture: ImageLike, long_side: int) -> np.ndarray:
@@ -124,11 +126,8 @@ def loaded(name: str, picture: ImageLike, long_side: int) -> np.ndarray:
         MissingFileError, InputError: it cannot be read, is too small, or of one color.
     """
     whole = images.load(picture, name=name)
+    check_picture(name, whole)
     height, width = whole.shape[:2]
-    if min(height, width) < LEAST:
-        raise InputError(f"{name}: it is {width} x {height} pixels; expected at least {LEAST} on each side to teach")
-    if whole.std(axis=(0, 1)).max() < FLAT:
-        raise InputError(f"{name}: it is of one color throughout, so that there is nothing to learn from it")
     fitted = images.fit(whole, min(long_side, max(height, width)))
     if min(fitted.shape[:2]) < images.MIN_SIDE:
         raise InputError(
@@ -136,6 +135,19 @@ def loaded(name: str, picture: ImageLike, long_side: int) -> np.ndarray:
             f"{images.MIN_SIDE}: use a larger size"
         )
     return fitted
+
+
+def check_picture(name: str, picture: np.ndarray) -> None:
+    """Refuse a painting or photograph (H, W, 3) from which nothing can be learned.
+
+    Raises:
+        InputError: it is too small, or of one color.
+    """
+    height, width = picture.shape[:2]
+    if min(height, width) < LEAST:
+        raise InputError(f"{name}: it is {width} x {height} pixels; expected at least {LEAST} on each side to teach")
+    if picture.std(axis=(0, 1)).max() < FLAT:
+        raise InputError(f"{name}: it is of one color throughout; expected a picture that there is something to learn from")
 
 
 def squares(photographs: Any, size: int, seed: int) -> list[np.ndarray]:
@@ -148,7 +160,7 @@ def squares(photographs: Any, size: int, seed: int) -> list[np.ndarray]:
     if len(sources) > MOST:
         raise InputError(f"photographs: {len(sources):,} of them; expected at most {MOST}: `fit` takes any number")
     if len(sources) == 1:
-        return [_cut(loaded("photographs", sources[0], size))]
+        return [cut(loaded("photographs", sources[0], size))]
     side = max(images.MIN_SIDE, round(size * CROP) // MULTIPLE * MULTIPLE)
     found = []
     for number, source in enumerate(sources):
@@ -174,7 +186,8 @@ def _sources(photographs: Any) -> list[Any]:
     return [photographs]
 
 
-def _cut(picture: np.ndarray) -> np.ndarray:
+def cut(picture: np.ndarray) -> np.ndarray:
+    """A picture less the rows and columns beyond a multiple of four."""
     height, width = (side // MULTIPLE * MULTIPLE for side in picture.shape[:2])
     return picture[:height, :width]
 
@@ -191,7 +204,7 @@ def taught(
     """The lesson itself: pictures as arrays, an objective, and `how` with the steps and the seed."""
     steps, seed = how["steps"], how["seed"]
     height, width, _ = photographs[0].shape
-    course = _Course(painter, painting, photographs, objective, backbone, steps, seed)
+    course = Course(painter, [painting], [1.0], photographs, objective, backbone, steps, seed)
     digests = {
         "painting": array_digest(painting),
         "photographs": array_digest(*photographs),
@@ -208,16 +221,30 @@ def taught(
 
 
 @dataclass(eq=False)
-class _Course:
-    """A run of a lesson, as `Session` runs it: its image is the row."""
+class Course:
+    """A run of a lesson, as `Session` runs it: its image is the row (1, N).
+
+    Attributes:
+        painter: whose styles it may begin with; it stays as it is.
+        paintings: (H', W', 3) each; of several, a blend is learned.
+        blend: the weight of each.
+        photographs: (H, W, 3) each, of one size, a multiple of four.
+        objective: what is minimized.
+        backbone: whose features are compared.
+        steps: at most.
+        seed: of the order of the photographs.
+        row: (N,), what was found.
+    """
 
     painter: "Painter"
-    painting: np.ndarray
+    paintings: Sequence[np.ndarray]
+    blend: Sequence[float]
     photographs: list[np.ndarray]
     objective: Objective
     backbone: Backbone
     steps: int
     seed: int
+    row: np.ndarray = field(init=False)
 
     def preview(self, row: np.ndarray) -> np.ndarray:
         """The first photograph as a row (1, N) paints it."""
@@ -228,7 +255,13 @@ class _Course:
     ) -> Minimum:
         history: History = {name: list(values) for name, values in state.history.items()} if state else {}
         lesson = Lesson(
-            self.painter.network, self.backbone, self.objective, self.painting, self.photographs, self.seed
+            self.painter.network,
+            self.backbone,
+            self.objective,
+            self.paintings,
+            self.blend,
+            self.photographs,
+            self.seed,
         )
         stopped = False
 
@@ -257,7 +290,8 @@ class _Course:
 
     def nothing_gained(self, losses: list[float]) -> bool:
         """Whether the last steps, in which every photograph had its turn, were hardly better than those before."""
-        window = max(_WINDOW, len(self.photographs))
+        # The photographs differ by more than a step gains.
+        window = _WINDOW if len(self.photographs) == 1 else _ROUNDS * len(self.photographs)
         if len(losses) < 4 * window:
             return False
         before, now = np.mean(losses[-2 * window : -window]), np.mean(losses[-window:])
@@ -268,7 +302,7 @@ class _Course:
         rows, known = self.painter.table.rows.numpy(), self.painter.table.sketches.numpy()
         if not known.any():
             return rows.mean(0) if len(rows) else _plain(self.painter.network)
-        wanted = sketches.sketch(self.painting)
+        wanted = np.tensordot(self.blend, [sketches.sketch(each) for each in self.paintings], 1)
         nearest = np.flatnonzero(known.any(1))[sketches.apart(known[known.any(1)], wanted).argmin()]
         candidates = [sketches.nearest_blend(known, wanted, BLENDED), np.eye(len(rows))[nearest]]
         found = [np.asarray(weights @ rows, np.float32) for weights in candidates]
