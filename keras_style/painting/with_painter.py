@@ -13,6 +13,7 @@ from keras_style.errors import InputError
 from keras_style.images import ImageLike
 from keras_style.internal.digests import array_digest
 from keras_style.internal.paths import user_path
+from keras_style.painting.methods.blend import Blend
 from keras_style.painting.painters import painter_source, style_file
 from keras_style.painting.parameters import CHECKS, Parameters
 from keras_style.painting.result import TransferResult
@@ -20,7 +21,6 @@ from keras_style.painting.session import Session
 
 if TYPE_CHECKING:
     from keras_style.painting.painters.painter import Painter
-    from keras_style.painting.stylizer import Stylizer
 
 # What one pass has a use for. It takes no steps: callbacks are accepted, and never called.
 ARGUMENTS = ("content", "model", "style", "size", "style_blend", "strength", "stroke", "preserve_color")
@@ -29,7 +29,17 @@ _ACCEPTED = ("callbacks", "verbose")
 # What teaching has a use for, of the parameters of a Stylizer.
 TEACHING = (
     *("method", "variant", "size", "steps", "content_weight", "style_weight", "tv_weight", "content_layers"),
-    *("style_layers", "style_blend", "style_scale", "preserve_color", "strength", "stroke", "backbone", "pooling", "seed"),
+    *(
+        "style_layers",
+        "style_blend",
+        "style_scale",
+        "preserve_color",
+        "strength",
+        "stroke",
+        "backbone",
+        "pooling",
+        "seed",
+    ),
 )
 LESSON = 256  # long side of the photograph as it is taught on, in pixels
 LARGEST = 1024  # long side of the painting, likewise, at most: beyond, strokes are larger than what the network sees
@@ -71,7 +81,7 @@ def transfer(content: ImageLike, model: Any, style: Any, size: int, given: Mappi
     painter = painter_source.open_painter(model)
     names = list(style) if isinstance(style, list | tuple) else [style]
     row = _row(painter, names, given["style_blend"])
-    result = painted(painter, content, row, size, given["strength"], given["stroke"], given["preserve_color"])
+    result = painted(painter.network, content, row, size, given["strength"], given["stroke"], given["preserve_color"])
     settings = {
         "model": os.fspath(model) if isinstance(model, str | os.PathLike) else painter.name,
         "style": [os.fspath(each) for each in names],
@@ -116,7 +126,9 @@ def check_parameters(given: Parameters) -> None:
     chosen = [name for name in default if getattr(given, name) is not default[name]]
     if given.method != "painter":
         if foreign := [name for name in ("strength", "stroke") if name in chosen]:
-            raise InputError(f'{", ".join(foreign)} with the method {checks.shown(given.method)}; expected method="painter"')
+            raise InputError(
+                f'{", ".join(foreign)} with the method {checks.shown(given.method)}; expected method="painter"'
+            )
         return
     if unfit := [name for name in chosen if name not in TEACHING]:
         raise InputError(
@@ -126,7 +138,8 @@ def check_parameters(given: Parameters) -> None:
 
 
 def taught_transfer(
-    stylizer: "Stylizer",
+    given: Parameters,
+    method: Blend,
     photograph: np.ndarray,
     paintings: Sequence[np.ndarray],
     blend: Sequence[float],
@@ -136,7 +149,8 @@ def taught_transfer(
     """Teach paintings on a photograph, and paint the photograph.
 
     Args:
-        stylizer: whose method is "painter".
+        given: whose method is "painter".
+        method: the same with all of its numbers.
         photograph: (H, W, 3), of the size of the result.
         paintings: (H', W', 3) each; several are learned as one style.
         blend: the weight of each.
@@ -149,25 +163,23 @@ def taught_transfer(
     from keras_style.painting.painters.easel import finished
     from keras_style.painting.run_backbone import backbone_digest, load_backbone
 
-    variant = stylizer.numbers
-    painter = painter_source.open_painter(painter_source.PRESET)
+    variant = method.variant
+    painter = painter_source.open_painter(painter_source.PRESET).knowledge
     for name, picture in [("content", photograph), *((f"style {n}", each) for n, each in enumerate(paintings))]:
         school.check_picture(name, picture)
-    lesson = school.cut(images.fit(photograph, min(LESSON, stylizer.size)))
+    lesson = school.cut(images.fit(photograph, min(LESSON, given.size)))
     styles = [images.fit(each, min(LARGEST, max(each.shape[:2]))) for each in paintings]
-    strength = 1.0 if stylizer.strength is None else stylizer.strength
-    stroke = 1.0 if stylizer.stroke is None else stylizer.stroke
+    strength = 1.0 if given.strength is None else given.strength
+    stroke = 1.0 if given.stroke is None else given.stroke
 
     def make() -> school.Course:
-        objective = Objective(stylizer.blend.terms())
+        objective = Objective(method.terms())
         return school.Course(
-            painter, styles, blend, [lesson], objective, load_backbone(variant), variant.steps, stylizer.seed
+            painter, styles, blend, [lesson], objective, load_backbone(variant), variant.steps, given.seed
         )
 
     def finish(row: np.ndarray) -> np.ndarray:
-        return finished(
-            painter.network, photograph, row.reshape(-1), strength, stroke, stylizer.preserve_color
-        )
+        return finished(painter.network, photograph, row.reshape(-1), strength, stroke, given.preserve_color)
 
     digests = {
         "content": array_digest(photograph),
@@ -175,5 +187,5 @@ def taught_transfer(
         "painter": painter.base,
         "backbone": backbone_digest(variant.backbone),
     }
-    stages = [Stage(*lesson.shape[:2], variant.steps)]
+    stages = [Stage(lesson.shape[0], lesson.shape[1], variant.steps)]
     return session.run(stages, make, {**settings, "strength": strength, "stroke": stroke}, digests, finish)

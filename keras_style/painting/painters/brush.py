@@ -1,4 +1,4 @@
-"""A picture painted by a row of numbers: of any size, with strokes of any size, between the photograph and the style."""
+"""A picture painted by a row of numbers: of any size, with strokes of any size."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """A photograph painted by a painter: sizes, blends, strength, strokes and colors, as a result."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,9 @@ from keras_style.painting.painters.brush import with_stroke
 from keras_style.painting.parameters import CHECKS, MAX_SIZE
 from keras_style.painting.result import TransferResult
 
-if TYPE_CHECKING:
-    from keras_style.painting.painters.painter import Painter
-
 
 def painted(
-    painter: "Painter",
+    network: Any,
     photo: ImageLike,
     row: np.ndarray,
     size: int | None,
@@ -35,13 +32,13 @@ def painted(
         checks.whole("size", size, images.MIN_SIDE, MAX_SIZE)
     picture = images.load(photo, name="photo")
     if size is not None:
-        picture = images.resize(picture, *images.fitted_size(*picture.shape[:2], size))
+        picture = images.resize(picture, *images.fitted_size(picture.shape[0], picture.shape[1], size))
     if min(picture.shape[:2]) < images.MIN_SIDE:
         raise InputError(
             f"size {size}: the picture would be {picture.shape[1]} x {picture.shape[0]} pixels; expected sides of at "
             f"least {images.MIN_SIDE}"
         )
-    array = finished(painter.network, picture, row, strength, stroke, preserve_color)
+    array = finished(network, picture, row, strength, stroke, preserve_color)
     settings = {
         "size": max(array.shape[:2]),
         "strength": strength,

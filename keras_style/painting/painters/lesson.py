@@ -8,7 +8,7 @@ import numpy as np
 from keras_style.backbones.backbone import Backbone
 from keras_style.internal.recent import Recent
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.optimize.gradient import GRAPHS, LossesAndGradient, as_written
+from keras_style.optimize.gradient import LossesAndGradient, as_written
 from keras_style.optimize.objective import BoundObjective, Objective
 from keras_style.optimize.targets import Targets
 
@@ -80,11 +80,11 @@ class Lesson:
         shape = (1, *self.photographs[0].shape)
 
         def both(row: tf.Tensor, image: tf.Tensor, step: tf.Tensor, tensors: Any) -> Any:
-            with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in weights]):
-                with tf.GradientTape() as tape:
-                    tape.watch(row)
-                    values = pattern.with_tensors(tensors)(network([image, row], training=False), step)
-                    total = tf.add_n(list(values.values()))
+            constants = [(variable, tf.constant(value)) for variable, value in weights]
+            with keras.StatelessScope(constants), tf.GradientTape() as tape:
+                tape.watch(row)
+                values = pattern.with_tensors(tensors)(network([image, row], training=False), step)
+                total = tf.add_n(list(values.values()))
             return values, tape.gradient(total, row)
 
         specs = [

@@ -8,6 +8,7 @@ from typing import Any
 from keras_style import checks
 from keras_style.errors import InputError
 
+FILE = "painter.keras"  # of a preset
 LINE = "line"  # the entry of a card that every style has
 _MAX_CARD = 2**14  # bytes of JSON, ours: a few pages
 _NAME = re.compile(r"[\w][\w .()-]{0,63}")
@@ -25,7 +26,7 @@ def new_name(name: Any, taken: Sequence[str]) -> str:
             "with a letter or digit"
         )
     if name in taken:
-        raise InputError(f"name is {name!r}, which this painter knows already; expected another name, or forget() first")
+        raise InputError(f"name is {name!r}, which is taken; expected another one, or `forget` first")
     return name
 
 

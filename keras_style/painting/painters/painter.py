@@ -20,8 +20,8 @@ from keras_style.models.painter_network import numbers, painter_network
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.objective import Objective
 from keras_style.painting.painters import style_file
-from keras_style.painting.painters.painter_source import FILE
-from keras_style.painting.painters.names import LINE, card_of, new_name, styles_of
+from keras_style.painting.painters.knowledge import Knowledge
+from keras_style.painting.painters.names import FILE, LINE, card_of, new_name, styles_of
 from keras_style.painting.painters.style_table import StyleTable
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY
@@ -131,6 +131,11 @@ class Painter(keras.Model):
             raise InputError(f"style is {checks.shown(style)}; expected one of {known}")
         return style
 
+    @property
+    def knowledge(self) -> Knowledge:
+        """What a lesson begins with."""
+        return Knowledge(self.network, self.table.rows.numpy(), self.table.sketches.numpy(), self.base)
+
     # Painting
 
     def paint(
@@ -171,7 +176,7 @@ class Painter(keras.Model):
 
         environment.check_process()
         weights = self.style_weights(style, style_blend)
-        result = painted(self, photo, self.row(style, style_blend), size, strength, stroke, preserve_color)
+        result = painted(self.network, photo, self.row(style, style_blend), size, strength, stroke, preserve_color)
         styles = {name: float(weight) for name, weight in zip(self._cards, weights, strict=True) if weight}
         return replace(result, settings={"model": self.name, "style": styles, **result.settings})
 
@@ -238,19 +243,18 @@ class Painter(keras.Model):
 
         environment.check_process()
         several = isinstance(painting, list | tuple)
-        paintings = list(painting) if isinstance(painting, list | tuple) else [painting]
-        names = list(name) if several and isinstance(name, list | tuple) else [name]
+        paintings: list[Any] = list(painting) if isinstance(painting, list | tuple) else [painting]
+        names: list[Any] = list(name) if several and isinstance(name, list | tuple) else [name]
         if len(paintings) != len(names):
             raise InputError(f"{len(paintings)} paintings and the name {checks.shown(name)}; expected a name for each")
         if several and checkpoint is not None:
             raise InputError("checkpoint with a list of paintings; expected it with one painting")
         for number, each in enumerate(names):
             new_name(each, [*self._cards, *names[:number]])
+        watched = (verbose, callbacks, checkpoint, checkpoint_every)
         results = []
         for each, called in zip(paintings, names, strict=True):
-            lesson = school.lesson(
-                self, each, photographs, method, steps, size, seed, verbose, callbacks, checkpoint, checkpoint_every
-            )
+            lesson = school.lesson(self.knowledge, each, photographs, method, steps, size, seed, *watched)
             self.add_style(called, lesson.row, card_of(called, about, lesson.how), lesson.sketch)
             results.append(lesson.result)
         return results if several else results[0]

@@ -1,4 +1,4 @@
-"""Painters as users name them: a preset, a file, or the model itself. Nothing here imports TensorFlow before it opens one."""
+"""Painters as users name them: a preset, a file, or the model itself."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from keras_style.errors import StyleError
 from keras_style.internal.paths import user_path
 from keras_style.internal.recent import Recent
 from keras_style.models.loading import presets
+from keras_style.painting.painters.names import FILE
 
 if TYPE_CHECKING:
     from keras_style.painting.painters.painter import Painter
 
 PRESET = "painters"  # the one that comes with the package
-FILE = "painter.keras"  # of a preset
 ELSEWHERE = (".onnx", ".whl")  # suffixes of files that `load_painter` reads
 
 _OPENED: Recent[Any] = Recent(2)  # painters kept for the next picture
@@ -41,11 +41,11 @@ def open_painter(source: Any) -> "Painter":
         MissingFileError, InputError, WeightsError: it cannot be opened, or is something else.
     """
     if not isinstance(source, str | os.PathLike):
-        return source  # type: ignore[no-any-return]
+        return source
     path = user_path(source)
     file = path if path.is_file() else presets.locate(source) / presets.DESCRIPTION
     state = file.stat()
-    return _OPENED.get((str(source), state.st_mtime_ns, state.st_size), lambda: _opened(source, path))  # type: ignore
+    return _OPENED.get((str(source), state.st_mtime_ns, state.st_size), lambda: _opened(source, path))
 
 
 def _opened(source: str | os.PathLike[str], path: Path) -> "Painter":

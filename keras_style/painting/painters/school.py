@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +28,10 @@ from keras_style.painting.methods.method import times
 from keras_style.painting.methods.painter_lesson import LESSON, PAINTER
 from keras_style.painting.painters import sketches
 from keras_style.painting.painters.brush import brushed
+from keras_style.painting.painters.knowledge import Knowledge
 from keras_style.painting.painters.lesson import Lesson
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import Session
-
-if TYPE_CHECKING:
-    from keras_style.painting.painters.painter import Painter
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "photographs"  # those of the package
 BACKBONE = "vgg16_imagenet"
@@ -42,7 +40,7 @@ FLAT = 2 / 255  # a standard deviation below which there is nothing to learn fro
 MULTIPLE = 4
 MOST = 1000  # photographs in memory
 
-# Ours, by the style loss of other photographs than those that are taught on, and by eye; as far as nothing else is said.
+# Ours, by the style loss of other photographs than those that are taught on, and by eye.
 STEPS_OF_SEVERAL = 400
 LEARNING_RATE, LAST_RATE, BETA_2 = 0.1, 0.1, 0.99  # the rate falls to this share of it, by a cosine
 PAINTING = 2.0  # long side of the painting as a multiple of the photographs': strokes for pictures of that size
@@ -72,7 +70,7 @@ class Taught:
 
 
 def lesson(
-    painter: "Painter",
+    painter: Knowledge,
     painting: ImageLike,
     photographs: Any,
     method: Any,
@@ -94,7 +92,11 @@ def lesson(
     style = loaded("painting", painting, round(size * PAINTING))
     pictures = squares(photographs, size, seed)
     how = {
-        "method": method if isinstance(method, str) else "an objective" if isinstance(method, Objective) else {**method},
+        "method": method
+        if isinstance(method, str)
+        else "an objective"
+        if isinstance(method, Objective)
+        else {**method},
         "photographs": len(pictures),
         "size": size,
         "steps": steps or (LESSON.steps if len(pictures) == 1 else STEPS_OF_SEVERAL),
@@ -147,7 +149,7 @@ def check_picture(name: str, picture: np.ndarray) -> None:
     if min(height, width) < LEAST:
         raise InputError(f"{name}: it is {width} x {height} pixels; expected at least {LEAST} on each side to teach")
     if picture.std(axis=(0, 1)).max() < FLAT:
-        raise InputError(f"{name}: it is of one color throughout; expected a picture that there is something to learn from")
+        raise InputError(f"{name}: it is of one color throughout; expected a picture with something to learn from")
 
 
 def squares(photographs: Any, size: int, seed: int) -> list[np.ndarray]:
@@ -193,7 +195,7 @@ def cut(picture: np.ndarray) -> np.ndarray:
 
 
 def taught(
-    painter: "Painter",
+    painter: Knowledge,
     painting: np.ndarray,
     photographs: list[np.ndarray],
     objective: Objective,
@@ -209,9 +211,12 @@ def taught(
         "painting": array_digest(painting),
         "photographs": array_digest(*photographs),
         "painter": painter.base,
-        "rows": array_digest(painter.table.rows.numpy()),
+        "rows": array_digest(painter.rows),
     }
-    settings = {**how, "objective": [[repr(term.loss.get_config()), term.layer, term.weight] for term in objective.terms]}
+    settings = {
+        **how,
+        "objective": [[repr(term.loss.get_config()), term.layer, term.weight] for term in objective.terms],
+    }
     stages = [Stage(height, width, steps)]
     result = session.run(stages, lambda: course, settings, digests, lambda row: course.preview(row))
     done = {**how, "steps": result.steps}
@@ -236,7 +241,7 @@ class Course:
         row: (N,), what was found.
     """
 
-    painter: "Painter"
+    painter: Knowledge
     paintings: Sequence[np.ndarray]
     blend: Sequence[float]
     photographs: list[np.ndarray]
@@ -299,7 +304,7 @@ class Course:
 
     def start(self, lesson: Lesson) -> np.ndarray:
         """The row to begin with: the blend of known styles that is nearest to the painting, if there are any."""
-        rows, known = self.painter.table.rows.numpy(), self.painter.table.sketches.numpy()
+        rows, known = self.painter.rows, self.painter.sketches
         if not known.any():
             return rows.mean(0) if len(rows) else _plain(self.painter.network)
         wanted = np.tensordot(self.blend, [sketches.sketch(each) for each in self.paintings], 1)

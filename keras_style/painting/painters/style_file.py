@@ -62,7 +62,9 @@ def write(path: str | os.PathLike[str], style: Style) -> Path:
     try:
         atomic_files.write_bytes(target, encoded(style))
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); expected a file in an existing directory") from None
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); expected a file in a directory that exists"
+        ) from None
     return target
 
 
@@ -89,8 +91,8 @@ def read(path: str | os.PathLike[str], base: str, numbers: int, sketch: int) -> 
         raise WeightsError(f"{path} cannot be read as a style ({' '.join(str(error).split())[:200]})") from None
     if digest != base:
         raise WeightsError(
-            f"{path}: the style {name} belongs to a painter whose weights have the digest {checks.shown(digest)[:14]}..., "
-            f"and this one's is {base[:12]}...: a row fits no other weights; expected a style of this painter"
+            f"{path}: the style {name} belongs to a painter with the weights {checks.shown(digest)[:14]}..., "
+            f"and this one has {base[:12]}...: a row fits no others; expected a style of this painter"
         )
     if row.shape != (numbers,) or taken.shape != (sketch,) or not (np.isfinite(row).all() and np.isfinite(taken).all()):
         raise WeightsError(f"{path}: a row of shape {row.shape}; expected {numbers} finite numbers")
