@@ -60,9 +60,9 @@ def teach(
         raise InputError(f"output is {output}, in a directory that does not exist; expected one that does")
     if preview is not None:
         images.check_writable(preview)
-    given: list[Path] | Path | None = photographs or None
-    if given is not None and len(given) == 1:
-        given = given[0]
+    given: Any = photographs or None
+    if photographs and len(photographs) == 1:
+        given = photographs[0]
     painter = painter_source.open_painter(model)
     asked = threading.Event()
     with first_signal(asked.set):

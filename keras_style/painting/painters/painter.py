@@ -16,7 +16,7 @@ from keras_style.internal import environment
 from keras_style.internal.digests import array_digest
 from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file, presets
-from keras_style.models.painter_network import numbers, painter_network
+from keras_style.models.painter_network import MINIMUM, MULTIPLE, numbers, painter_network
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.objective import Objective
 from keras_style.painting.painters import style_file
@@ -97,6 +97,16 @@ class Painter(keras.Model):
     def card(self, style: str) -> dict[str, Any]:
         """All that is known about a style, as JSON values: its line, and where there is more: painter, source ..."""
         return dict(self._cards[self._known(style)])
+
+    @property
+    def multiple(self) -> int:
+        """Number of pixels that H and W must be multiples of, where the network is called itself."""
+        return MULTIPLE
+
+    @property
+    def minimum(self) -> int:
+        """The smallest H and W there, in pixels."""
+        return MINIMUM
 
     @property
     def base(self) -> str:
