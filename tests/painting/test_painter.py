@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from small_painters import SMALL, filled
 
 import keras_style
 from keras_style import images
@@ -12,18 +13,6 @@ from keras_style.internal.tensorflow import keras
 from keras_style.models import Painter
 from keras_style.painting.painters import brush, sketches, style_file
 from keras_style.painting.painters.painter import SKETCH
-
-SMALL = {"filters": (4, 4, 4), "blocks": 1, "expand": (4, 4)}
-STYLES = {"one": "the first", "two": {"line": "the second", "painter": "nobody"}, "three": "the third"}
-
-
-def filled(styles=None, seed=0, **sizes) -> Painter:
-    """A small painter whose every number matters."""
-    painter = Painter(STYLES if styles is None else styles, **{**SMALL, **sizes})
-    random = np.random.default_rng(seed)
-    for variable in painter.weights:
-        variable.assign(random.normal(0, 0.4, variable.shape))
-    return painter
 
 
 @pytest.fixture(scope="module")

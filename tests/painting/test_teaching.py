@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_painter import filled
+from small_painters import filled, textured
 
 import keras_style
 from keras_style import Objective, Term, images, losses
@@ -12,19 +12,6 @@ from keras_style.models import Painter
 from keras_style.painting.painters import lesson, school
 
 QUICK = {"size": 64, "verbose": 0}
-
-
-def textured(seed: int, height: int = 72, width: int = 96) -> np.ndarray:
-    """Waves of two colors, with grain."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    wave = 0.5 + 0.5 * np.sin((0.3 + 0.2 * seed) * x + 2 * np.sin(0.1 * y + seed))[..., None]
-    colors = random.random((2, 3))
-    return (
-        (wave * colors[0] + (1 - wave) * colors[1] + random.uniform(-0.1, 0.1, (height, width, 3)))
-        .clip(0, 1)
-        .astype("f")
-    )
 
 
 @pytest.fixture(scope="module")
