@@ -377,7 +377,7 @@ def tileable_methods() -> list[str]:
     return [
         name
         for name, method in methods.METHODS.items()
-        if tiled_losses.obstacle(method.terms(method.variant("default"))) is None
+        if name != PAINTER and tiled_losses.obstacle(method.terms(method.variant("default"))) is None
     ]
 
 
