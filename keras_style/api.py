@@ -14,8 +14,9 @@ from keras_style.images.masks import Masks
 from keras_style.internal import docstrings
 from keras_style.internal.declared import texts
 from keras_style.optimize.iterate import OnIterate
-from keras_style.painting import with_generator
+from keras_style.painting import with_generator, with_painter
 from keras_style.painting.methods import METHODS
+from keras_style.painting.painters import painter_source
 from keras_style.painting.parameters import Parameters, Tile
 from keras_style.painting.regions import Styles
 from keras_style.painting.result import TransferResult
@@ -72,6 +73,8 @@ def transfer(
     refine: bool | None = None,
     backbone: str | Backbone | None = None,
     pooling: str | None = None,
+    strength: float | None = None,
+    stroke: float | None = None,
     tile: Tile = Stylizer.tile,
     model: "str | Path | Model | None" = None,
     seed: int = Stylizer.seed,
@@ -88,7 +91,8 @@ def transfer(
         content: the photograph: a path, a binary file object, a PIL image, or an array (H, W, 3), uint8 or floating
             point in [0, 1]. Transparent pixels are laid on white.
         style: the painting, likewise; a list of several; or {region: painting}, each for the region of that name in
-            `content_masks`; None with a `model`.
+            `content_masks`. With a painter as the `model`: the name of one of its styles, or of several; or a file that
+            `Painter.save_style` wrote. None with a generator.
         content_masks: regions of the photograph, each to be painted like the region of the same name in the style: a
             label image with a color for each region, {region: mask}, or a list of masks. What no mask covers is a
             region of its own.
@@ -96,7 +100,9 @@ def transfer(
             for each region they can be left out, and {region: mask} says which part of a painting counts.
         model: a trained generator, which has learned the style, instead of a painting: a name in
             `keras_style.presets()`, a file or directory that `keras_style.models.open_generator` opens, or a Keras
-            model from [-1, 1] to [-1, 1]. The picture goes through it once; `size` is all that can be chosen.
+            model from [-1, 1] to [-1, 1]. The picture goes through it once; `size` is all that can be chosen. Or a
+            painter: "painters", a file, a `keras_style.models.Painter`; it takes `style`, `style_blend`, `size`,
+            `strength`, `stroke` and `preserve_color`.
         (others): explained in `keras_style.painting.parameters` and `session`, and added here on import.
 
     Returns:
@@ -112,14 +118,17 @@ def transfer(
         >>> result = keras_style.transfer("photo.jpg", "painting.png", size=512)
         >>> result.save("out.png")
         >>> keras_style.transfer("satellite.png", model="satellite_to_relief")
+        >>> keras_style.transfer("photo.jpg", "blue_woodblock", model="painters", strength=0.8)
 
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016.
     """
     given = dict(locals())
     if model is not None:
-        with_generator.check_arguments(
-            given, {name: p.default for name, p in inspect.signature(transfer).parameters.items()}
-        )
+        defaults = {name: each.default for name, each in inspect.signature(transfer).parameters.items()}
+        if painter_source.is_painter(model):
+            with_painter.check_arguments(given, defaults)
+            return with_painter.transfer(content, model, style, size, given)
+        with_generator.check_arguments(given, defaults)
         return with_generator.transfer(content, model, size)
     if style is None:
         raise InputError("style is None; expected a painting, or a model that has learned a style")

@@ -116,6 +116,80 @@ def _normalized_image(image: tf.Tensor, gamma: tf.Tensor | None, beta: tf.Tensor
 
 
 @keras.saving.register_keras_serializable("keras_style")
+class ConditionalInstanceNormalization(keras.layers.Layer):
+    """Instance normalization whose factors and offsets come from outside: they are the style.
+
+    y = gamma (x - mean) / sqrt(variance + epsilon) + beta for every channel of every image. Gamma and beta are the
+    numbers `start` to `start` + C and `start` + C to `start` + 2 C of a row, in which all the normalizations of a
+    network have their places.
+
+    Args:
+        start: where in the row the numbers of this layer begin.
+        epsilon: added to the variance, in squared units of the input.
+
+    Call arguments: `inputs`: images (B, H, W, C), any H and W, known or not; and rows (B or 1, N), a row for each image
+        or one for all.
+
+    Returns:
+        A tensor of the shape of the images, in the layer's compute dtype.
+
+    Raises:
+        InputError: a start that is no whole number, an epsilon that is not above 0, or other inputs.
+
+    Example:
+        >>> random = np.random.default_rng(0)
+        >>> features, row = random.random((1, 32, 32, 8), "float32"), random.random((1, 16), "float32")
+        >>> styled = keras_style.layers.ConditionalInstanceNormalization()([features, row])
+
+    Reference: Dumoulin et al., "A Learned Representation for Artistic Style", ICLR 2017, equation 5.
+    """
+
+    def __init__(self, start: int = 0, epsilon: float = 1e-5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start = checks.whole("start", start, 0, 10**9)
+        self.epsilon = checks.number("epsilon", epsilon, low=1e-12)
+        self.autocast = False
+
+    def build(self, input_shape: Any) -> None:
+        images, rows = input_shape
+        if len(images) != 4 or images[-1] is None or len(rows) != 2 or (rows[1] or 0) < self.start + 2 * images[-1]:
+            raise InputError(
+                f"{self.name}: inputs of shapes {tuple(images)} and {tuple(rows)}; expected (B, H, W, C) with a known "
+                f"C, and rows of at least {self.start} + 2 C numbers"
+            )
+
+    def call(self, inputs: Any) -> tf.Tensor:
+        images, rows = inputs
+        wide = tf.cast(images, "float64" if self.compute_dtype == "float64" else "float32")
+        count = images.shape[0]
+        if wide.dtype == tf.float32 and count is not None and 1 <= count <= _ONE_BY_ONE:
+            parts = []
+            for number, part in enumerate(tf.split(wide, count)):
+                row = rows[number : number + 1] if rows.shape[0] != 1 else rows
+                gamma, beta = (tf.reshape(each, [-1]) for each in self.numbers(row, wide))
+                parts.append(_normalized_image(part, gamma, beta, self.epsilon))
+            return tf.cast(tf.concat(parts, axis=0) if count > 1 else parts[0], self.compute_dtype)
+        centered = wide - tf.reduce_mean(wide, axis=[1, 2], keepdims=True)
+        return self.scaled(centered, tf.reduce_mean(tf.square(centered), axis=[1, 2], keepdims=True), rows)
+
+    def numbers(self, rows: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Gamma and beta, each (B or 1, C), for images (B, H, W, C) in their dtype."""
+        middle, end = self.start + images.shape[-1], self.start + 2 * images.shape[-1]
+        return tf.cast(rows[:, self.start : middle], images.dtype), tf.cast(rows[:, middle:end], images.dtype)
+
+    def scaled(self, centered: tf.Tensor, variance: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """The answer to images less their mean, the variance that they have, and rows."""
+        gamma, beta = (each[:, None, None] for each in self.numbers(rows, centered))
+        return tf.cast(centered * (tf.math.rsqrt(variance + self.epsilon) * gamma) + beta, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        return tuple(input_shape[0])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "start": self.start, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("keras_style")
 class ReflectionPadding2D(keras.layers.Layer):
     """Extend images by their mirror image; the edge itself is not repeated: d c b | a b c d | c b a.
 

@@ -116,6 +116,7 @@ class World:
         from keras_style import data, models, training
         from keras_style.models import networks
         from keras_style.painting import texture, with_generator
+        from keras_style.painting.painters import school
         from keras_style.painting.stylizer import Stylizer
         from keras_style.serving.endpoint import Endpoint
 
@@ -144,6 +145,8 @@ class World:
         self.patch.setattr(texture, "synthesize_texture", keras_style.synthesize_texture)
         self._wrap(with_generator, "transfer", lambda call, content, model, size: call(content, model, min(size, SIDE)))
         self._wrap(keras_style.ImageOptimizer, "minimize", _with(steps=STEPS))
+        self._wrap(models.Painter, "teach", _with(steps=STEPS, size=64))
+        self.patch.setattr(school, "LEAST", 16)
         self._wrap(models.CycleGAN, "compile", _with(run_eagerly=True))  # one step is not worth a trace
         self._wrap(models.CycleGAN, "fit", _with(epochs=1, verbose=0))
         for named, make, smaller in (

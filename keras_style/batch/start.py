@@ -16,12 +16,16 @@ from keras_style.batch.work import bound
 from keras_style.batch.worker import FATAL, Job
 from keras_style.checks import Verbosity
 from keras_style.errors import StyleError
+from keras_style.internal import docstrings
+from keras_style.internal.declared import texts
 from keras_style.internal.interrupt import termination_as_interrupt
+from keras_style.painting.parameters import Parameters
 from keras_style.painting.stylizer import Stylizer
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 
+@docstrings.explained(texts(Parameters))
 def run(
     pictures: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -29,6 +33,11 @@ def run(
     model: str | os.PathLike[str] | Stylizer,
     direction: str = "a2b",
     style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    style_blend: Sequence[float] | None = None,
+    size: int | None = None,
+    strength: float | None = None,
+    stroke: float | None = None,
+    preserve_color: str | None = None,
     recursive: bool = False,
     format: str = "png",
     quality: int = 95,
@@ -53,10 +62,12 @@ def run(
             files that have the suffix of a picture.
         output: a folder, which is made with its parents; or such a URL.
         model: a generator: a preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors); a directory
-            with a SavedModel whose signature `serving_default` maps `image` to `image`; or, in Python, a
-            `keras_style.Stylizer`.
+            with a SavedModel whose signature `serving_default` maps `image` to `image`; a painter, such as "painters";
+            or, in Python, a `keras_style.Stylizer`.
         direction: "a2b" or "b2a", for a model that holds both.
-        style: with a Stylizer, the file of the painting, or a list of several.
+        style: with a painter, the name of one of its styles, or a list of several; with a Stylizer, the file of the
+            painting, or a list of several.
+        (others): with a painter, as for `keras_style.transfer`; without a size each picture keeps its own.
         recursive: also take the pictures in the folders of the folder.
         format: format of the outputs: "png", "jpeg" or "webp".
         quality: quality of JPEG and WebP, 1 to 100.
@@ -92,7 +103,14 @@ def run(
     if workers is not None:
         checks.whole("workers", workers, 1, 10**5)
     checks.verbosity("verbose", verbose)
-    work = bound(model, direction, [style] if isinstance(style, str | os.PathLike) else list(style))
+    painting = {
+        "style_blend": style_blend,
+        "size": size,
+        "strength": strength,
+        "stroke": stroke,
+        "preserve_color": preserve_color,
+    }
+    work = bound(model, direction, [style] if isinstance(style, str | os.PathLike) else list(style), painting)
     target = Folder(*resolved("output", output))
     source, names, left_out = files.find(pictures, recursive, target)
     rows = [Row(name, made) for name, made in zip(names, files.outputs(names, SUFFIXES[format]), strict=True)]

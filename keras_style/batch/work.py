@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,8 +21,11 @@ from keras_style.checks import INITS
 from keras_style.errors import InputError, MissingFileError
 from keras_style.internal.digests import array_digest, byte_digest
 from keras_style.internal.paths import user_path
+from keras_style.models.loading import presets
 from keras_style.models.loading.generator_file import generator_file
-from keras_style.painting.stylizer import Stylizer, backbone_digest
+from keras_style.painting.painters import painter_source
+from keras_style.painting.run_backbone import backbone_digest
+from keras_style.painting.stylizer import Stylizer
 
 SAVED_MODEL = "saved_model.pb"
 
@@ -126,15 +130,52 @@ class Painting:
         return lambda picture: stylizer(picture, styles, verbose=0).array
 
 
+@dataclass(frozen=True)
+class Painted:
+    """A painter's one pass, in the same styles for every picture."""
+
+    name: str
+    files: Mapping[str, bytes] = field(repr=False)
+    options: Mapping[str, Any]
+    at_once: int = 16
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        parts = [part for name in sorted(self.files) for part in (name.encode(), self.files[name])]
+        return {"model": byte_digest(*parts), **self.options}
+
+    def open(self) -> Paint:
+        from keras_style.painting.painters.painter_source import open_painter
+
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in self.files.items():
+                Path(folder, name).write_bytes(data)
+            painter = open_painter(Path(folder, self.name) if self.name else folder)
+        options = dict(self.options)
+        return lambda picture: painter.paint(picture, **options).array
+
+
 def bound(
-    model: "str | os.PathLike[str] | Stylizer | None", direction: str, style: Sequence[str | os.PathLike[str]]
+    model: "str | os.PathLike[str] | Stylizer | None",
+    direction: str,
+    style: Sequence[str | os.PathLike[str]],
+    painting: Mapping[str, Any] = MappingProxyType({}),
 ) -> Work:
     """The work for these arguments of `keras_style.batch.run`, with its files read and checked.
+
+    Args:
+        model, direction, style: of `run`.
+        painting: those that go with a painter: style_blend, strength and so on; None: not given.
 
     Raises:
         MissingFileError: a file does not exist.
         InputError: the arguments do not fit together, or a file is not what was expected.
     """
+    given = {name: value for name, value in painting.items() if value is not None}
+    if not isinstance(model, Stylizer) and painter_source.is_painter(model):
+        return _painted(model, style, given)
+    if given:
+        raise InputError(f"{', '.join(given)} without a painter; expected a painter as the model")
     if isinstance(model, Stylizer):
         return _painting(model, style)
     if style:
@@ -147,6 +188,25 @@ def bound(
         return Exported({file.relative_to(folder).as_posix(): file.read_bytes() for file in files})
     file = generator_file(model, direction)
     return Translation(file.name, file.read_bytes(), direction)
+
+
+def _painted(model: Any, style: Sequence[str | os.PathLike[str]], given: Mapping[str, Any]) -> Painted:
+    if not isinstance(model, str | os.PathLike):
+        raise InputError(f"model is a {type(model).__name__}; expected a name or a path, which workers can open")
+    names = [os.fspath(each) for each in style]
+    painter = painter_source.open_painter(model)  # whatever is wrong is said before anything is written
+    painter.row(names, given.get("style_blend"))
+    path = user_path(model)
+    if path.is_file():
+        files = {path.name: path.read_bytes()}
+    else:
+        folder = presets.locate(model)
+        kept = [presets.DESCRIPTION, *presets.load(model)[1]]
+        files = {name: (folder / name).read_bytes() for name in kept}
+    options = {"style": names, **given}
+    sample = np.zeros((32, 32, 3), np.float32)
+    painter.paint(sample, **options)
+    return Painted(path.name if path.is_file() else "", files, options)
 
 
 def _painting(stylizer: Stylizer, style: Sequence[str | os.PathLike[str]]) -> Painting:

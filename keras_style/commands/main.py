@@ -20,6 +20,8 @@ COMMANDS = {
     "transfer": ("paint_commands", "Paint a photograph in the manner of one or several paintings."),
     "texture": ("paint_commands", "Make a picture of any size that looks everywhere like the exemplar."),
     "methods": ("paint_commands", "List the methods, and the named parameter sets of each with their sources."),
+    "teach": ("painter_commands", "Teach a painter a painting: a style of a few kilobytes, for any photograph."),
+    "styles": ("painter_commands", "List the styles of a painter, show the card of one, or paint a photograph in all."),
     "train": (
         "model_commands",
         "Train a CycleGAN as a YAML file says; the same command goes on with a run that was stopped or killed.",

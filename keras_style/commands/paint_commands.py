@@ -37,7 +37,15 @@ def transfer(
     style: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="The painting, or several; REGION=FILE for a region of --content-masks; none with --model.",
+            help="The painting, or several; REGION=FILE for a region of --content-masks. With a painter as --model the "
+            "name of a style, or several; with a generator none.",
+            show_default=False,
+        ),
+    ] = None,
+    style_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A style that `keras-style teach` wrote, for --model painters; repeat it for several.",
             show_default=False,
         ),
     ] = None,
@@ -46,7 +54,7 @@ def transfer(
     as_json: AsJson = False,
     **given: Any,
 ) -> int:
-    pictures = [content, _by_region("style", style or []) or None]
+    pictures = [content, _by_region("style", [*(style or []), *(style_file or [])]) or None]
     return _made(api.transfer, pictures, output, quality, config_file, as_json, given)
 
 

@@ -42,7 +42,9 @@ def predict(
         typer.Option("--output", "-o", help="The picture, or a directory for several.", show_default=False),
     ] = None,
     server: Annotated[str, typer.Option("--server", "-s")] = "localhost:8500",
-    style: Annotated[Path | None, typer.Option(help="The painting, for an exported optimization.")] = None,
+    style: Annotated[
+        str | None, typer.Option(help="The painting, for an exported optimization; the name of a style, for a painter.")
+    ] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait first, until the model is ready.")] = 0.0,
     max_message: Annotated[int, typer.Option(help="MiB of a request and of an answer.")] = MAX_MESSAGE_BYTES // 2**20,
     tls: Annotated[bool, typer.Option("--tls", help="Encrypt; implied by the other TLS options.")] = False,
@@ -83,7 +85,7 @@ def predict(
         return _save(answers, sources, targets, quality, Report(left_out, as_json))
 
 
-def _check_signature(client: StyleClient, name: str, style: Path | None) -> None:
+def _check_signature(client: StyleClient, name: str, style: str | None) -> None:
     """Find out once what is wrong with model, version, label, signature or style, and not with every picture."""
     found = client.metadata()
     if name not in found.signatures:

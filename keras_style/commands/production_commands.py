@@ -14,9 +14,12 @@ from keras_style.commands.options import AsJson, Quiet
 from keras_style.errors import InputError
 from keras_style.export import saved_model
 from keras_style.internal import parsing, yaml_options
+from keras_style.painting.painters import painter_source
 from keras_style.painting.stylizer import Stylizer
 from keras_style.server.server import Server
 from keras_style.server.settings import Settings
+
+_OF_PAINTERS = ("style_blend", "size", "strength", "stroke", "preserve_color")  # with a model; and with a method
 
 
 @options.of(batches.run, Stylizer, without=["verbose"])
@@ -27,7 +30,8 @@ def batch(
     style: Annotated[
         list[str] | None,
         typer.Option(
-            help="Instead of a model: the painting, for --method and the other options of `transfer`; or several.",
+            help="With a painter as --model: the name of a style, or several; pictures keep their size without --size. "
+            "Without a model: the painting, for --method and the other options of `transfer`; or several.",
             show_default=False,
         ),
     ] = None,
@@ -39,11 +43,18 @@ def batch(
     **given: Any,
 ) -> int:
     method = options.chosen(Stylizer, given, config_file)
-    if (model is None) == (not style):
+    chosen = options.chosen(batches.run, given)
+    is_painter = model is not None and painter_source.is_painter(model)
+    if not is_painter and (model is None) == (not style):
         raise InputError(
             f"{'neither' if model is None else 'both'} --model {'nor' if model is None else 'and'} --style; "
             "expected a model, or a painting for a method"
         )
+    of_both = [name for name in _OF_PAINTERS if name in method]
+    if is_painter:
+        chosen |= {name: method.pop(name) for name in of_both}
+    elif model is None:
+        chosen = {name: value for name, value in chosen.items() if name not in _OF_PAINTERS}
     if model is not None and method:
         raise InputError(f"--model with options for --style: {', '.join(method)}; expected none of them")
     result = batches.run(
@@ -51,7 +62,7 @@ def batch(
         output,
         model=Stylizer(**method) if model is None else model,
         style=style or (),
-        **options.chosen(batches.run, given),
+        **chosen,
         verbose=0 if quiet else 1,
     )
     print(json.dumps(result.summary(), indent=2) if as_json else f"{result}; {result.report}")

@@ -13,7 +13,9 @@ from keras_style.internal.paths import user_path
 from keras_style.models.loading import presets
 from keras_style.optimize.schedule import schedule
 from keras_style.painting.methods import METHODS
-from keras_style.painting.stylizer import Stylizer, backbone_digest
+from keras_style.painting.painters import painter_source
+from keras_style.painting.run_backbone import backbone_digest
+from keras_style.painting.stylizer import Stylizer
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Source:
     """A model to export.
 
     Args:
-        model: a generator, a Keras model, or a Stylizer.
+        model: a generator, a Keras model; a Painter; or a Stylizer.
         description: what it is and where it came from, as JSON values.
     """
 
@@ -29,8 +31,12 @@ class Source:
     description: dict[str, Any]
 
     @property
+    def is_painter(self) -> bool:
+        return painter_source.is_painter(self.model)
+
+    @property
     def is_generator(self) -> bool:
-        return not isinstance(self.model, Stylizer)
+        return not isinstance(self.model, Stylizer) and not self.is_painter
 
     @property
     def multiple(self) -> int:
@@ -52,6 +58,8 @@ def open_source(model: Any, direction: str = "a2b") -> Source:
     """
     if isinstance(model, Stylizer):
         return Source(model, {"kind": "stylizer", **_of_stylizer(model)})
+    if painter_source.is_painter(model):
+        return Source(painter_source.open_painter(model), {"kind": "painter", **_of_painter(model)})
     from keras_style.internal.tensorflow import keras
     from keras_style.models.cyclegan import CycleGAN
     from keras_style.models.loading.open_generator import open_generator
@@ -83,6 +91,18 @@ def _of_generator(generator: Any) -> dict[str, Any]:
     }
 
 
+def _of_painter(source: Any) -> dict[str, Any]:
+    painter = painter_source.open_painter(source)
+    named = {"source": os.fspath(source), "card": _card(source)} if isinstance(source, str | os.PathLike) else {}
+    return {
+        **named,
+        "styles": list(painter.styles),
+        "multiple": painter.multiple,
+        "minimum": painter.minimum,
+        "weights_sha256": array_digest(*(variable.numpy() for variable in painter.weights)),
+    }
+
+
 def _of_stylizer(stylizer: Stylizer) -> dict[str, Any]:
     method = stylizer.method if isinstance(stylizer.method, str) else dict(stylizer.method)
     variant = stylizer.numbers
@@ -111,6 +131,11 @@ def check_stylizer(stylizer: Stylizer) -> None:
 
 
 def _refusal(stylizer: Stylizer) -> str | None:
+    if stylizer.method == "painter":
+        return (
+            'the method "painter" teaches a network, which an exported graph cannot; expected a painter that has been '
+            "taught"
+        )
     init = stylizer.numbers.init
     if not isinstance(init, str) or init not in INITS:
         return f"init is an image, which an export cannot start from; expected one of {', '.join(INITS)}"

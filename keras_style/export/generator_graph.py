@@ -37,7 +37,7 @@ def generator_graph(generator: Any) -> Any:
         height, width = (tf.shape(images)[axis] for axis in (1, 2))
         extended = images
         for axis, side in ((1, height), (2, width)):
-            extended = tf.gather(extended, _reflected(side, multiple, minimum), axis=axis)
+            extended = tf.gather(extended, reflected(side, multiple, minimum), axis=axis)
         constants = [(variable, tf.constant(value)) for variable, value in zip(generator.weights, weights, strict=True)]
         with keras.StatelessScope(constants):
             answer = generator(extended * 2 - 1, training=False)
@@ -75,7 +75,7 @@ def _check_shape(generator: Any, side: int) -> None:
         )
 
 
-def _reflected(side: Any, multiple: int, minimum: int) -> Any:
+def reflected(side: Any, multiple: int, minimum: int) -> Any:
     """Indices of the pixels of an extended side; beyond a full reflection they turn again, as NumPy does it."""
     period = tf.maximum(2 * (side - 1), 1)
     place = tf.range(_extended(side, multiple, minimum)) % period

@@ -19,4 +19,4 @@ def refuse_unless(condition: Any, message: list[Any], tensor: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return tf.strings.as_string(value, shortest=value.dtype.is_floating)
+    return value if value.dtype == tf.string else tf.strings.as_string(value, shortest=value.dtype.is_floating)

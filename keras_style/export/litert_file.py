@@ -14,13 +14,14 @@ SIZE = 256  # pixels
 def export_litert(
     model: Any, path: str | os.PathLike[str], *, direction: str = "a2b", size: int | tuple[int, int] | None = None
 ) -> Path:
-    """Export a generator as a LiteRT file for one size, and run it once.
+    """Export a generator or a painter as a LiteRT file for one size, and run it once.
 
     It takes and gives one picture, float32 (1, H, W, 3) in [0, 1], by the signature `serving_default` from `image` to
-    `translated`. Needs the extra `keras-style[litert]`.
+    `translated`; a painter has `style_weights`, float32 (number of styles), as another input. Needs the extra
+    `keras-style[litert]`.
 
     Args:
-        model: a generator, as `keras_style.export_saved_model` takes it.
+        model: a generator or a painter, as `keras_style.export_saved_model` takes it.
         path: the file; its directory must exist. It appears whole, after it was compared with Keras.
         direction: "a2b" or "b2a", of what holds both.
         size: pixels, one number or (height, width); None means 256. LiteRT's sizes are fixed.
@@ -41,16 +42,30 @@ def export_litert(
     except ImportError as error:
         raise InputError(f"LiteRT needs {error.name}: pip install 'keras-style[litert]'") from None
     from keras_style.export.generator_graph import generator_graph
+    from keras_style.export.painter_call import painter_call
     from keras_style.internal.tensorflow import tf
 
-    translate = generator_graph(source.model)
     spec = tf.TensorSpec((1, *sides, 3), tf.float32, name="image")
-    function = tf.function(lambda image: {"translated": tf.ensure_shape(translate(image), spec.shape)})
+    specs = [spec]
+    if source.is_painter:
+        paint = painter_call(source.model, one_by_one=False)
+        specs.append(tf.TensorSpec((len(source.model.styles),), tf.float32, name="style_weights"))
+
+        def call(image: Any, style_weights: Any) -> Any:
+            weights = style_weights / tf.reduce_sum(style_weights)
+            return {"translated": tf.ensure_shape(paint(image, weights[None], tf.constant(1.0)), spec.shape)}
+    else:
+        translate = generator_graph(source.model)
+
+        def call(image: Any) -> Any:  # type: ignore[misc]
+            return {"translated": tf.ensure_shape(translate(image), spec.shape)}
+
+    function = tf.function(call, autograph=False)
     module = tf.Module()
     module.function = function
-    concrete = function.get_concrete_function(spec)
+    concrete = function.get_concrete_function(*specs)
     data = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
     interpreter = Interpreter(model_content=data)
     run = interpreter.get_signature_runner()
-    compare(path, lambda picture: run(image=picture)["translated"], source.model, sides)
+    compare(path, lambda inputs: run(**inputs)["translated"], source, sides)
     return write_file(path, data)

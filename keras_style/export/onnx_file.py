@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_style import checks
 from keras_style.errors import ExportError, InputError, MissingFileError
-from keras_style.export.exportable import open_source
+from keras_style.export.exportable import Source, open_source
 from keras_style.internal import atomic_files
 from keras_style.internal.paths import user_path
 
@@ -19,13 +19,14 @@ TOLERANCE = 1e-4  # another library adds in another order
 def export_onnx(
     model: Any, path: str | os.PathLike[str], *, direction: str = "a2b", size: int | tuple[int, int] | None = None
 ) -> Path:
-    """Export a generator as an ONNX file, and run it once with onnxruntime.
+    """Export a generator or a painter as an ONNX file, and run it once with onnxruntime.
 
     The input `image` and the output `translated` are float32 (B, H, W, 3) in [0, 1]; pictures of other sizes than the
-    network takes are extended and cropped as in `keras_style.models.translate`. Needs the extra `keras-style[onnx]`.
+    network takes are extended and cropped as in `keras_style.models.translate`. A painter has `style_weights`, float32
+    (number of styles), as an input beside `image`. Needs the extra `keras-style[onnx]`.
 
     Args:
-        model: a generator, as `keras_style.export_saved_model` takes it.
+        model: a generator or a painter, as `keras_style.export_saved_model` takes it.
         path: the file; its directory must exist. It appears whole, after it was compared with Keras.
         direction: "a2b" or "b2a", of what holds both.
         size: pixels, one number or (height, width); None takes any.
@@ -47,20 +48,30 @@ def export_onnx(
     except ImportError as error:
         raise InputError(f"ONNX needs {error.name}: pip install 'keras-style[onnx]'") from None
     from keras_style.export.generator_graph import generator_graph
+    from keras_style.export.painter_call import painter_call
     from keras_style.internal.tensorflow import tf
 
-    translate = generator_graph(source.model)
     spec = tf.TensorSpec((None, *(sides or (None, None)), 3), tf.float32, name="image")
+    specs = [spec]
+    if source.is_painter:
+        paint = painter_call(source.model, one_by_one=False)
+        specs.append(tf.TensorSpec((len(source.model.styles),), tf.float32, name="style_weights"))
 
-    @tf.function(autograph=False, input_signature=[spec])
-    def function(image: Any) -> Any:
-        return tf.ensure_shape(translate(image), spec.shape)
+        def call(image: Any, style_weights: Any) -> Any:
+            weights = style_weights / tf.reduce_sum(style_weights)
+            return tf.ensure_shape(paint(image, weights[None], tf.constant(1.0)), spec.shape)
+    else:
+        translate = generator_graph(source.model)
 
-    proto, _ = tf2onnx.convert.from_function(function, [spec], opset=OPSET)
+        def call(image: Any) -> Any:  # type: ignore[misc]
+            return tf.ensure_shape(translate(image), spec.shape)
+
+    function = tf.function(call, autograph=False, input_signature=specs)
+    proto, _ = tf2onnx.convert.from_function(function, specs, opset=OPSET)
     _rename_output(proto.graph, "translated")
     data = proto.SerializeToString()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    compare(path, lambda picture: session.run(["translated"], {"image": picture})[0], source.model, sides)
+    compare(path, lambda inputs: session.run(["translated"], inputs)[0], source, sides)
     return write_file(path, data)
 
 
@@ -72,18 +83,18 @@ def _rename_output(graph: Any, name: str) -> None:
             names[:] = [name if each == old else each for each in names]
 
 
-def check_file(path: str | os.PathLike[str], model: Any, direction: str) -> Any:
-    """A generator to be written to a file."""
+def check_file(path: str | os.PathLike[str], model: Any, direction: str) -> Source:
+    """A generator or a painter to be written to a file."""
     if not user_path(path).resolve().parent.is_dir():
         raise MissingFileError(f"{path}: no such directory: {Path(path).parent}")
     source = open_source(model, direction)
-    if not source.is_generator:
+    if not (source.is_generator or source.is_painter):
         raise InputError("a Stylizer as a single file; expected a generator (export_saved_model takes both)")
     return source
 
 
-def compare(path: Any, run: Any, generator: Any, size: tuple[int, int] | None) -> None:
-    """Run what was converted on a picture, and compare.
+def compare(path: Any, run: Any, source: Source, size: tuple[int, int] | None) -> None:
+    """Run what was converted on a picture, by `run` from the inputs by name, and compare.
 
     Raises:
         ExportError: it does not run, or differs from Keras by more than 1e-4.
@@ -91,11 +102,18 @@ def compare(path: Any, run: Any, generator: Any, size: tuple[int, int] | None) -
     from keras_style.models.translation import translate
 
     picture = np.random.default_rng(0).random((*(size or (37, 50)), 3), np.float32)
+    inputs = {"image": picture[None]}
+    if source.is_painter:
+        styles = [*source.model.styles][:2]
+        inputs["style_weights"] = source.model.style_weights(styles)
+        expected = source.model.paint(picture, styles).array
+    else:
+        expected = translate(source.model, picture)
     try:
-        answer = run(picture[None])[0]
+        answer = run(inputs)[0]
     except Exception as error:  # of another library's own kind
         raise ExportError(f"{path} does not run: {' '.join(str(error).split())[:300]}") from error
-    difference = float(np.abs(answer - translate(generator, picture)).max())
+    difference = float(np.abs(answer - expected).max())
     if not difference <= TOLERANCE:
         raise ExportError(f"{path} differs from Keras by {difference:.3g}; expected at most {TOLERANCE:g}")
 

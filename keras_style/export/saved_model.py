@@ -45,20 +45,23 @@ def export_saved_model(
     A generator gets the signatures `serving_default` (`image` float32 (B, H, W, 3) in [0, 1] -> `image`),
     `serving_uint8` (the same in 8 bits) and `serving_bytes` (`image_bytes` (B,) -> `image_bytes`, image files of any
     sizes). A Stylizer gets those of `content` and `style` (`content_bytes`, `style_bytes`) and an optional int32 scalar
-    `steps`: its whole optimization is a graph.
+    `steps`: its whole optimization is a graph. A painter gets `image`, `style_weights`, float32 (number of styles) or
+    (B, number), and an optional `strength`, float32 scalar; with `image_bytes` the name of a `style`, a string scalar
+    or (B,). The order of its styles is in the metadata file, keras_style.json.
 
     Pictures may have any size, as in `keras_style.models.translate`, whose numbers come out. The version appears whole
     or not at all, under the next free number.
 
     Args:
         model: a generator (a Keras model, images (B, H, W, 3) in [-1, 1] to the same), a `CycleGAN`, a
-            `keras_style.Stylizer`, or whatever `keras_style.models.open_generator` takes: the name of a preset, the
+            `keras_style.Stylizer`, a `keras_style.models.Painter`, or whatever opens as one of them: the name of a
+            preset, the
             directory of a preset or of a run, a file.
         directory: of the model, that is MODELS/NAME; its versions are in it. It is made, with its parents.
         version: a number from 1 on that is not there yet; None means the largest there is, plus one.
         direction: "a2b" or "b2a", for a model that holds both.
         size: pixels, one number or (height, width): all tensors have this size, encoded images are resized to it, and
-            TensorFlow Serving can put requests together. None, the default, takes any size. Generators only.
+            TensorFlow Serving can put requests together. None, the default, takes any size. Not for a Stylizer.
         output_format: format of encoded answers: "png" or "jpeg" (without chroma subsampling).
         quality: quality of JPEG, 1 to 100.
         max_pixels: pixels that the network computes for all images of a request together, and pixels of an encoded
@@ -99,20 +102,21 @@ def export_saved_model(
     directory = user_path(directory)
     check_new(directory, version)
     source = open_source(model, direction)
-    if fixed is not None and not source.is_generator:
+    if fixed is not None and not (source.is_generator or source.is_painter):
         raise InputError("size with a Stylizer; its own size says how large it paints, expected none")
 
     from keras_style.export.signatures import Encoding, describe
     from keras_style.export.warmup_requests import write_warmup
 
-    if source.is_generator and (least := source.least_pixels(fixed)) > limits.max_pixels:
-        raise InputError(f"max_pixels is {limits.max_pixels}; this generator computes at least {least} for a picture")
+    passes = source.is_generator or source.is_painter
+    if passes and (least := source.least_pixels(fixed)) > limits.max_pixels:
+        raise InputError(f"max_pixels is {limits.max_pixels}; this model computes at least {least} for a picture")
     encoding = Encoding(output_format, quality)
     signatures = _signatures(source, limits, encoding, fixed)
     # A request that the limits refuse would keep the version from being loaded; a PNG takes 3 bytes a pixel at most.
     side = min(WARMUP_SIDE, math.isqrt(limits.max_pixels), math.isqrt(max(limits.max_bytes - 4096, 4) // 4))
     side = max(1, side // source.multiple * source.multiple)
-    steps = 1 if source.is_generator else least_steps(source.model)
+    steps = 1 if passes else least_steps(source.model)
     metadata = {
         "name": directory.resolve().name,
         **source.description,
@@ -126,7 +130,7 @@ def export_saved_model(
     def write(folder: Path) -> None:
         _save(folder, signatures)
         if warmup:
-            write_warmup(folder, metadata["name"], signatures, side, steps)
+            write_warmup(folder, metadata["name"], signatures, side, steps, _styles(source))
         (folder / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
         if verify:
             from keras_style.export.verification import verify as compare
@@ -137,8 +141,14 @@ def export_saved_model(
 
 
 def _signatures(source: Source, limits: Limits, encoding: Any, size: tuple[int, int] | None) -> dict[str, Any]:
-    from keras_style.export.signatures import generator_endpoints, pair_endpoints
+    from keras_style.export.signatures import generator_endpoints, painter_endpoints, pair_endpoints
 
+    if source.is_painter:
+        from keras_style.export.generator_graph import extended_pixels
+        from keras_style.export.painter_call import painter_call
+
+        paint, pixels = painter_call(source.model, one_by_one=True), extended_pixels(source.model)
+        return painter_endpoints(paint, list(source.model.styles), limits, encoding, size, pixels)
     if source.is_generator:
         from keras_style.export.generator_graph import extended_pixels, generator_graph
 
@@ -148,6 +158,18 @@ def _signatures(source: Source, limits: Limits, encoding: Any, size: tuple[int, 
 
     stylize = stylizer_graph(source.model)
     return pair_endpoints(stylize, stylize.steps, limits, encoding, source.model.size**2)
+
+
+def _styles(source: Source) -> dict[str, np.ndarray]:
+    """Values of the inputs that a painter has beside pictures."""
+    if not source.is_painter:
+        return {}
+    first = next(iter(source.model.styles))
+    return {
+        "style_weights": source.model.style_weights(first),
+        "style": np.array(first.encode(), object),
+        "strength": np.array(1, np.float32),
+    }
 
 
 def _save(folder: Path, signatures: dict[str, Any]) -> None:

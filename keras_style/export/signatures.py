@@ -7,6 +7,7 @@ from typing import Any
 from keras_style.export.decoding import decode, size_of, to_float
 from keras_style.export.graph_checks import refuse_unless
 from keras_style.export.limits import LEAST_PIXELS, Limits
+from keras_style.export.painter_call import checked_strength, checked_weights, weights_of_names
 from keras_style.internal.tensorflow import tf
 
 DEFAULT, BYTES, UINT8 = "serving_default", "serving_bytes", "serving_uint8"
@@ -155,11 +156,81 @@ def pair_endpoints(
     return {DEFAULT: floats, BYTES: files, UINT8: eight_bits}
 
 
+def painter_endpoints(
+    paint: Callable[[Any, Any, Any], Any],
+    names: list[str],
+    limits: Limits,
+    encoding: Encoding,
+    size: Size | None,
+    pixels: Pixels,
+) -> dict[str, Any]:
+    """Signatures `image`, `style_weights`, `strength` -> `image`, and of encoded images with the name of a `style`.
+
+    Args:
+        paint: what `painter_call` makes.
+        names: of the styles in their order.
+        limits, encoding, size, pixels: of `generator_endpoints`.
+
+    Returns:
+        A `tf.function` for each name of a signature.
+    """
+    height, width = size or (None, None)
+    shape = (None, height, width, 3)
+    full = tf.constant(1.0)
+    of_weights = tf.TensorSpec(None, tf.float32, name="style_weights")
+    of_strength = tf.TensorSpec((), tf.float32, name="strength")
+
+    def tensors(image: Any, style_weights: Any, strength: Any) -> Any:
+        image = _checked_tensor(image, "image", shape, limits.max_pixels, pixels)
+        weights = checked_weights(style_weights, tf.shape(image)[0], len(names))
+        return paint(_to_float(image, "image"), weights, checked_strength(strength))
+
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32, name="image"), of_weights, of_strength]
+    )
+    def floats(image: Any, style_weights: Any, strength: Any = full) -> dict[str, Any]:
+        return {"image": tensors(image, style_weights, strength)}
+
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8, name="image"), of_weights, of_strength]
+    )
+    def eight_bits(image: Any, style_weights: Any, strength: Any = full) -> dict[str, Any]:
+        return {"image": to_uint8(tensors(image, style_weights, strength))}
+
+    @tf.function(
+        autograph=False,
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, name="image_bytes"),
+            tf.TensorSpec(None, tf.string, name="style"),
+            of_strength,
+        ],
+    )
+    def files(image_bytes: Any, style: Any, strength: Any = full) -> dict[str, Any]:
+        least = pixels(*size) if size else LEAST_PIXELS
+        image_bytes = _checked_files(image_bytes, "image_bytes", limits.max_pixels, least)
+        if size is None:
+            image_bytes = _checked_sum(image_bytes, "image_bytes", limits, pixels)
+        weights = weights_of_names(style, tf.size(image_bytes), names)
+        strength = checked_strength(strength)
+
+        def one(pair: Any) -> Any:
+            image = decode(pair[0], "image_bytes", limits)
+            image = image if size is None else _resized(image, size)
+            return encoding.encode(paint(image[None], pair[1][None], strength)[0])
+
+        return {"image_bytes": _each(one, (image_bytes, weights))}
+
+    return {DEFAULT: floats, BYTES: files, UINT8: eight_bits}
+
+
 def describe(signature: Any) -> dict[str, Mapping[str, Any]]:
     """Inputs and outputs of a signature as JSON values."""
 
     def plain(specs: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
+        return {
+            name: {"dtype": spec.dtype.name, "shape": None if spec.shape.rank is None else spec.shape.as_list()}
+            for name, spec in specs.items()
+        }
 
     concrete = signature.get_concrete_function()
     inputs = {spec.name: spec for spec in concrete.structured_input_signature[0]}

@@ -20,7 +20,8 @@ from keras_style.optimize.schedule import schedule
 from keras_style.optimize.schedule_graph import Stages, require, stages
 from keras_style.optimize.targets import Targets
 from keras_style.painting.noise import around_gray
-from keras_style.painting.stylizer import Stylizer, load_backbone
+from keras_style.painting.run_backbone import load_backbone
+from keras_style.painting.stylizer import Stylizer
 
 _BATCH = (1, None, None, 3)
 _PICTURE = tf.TensorShape([None, None, 3])

@@ -23,7 +23,7 @@ from keras_style.internal.paths import user_path
 RUNNER = Path(__file__).with_name("session_runner.py")
 LEVEL = 1 / 255
 # Largest differences of values in [0, 1]. An optimization multiplies the last digits with every step.
-TOLERANCE = {"generator": 1e-5, "stylizer": 1e-4}
+TOLERANCE = {"generator": 1e-5, "painter": 1e-5, "stylizer": 1e-4}
 JPEG_TOLERANCE = LEVEL  # of the mean: a level more before the encoder can be several in single pixels after it
 STEPS = 3  # of an optimization that is compared, unless it has more scales
 
@@ -79,7 +79,8 @@ def verify(
     model = open_source(model, direction).model
     loaded = [images.load(picture, name=f"pictures[{number}]") for number, picture in enumerate(pictures)]
     kind, output = metadata["kind"], metadata["output"]
-    compared = list((_of_generator if kind == "generator" else _of_stylizer)(model, loaded, metadata["size"]))
+    requests = {"generator": _of_generator, "painter": _of_painter, "stylizer": _of_stylizer}[kind]
+    compared = list(requests(model, loaded, metadata["size"]))
     answers = _run(directory, [inputs for inputs, _ in compared])
 
     differences: dict[str, float] = {}
@@ -135,6 +136,32 @@ def _of_generator(
         yield {"serving_default/image": picture[None]}, expected
         yield {"serving_uint8/image": eight_bits[None]}, from_8_bits
         yield {"serving_bytes/image_bytes": file}, from_8_bits if size is None else expected
+
+
+def _of_painter(
+    painter: Any, pictures: list[np.ndarray], size: Any
+) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    pictures = pictures or [_synthetic(seed, *sides) for seed, sides in enumerate(_SIZES)]
+    names = list(painter.styles)
+    for number, picture in enumerate(pictures):
+        style, strength = names[number % len(names)], np.array(1 - number % 3 / 4, np.float32)
+        eight_bits = np.asarray(images.to_pil(picture))
+        file = np.frombuffer(images.encode(picture, "png"), np.uint8)
+        if size is not None:  # the graph resizes the file
+            picture = images.resize(eight_bits.astype(np.float32) / 255, *size)
+            eight_bits = np.asarray(images.to_pil(picture))
+        expected, from_8_bits = (
+            painter.paint(each, style, strength=float(strength)).array for each in (picture, eight_bits)
+        )
+        weights = {"style_weights": painter.style_weights(style), "strength": strength}
+        named = {"style": np.frombuffer(style.encode(), np.uint8), "strength": strength}
+        for signature, inputs, answer in (
+            ("serving_default", {"image": picture[None], **weights}, expected),
+            ("serving_uint8", {"image": eight_bits[None], **weights}, from_8_bits),
+            ("serving_bytes", {"image_bytes": file, **named}, from_8_bits if size is None else expected),
+        ):
+            named_inputs: dict[str, Any] = dict(inputs)
+            yield {f"{signature}/{name}": value for name, value in named_inputs.items()}, answer
 
 
 def _of_stylizer(

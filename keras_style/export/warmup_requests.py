@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,14 @@ from keras_style.internal.tensorflow import tf
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: int, steps: int) -> None:
+def write_warmup(
+    folder: Path,
+    name: str,
+    signatures: Mapping[str, Any],
+    side: int,
+    steps: int,
+    styles: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> None:
     """Write a record for each signature.
 
     Args:
@@ -21,6 +29,7 @@ def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: i
         signatures: `tf.function`s by name, of `keras_style.export.signatures`.
         side: of the pictures, in pixels, where a signature leaves their size open.
         steps: of an optimization: a record that fails keeps the version from being loaded.
+        styles: values of the inputs that a painter has beside pictures, by their names.
     """
     from tensorflow_serving.apis import prediction_log_pb2
 
@@ -31,7 +40,8 @@ def write_warmup(folder: Path, name: str, signatures: Mapping[str, Any], side: i
             request = log.predict_log.request
             request.model_spec.name, request.model_spec.signature_name = name, signature
             for spec in function.input_signature:
-                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(_example(spec, side, steps)))
+                example = styles[spec.name] if spec.name in styles else _example(spec, side, steps)
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(example))
             writer.write(log.SerializeToString())
 
 

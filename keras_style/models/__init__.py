@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from keras_style.models.resnet_generator import ResNetGenerator
     from keras_style.models.translation import translate
     from keras_style.models.unet_generator import UNetGenerator
+    from keras_style.painting.painters.importing import load_painter
+    from keras_style.painting.painters.painter import Painter
 
 __all__ = [
     "CycleGAN",
     "ImagePool",
+    "Painter",
     "PatchDiscriminator",
     "ResNetGenerator",
     "UNetGenerator",
     "load_legacy",
+    "load_painter",
     "load_torch_generator",
     "open_generator",
     "translate",
@@ -32,10 +36,12 @@ __getattr__, __dir__ = lazy_names.attributes(
     {
         "CycleGAN": "keras_style.models.cyclegan",
         "ImagePool": "keras_style.models.image_pool",
+        "Painter": "keras_style.painting.painters.painter",
         "PatchDiscriminator": "keras_style.models.patch_discriminator",
         "ResNetGenerator": "keras_style.models.resnet_generator",
         "UNetGenerator": "keras_style.models.unet_generator",
         "load_legacy": "keras_style.models.loading.keras2",
+        "load_painter": "keras_style.painting.painters.importing",
         "load_torch_generator": "keras_style.models.loading.from_torch",
         "open_generator": "keras_style.models.loading.open_generator",
         "translate": "keras_style.models.translation",

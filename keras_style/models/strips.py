@@ -14,18 +14,25 @@ import numpy as np
 
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.layers import BilinearUpSampling2D, CutStart2D, InstanceNormalization, ReflectionPadding2D
+from keras_style.layers import (
+    BilinearUpSampling2D,
+    ConditionalInstanceNormalization,
+    CutStart2D,
+    InstanceNormalization,
+    ReflectionPadding2D,
+)
 
+_NORMALIZATIONS = (InstanceNormalization, ConditionalInstanceNormalization)
 _ROW_BY_ROW = (
     keras.layers.Activation,
     keras.layers.Add,
     keras.layers.Dropout,
     keras.layers.LeakyReLU,
     keras.layers.ReLU,
-    InstanceNormalization,
+    *_NORMALIZATIONS,
 )
 _PADDING = {ReflectionPadding2D: "REFLECT", keras.layers.ZeroPadding2D: "CONSTANT"}
-_OTHERS = (BilinearUpSampling2D, CutStart2D, keras.layers.InputLayer)
+_OTHERS = (BilinearUpSampling2D, CutStart2D, keras.layers.InputLayer, keras.layers.UpSampling2D)
 
 
 class _Step(NamedTuple):
@@ -50,6 +57,7 @@ class Strips:
     Args:
         generator: a `ResNetGenerator`, or another model that has only layers of the same kinds.
         rows: number of rows of the picture that are computed at a time.
+        style: (1, N), what a painter's network takes beside the picture; None for other models.
 
     Raises:
         InputError: the generator has layers of other kinds.
@@ -60,21 +68,26 @@ class Strips:
         >>> Strips(generator, rows=256)(keras_style.images.load("satellite.png"))
     """
 
-    def __init__(self, generator: Any, rows: int) -> None:
+    def __init__(self, generator: Any, rows: int, style: np.ndarray | None = None) -> None:
         network = getattr(generator, "network", generator)
         self.rows = rows
-        self.layers = list(network.layers)  # each after those that it sees
-        if sum(map(_is_input, self.layers)) != 1:
+        self.style = style
+        layers = list(network.layers)  # each after those that it sees
+        beside = {layer for layer in layers if _is_input(layer) and len(layer.batch_shape) == 2}
+        self.layers = [layer for layer in layers if layer not in beside]
+        if sum(map(_is_input, self.layers)) != 1 or len(beside) != (style is not None):
             raise InputError(f"tile with the generator {generator.name}, which is no graph of layers; {_EXPECTED}")
         for layer in self.layers:
             _check(generator, layer)
-        made = {id(layer.output): layer for layer in self.layers}
+        made = {id(layer.output): layer for layer in layers}
         self.inputs = {
-            layer: [] if _is_input(layer) else [made[id(each)] for each in tf.nest.flatten(layer.input)]
+            layer: []
+            if _is_input(layer)
+            else [made[id(each)] for each in tf.nest.flatten(layer.input) if made[id(each)] not in beside]
             for layer in self.layers
         }
         (self.answer,) = (made[id(each)] for each in network.outputs)
-        self.measured = {self.inputs[each][0] for each in self.layers if isinstance(each, InstanceNormalization)}
+        self.measured = {self.inputs[each][0] for each in self.layers if isinstance(each, _NORMALIZATIONS)}
         if any(map(_is_input, self.measured)):
             raise InputError(f"tile with the generator {generator.name}, which normalizes the picture; {_EXPECTED}")
 
@@ -89,7 +102,8 @@ class Strips:
         for layer in self.layers:
             if layer is not start:
                 seen = [shapes[each] for each in self.inputs[layer]]
-                shapes[layer] = layer.compute_output_shape(seen if len(seen) > 1 else seen[0])
+                several = len(seen) > 1 or isinstance(layer, ConditionalInstanceNormalization)
+                shapes[layer] = layer.compute_output_shape(seen if several else seen[0])
 
         lowest = min((shapes[layer][1] for layer in self.measured), default=0)
         keeping = {
@@ -104,7 +118,8 @@ class Strips:
         moments: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
         for number, (target, members, sources) in enumerate(stages):
             keep = target in keeping or target is self.answer
-            run = _Stage(members, sources, self.inputs, shapes, moments, measure=target in self.measured)
+            measure = target in self.measured
+            run = _Stage(members, sources, self.inputs, shapes, moments, measure, self.style)
             step = max(1, self.rows * shapes[target][1] // shapes[start][1])
             rows, of_rows = run(maps, step, keep)
             if keep:
@@ -141,6 +156,7 @@ class _Stage:
         shapes: (1, H, W, C) of what each layer answers.
         moments: mean and variance (C,) of each layer that an instance normalization sees.
         measure: take the mean and the variance of each row, too.
+        style: (1, N), of a painter's network.
     """
 
     def __init__(
@@ -151,9 +167,10 @@ class _Stage:
         shapes: dict[Any, tuple[int, ...]],
         moments: dict[Any, tuple[np.ndarray, np.ndarray]],
         measure: bool,
+        style: np.ndarray | None,
     ) -> None:
         self.members, self.sources, self.inputs, self.shapes = members, sources, inputs, shapes
-        self.moments, self.measure = moments, measure
+        self.moments, self.measure, self.style = moments, measure, style
         self.weights = [(variable, variable.numpy()) for layer in members for variable in layer.weights]
         self.graphs: dict[Any, Callable] = {}
 
@@ -206,10 +223,12 @@ class _Stage:
         return found, tf.nn.moments(_wide(found), [2]) if self.measure else ()
 
     def _rows(self, layer: Any, window: Any, step: _Step) -> tf.Tensor:
-        if isinstance(layer, InstanceNormalization):
+        if isinstance(layer, _NORMALIZATIONS):
             wide = _wide(window)
             mean, variance = (tf.constant(each, wide.dtype) for each in self.moments[self.inputs[layer][0]])
-            return layer.scaled(wide - mean, variance)
+            if isinstance(layer, InstanceNormalization):
+                return layer.scaled(wide - mean, variance)
+            return layer.scaled(wide - mean, variance, tf.constant(self.style))
         if type(layer) in _PADDING:
             _, sides = layer.padding
             return tf.pad(window, [(0, 0), (step.above, step.below), sides, (0, 0)], _PADDING[type(layer)])
@@ -225,6 +244,8 @@ def _check(generator: Any, layer: Any) -> None:
     if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
         fits = layer.padding == "valid" and layer.dilation_rate == (1, 1) and layer.data_format == "channels_last"
         fits = fits and getattr(layer, "output_padding", None) is None
+    elif isinstance(layer, keras.layers.UpSampling2D):
+        fits = layer.interpolation == "nearest" and layer.data_format == "channels_last"
     else:
         fits = isinstance(layer, (*_ROW_BY_ROW, *_OTHERS)) or type(layer) in _PADDING
     if not fits:
@@ -265,4 +286,7 @@ def _step(layer: Any, top: int, bottom: int, height: int) -> _Step:
     if isinstance(layer, BilinearUpSampling2D):
         first, last = max(0, top // layer.size - 1), min(height, (bottom - 1) // layer.size + 2)
         return _Step(first, last, cut=top - layer.size * first)
+    if isinstance(layer, keras.layers.UpSampling2D):
+        size = layer.size[0]
+        return _Step(top // size, (bottom - 1) // size + 1, cut=top - size * (top // size))
     return _Step(top, bottom)

@@ -1,7 +1,5 @@
 """Pictures of any size through a generator: [0, 1] in, [0, 1] out."""
 
-import gc
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast, overload
 
@@ -13,10 +11,8 @@ from keras_style.images import MIN_SIDE, ImageLike, load, resize
 from keras_style.images.color import YIQ_LUMINANCE
 from keras_style.internal import environment
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.models.frozen import frozen
 from keras_style.models.strips import Strips
-
-# By generator, and by whether XLA compiles: the weights when it was traced, and the function.
-_traced: weakref.WeakKeyDictionary[Any, dict[bool, tuple[list[np.ndarray], Callable]]] = weakref.WeakKeyDictionary()
 
 
 @overload
@@ -118,37 +114,10 @@ def translate(
 def _function(generator: Any, jit_compile: bool) -> Callable:
     if not isinstance(generator, keras.Model):
         raise InputError(f"generator is of type {type(generator).__name__}; expected a Keras model")
-    # As constants, oneDNN lays the weights out for its fastest convolution; XLA only compiles longer with them.
-    weights = [] if jit_compile else [_view(variable) for variable in generator.weights]
-    traced = _traced.setdefault(generator, {})
-    if jit_compile in traced:
-        before, function = traced[jit_compile]
-        if all(map(_equal, before, weights)):
-            return function
-    reference = weakref.ref(generator)  # a strong one would keep the generator in `_traced` forever
-
-    def run(images: Any) -> Any:
-        model: Any = reference()
-        constants = [(variable, tf.constant(value)) for variable, value in zip(model.weights, weights, strict=False)]
-        with keras.StatelessScope(constants):
-            return model(images, training=False)
-
     # Batches of any number, as in an export: one that is known to be 1 is normalized by another operation, 1e-4 away.
     shape = (None, None, None, getattr(generator, "channels", 3))
     signature = None if jit_compile else [tf.TensorSpec(shape, tf.float32)]
-    gc.collect()  # graphs of generators that are gone, which are parts of circles: Python may leave them for minutes
-    traced[jit_compile] = weights, tf.function(run, input_signature=signature, jit_compile=jit_compile)
-    return traced[jit_compile][1]
-
-
-def _view(variable: keras.Variable) -> np.ndarray:
-    """The variable's value, without a copy on a CPU, where TensorFlow does not write to it while it is held."""
-    tensor = tf.convert_to_tensor(variable.value)
-    return tensor.numpy() if tensor.dtype == tf.bfloat16 else np.asarray(memoryview(tensor))  # which Python lacks
-
-
-def _equal(before: np.ndarray, now: np.ndarray) -> bool:
-    return before.ctypes.data == now.ctypes.data or np.array_equal(before, now)
+    return frozen(generator, jit_compile, lambda model, images: model(images, training=False), signature, jit_compile)
 
 
 def _translated(

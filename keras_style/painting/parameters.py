@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 MAX_SIZE = 10_000  # pixels
+MIN_STROKE, MAX_STROKE = 0.25, 4.0  # beyond, hardly anything of the photograph is left, or of the painting
 
 Tile: TypeAlias = Literal["auto"] | int | None
 
@@ -180,6 +181,16 @@ class Parameters:
     )
     pooling: str | None = parameter(
         None, '"max" or "average" pooling in the backbone.', partial(checks.choice, choices=POOLINGS)
+    )
+    strength: float | None = parameter(
+        None,
+        "of painters: from 0, the photograph itself, to 1, the style.",
+        partial(checks.number, low=0, high=1),
+    )
+    stroke: float | None = parameter(
+        None,
+        "of painters: size of the strokes as a multiple of what was learned.",
+        partial(checks.number, low=MIN_STROKE, high=MAX_STROKE),
     )
     tile: Tile = parameter(
         "auto",

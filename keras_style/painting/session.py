@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,7 +20,17 @@ from keras_style.painting.progress import PaintingProgress
 from keras_style.painting.result import TransferResult
 
 if TYPE_CHECKING:
-    from keras_style.optimize.coarse_to_fine import CoarseToFine
+    from keras_style.optimize.checkpoint import State
+    from keras_style.optimize.image_optimizer import Minimum
+
+
+class Run(Protocol):
+    """An optimization from its start, or a saved state, to its end, as `CoarseToFine.run`."""
+
+    def run(
+        self, on_iterate: OnIterate, state: "State | None", save: "Callable[[State], None]", save_every: int, /
+    ) -> "Minimum": ...
+
 
 CHECKPOINT_EVERY = 50  # steps
 
@@ -60,7 +70,7 @@ class Session:
     def run(
         self,
         stages: Sequence[Stage],
-        make: "Callable[[], CoarseToFine]",
+        make: Callable[[], Run],
         settings: Mapping[str, Any],
         digests: Mapping[str, Any],
         finish: Callable[[np.ndarray], np.ndarray] = lambda image: image,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_style import checks, images
-from keras_style.backbones import weights
 from keras_style.backbones.backbone import Backbone, Layer, up_to_deepest
 from keras_style.checks import INITS, Layers, Verbosity
 from keras_style.errors import InputError, MissingFileError
@@ -23,13 +22,14 @@ from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.schedule import Stage, schedule
 from keras_style.optimize.tiling import memory
 from keras_style.optimize.tiling.tiles import smallest_window
-from keras_style.painting import methods
+from keras_style.painting import methods, with_painter
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import Variant, equal_shares
 from keras_style.painting.noise import around_gray
 from keras_style.painting.parameters import Parameters
 from keras_style.painting.regions import Given, Styles
 from keras_style.painting.result import TransferResult
+from keras_style.painting.run_backbone import backbone_digest, layer_records, load_backbone, pooling_of
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 # Parameters that replace a number of the method's variant as they are; layers are weighed first, settings merged.
 _NUMBERS = [each.name for each in fields(Parameters) if each.name in Variant.__dataclass_fields__]
 _NUMBERS = [name for name in _NUMBERS if not name.endswith("_layers") and name != "style_loss"]
+PAINTER = "painter"  # the method that teaches a network
 _REGIONAL = ("content_weight", "style_weight")  # those that may be {region: number}
 
 
@@ -72,6 +73,7 @@ class Stylizer(Parameters):
     def __post_init__(self) -> None:
         blend = methods.blend(self.method, self.variant)
         check_all(self)
+        with_painter.check_parameters(self)
         given = {name: getattr(self, name) for name in _NUMBERS if getattr(self, name) is not None}
         if self.pooling is not None and isinstance(self.backbone, Backbone):
             given["backbone"] = self.backbone.with_pooling(self.pooling)
@@ -130,6 +132,12 @@ class Stylizer(Parameters):
         photograph = images.resize(photograph, height, width)
         given = Given.of(style)
         paintings = [self._load_style(each, given.called(index)) for index, each in enumerate(given.images)]
+        if self.method == PAINTER:
+            if content_masks is not None or style_masks is not None or given.owners:
+                raise InputError(f'masks with the method "{PAINTER}", whose network paints everywhere; expected none')
+            shares = given.shares("style_blend", self.style_blend)
+            settings = self._settings([], shares, None)
+            return with_painter.taught_transfer(self, self._blend, photograph, paintings, shares, settings, session)
         beside = {given.called(index): each.shape[:2] for index, each in enumerate(paintings)}
         stages = schedule(height, width, variant.scales, variant.steps, variant.passes, beside)
         blend = given.shares("style_blend", self.style_blend)
@@ -369,29 +377,8 @@ def tileable_methods() -> list[str]:
     return [
         name
         for name, method in methods.METHODS.items()
-        if tiled_losses.obstacle(method.terms(method.variant("default"))) is None
+        if name != PAINTER and tiled_losses.obstacle(method.terms(method.variant("default"))) is None
     ]
-
-
-def load_backbone(variant: Variant) -> Backbone:
-    """The backbone of a variant as it was published, or as it was passed in."""
-    from keras_style import backbones
-
-    if isinstance(variant.backbone, str):
-        return backbones.get(variant.backbone, pooling=variant.pooling)
-    return variant.backbone
-
-
-def pooling_of(variant: Variant) -> str | None:
-    """The pooling that is used; None: the backbone has no choice of it."""
-    return variant.pooling if isinstance(variant.backbone, str) else getattr(variant.backbone, "pooling", None)
-
-
-def layer_records(backbone: str | Backbone) -> tuple[Layer, ...]:
-    """The layers of a backbone, or of the published one of that name."""
-    if isinstance(backbone, str):
-        return weights.source(backbone.partition("=")[0]).records
-    return backbone.layers
 
 
 def layer_weights(
@@ -430,18 +417,6 @@ def _on_processor(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
 
     with tf.device("CPU:0"):
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), function(*arrays))
-
-
-def backbone_digest(backbone: str | Backbone) -> str:
-    """The name of published weights; the digest of any others."""
-    if isinstance(backbone, str):
-        name, _, file = backbone.partition("=")
-        arrays = [array for pair in weights.load(name, file).values() for array in pair] if file else []
-    else:
-        name, arrays = backbone.name, list(backbone.arrays)
-        precision = getattr(backbone, "precision", "float32")
-        name += f" {precision}" if precision != "float32" else ""
-    return f"{name} {array_digest(*arrays)}" if arrays else name
 
 
 def plain_optimizer(optimizer: "str | Mapping[str, Any] | Optimizer") -> str | dict[str, Any]:

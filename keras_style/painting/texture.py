@@ -23,16 +23,14 @@ from keras_style.painting.noise import around_gray
 from keras_style.painting.parameters import CHECKS, MAX_SIZE, Parameters
 from keras_style.painting.regions import Given, Styles
 from keras_style.painting.result import TransferResult
+from keras_style.painting.run_backbone import backbone_digest, layer_records, pooling_of
 from keras_style.painting.session import CHECKPOINT_EVERY, Session
 from keras_style.painting.stylizer import (
-    backbone_digest,
     build_optimizer,
     check_balance,
-    layer_records,
     layer_weights,
     load_init,
     plain_optimizer,
-    pooling_of,
     variation_layers,
 )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import functools
 import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -12,8 +13,8 @@ import grpc.aio
 from keras_style import checks
 from keras_style.errors import StyleError
 from keras_style.serving.answer import StyledPicture
-from keras_style.serving.endpoint import NOT_READY, READY_WITHIN, Endpoint
-from keras_style.serving.model_metadata import ModelMetadata, VersionStatus, read_metadata, read_status
+from keras_style.serving.endpoint import NOT_READY, READY_WITHIN, Endpoint, StyleName
+from keras_style.serving.model_metadata import ModelMetadata, VersionStatus, names_styles, read_metadata, read_status
 from keras_style.serving.request_pictures import Picture
 
 
@@ -30,10 +31,15 @@ class AsyncStyleClient(Endpoint):
     """
 
     async def stylize(
-        self, content: Picture, style: Picture | None = None, *, steps: int | None = None
+        self,
+        content: Picture,
+        style: Picture | None = None,
+        *,
+        steps: int | None = None,
+        strength: float | None = None,
     ) -> StyledPicture:
         """As `StyleClient.stylize`."""
-        return await self._predict(content, style, steps)
+        return await self._predict(content, style, steps, strength=strength)
 
     def stylize_many(
         self,
@@ -45,7 +51,10 @@ class AsyncStyleClient(Endpoint):
         return_exceptions: bool = True,
     ) -> AsyncIterator[StyledPicture | StyleError]:
         """Send many pictures as `StyleClient.stylize_many` does; `contents` may also be an asynchronous iterable."""
-        style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
+        # What a text means, the server tells: a file is read, or taken for a name, when the first picture is sent.
+        known = None if isinstance(style, str) else style
+        checked = self.style_of_many(contents, known, None if known is None else steps, concurrency, return_exceptions)
+        style = checked if known is not None else style
         return self._stream(contents, style, steps, concurrency, return_exceptions)
 
     async def _stream(
@@ -58,6 +67,8 @@ class AsyncStyleClient(Endpoint):
     ) -> AsyncIterator[StyledPicture | StyleError]:
         under_way: collections.deque[asyncio.Task] = collections.deque()
         index = 0
+        if isinstance(style, str):
+            style = self.style_of_many((), await self._named(style), steps, concurrency, go_on)
         try:
             async for content in _asynchronous(contents):
                 call = self._predict(content, style, steps, f"contents[{index}]")
@@ -112,10 +123,25 @@ class AsyncStyleClient(Endpoint):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def _named(self, style: Picture | None) -> Any:
+        """The style as a name, if that is what the model takes; otherwise as it is."""
+        if not isinstance(style, str) or isinstance(style, StyleName):
+            return style
+        if self.takes_names is None:
+            self.takes_names = names_styles(await self.metadata())
+        return StyleName(style) if self.takes_names else style
+
     async def _predict(
-        self, content: Picture, style: Picture | None, steps: int | None, name: str = ""
+        self,
+        content: Picture,
+        style: Picture | None,
+        steps: int | None,
+        name: str = "",
+        strength: float | None = None,
     ) -> StyledPicture:
-        request = await asyncio.to_thread(self.predict_request, content, style, steps, name)
+        style = await self._named(style)
+        make = functools.partial(self.predict_request, content, style, steps, name, strength=strength)
+        request = await asyncio.to_thread(make)
         return self.styled(await self._call("predict", request, self.deadline))
 
     async def _call(self, method: str, request: Any, timeout: float | None) -> Any:

@@ -11,8 +11,8 @@ import grpc
 from keras_style import checks
 from keras_style.errors import StyleError
 from keras_style.serving.answer import StyledPicture
-from keras_style.serving.endpoint import NOT_READY, READY_WITHIN, Endpoint
-from keras_style.serving.model_metadata import ModelMetadata, VersionStatus, read_metadata, read_status
+from keras_style.serving.endpoint import NOT_READY, READY_WITHIN, Endpoint, StyleName
+from keras_style.serving.model_metadata import ModelMetadata, VersionStatus, names_styles, read_metadata, read_status
 from keras_style.serving.request_pictures import Picture
 
 
@@ -46,20 +46,30 @@ class StyleClient(Endpoint):
         >>> client.stylize("photo.jpg").save("out.png")
     """
 
-    def stylize(self, content: Picture, style: Picture | None = None, *, steps: int | None = None) -> StyledPicture:
+    def stylize(
+        self,
+        content: Picture,
+        style: Picture | None = None,
+        *,
+        steps: int | None = None,
+        strength: float | None = None,
+    ) -> StyledPicture:
         """Send one picture, and wait for the model's picture.
 
         Args:
             content: the bytes of an image file, which are sent as they are; a path; a PIL image; or an array
                 (H, W, 3), uint8 or floating point in [0, 1].
-            style: the painting, for an exported optimization method; likewise.
+            style: the painting, for an exported optimization method; likewise. For an exported painter the name of one
+                of its styles: the model's metadata tell which of the two it takes, and are asked for once.
             steps: steps of the optimization; by default the number that the model was exported with.
+            strength: of a painter, from 0, the photograph, to 1, the style, which is the default.
 
         Raises:
             MissingFileError, InputError: an argument is not as above.
             ServingError: there is no answer.
         """
-        return self.styled(self._call("predict", self.predict_request(content, style, steps), self.deadline))
+        request = self.predict_request(content, self._named(style), steps, strength=strength)
+        return self.styled(self._call("predict", request, self.deadline))
 
     def stylize_many(
         self,
@@ -95,8 +105,16 @@ class StyleClient(Endpoint):
             ...         else:
             ...             answer.save(f"{path.stem}.png")
         """
-        style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
+        style = self.style_of_many(contents, self._named(style), steps, concurrency, return_exceptions)
         return self._stream(contents, style, steps, concurrency, return_exceptions)
+
+    def _named(self, style: Picture | None) -> Any:
+        """The style as a name, if that is what the model takes; otherwise as it is."""
+        if not isinstance(style, str) or isinstance(style, StyleName):
+            return style
+        if self.takes_names is None:
+            self.takes_names = names_styles(self.metadata())
+        return StyleName(style) if self.takes_names else style
 
     def _stream(
         self, contents: Iterable[Picture], style: Picture | None, steps: int | None, concurrency: int, go_on: bool

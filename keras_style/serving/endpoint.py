@@ -65,6 +65,10 @@ _SIGNATURES = {
 }
 
 
+class StyleName(str):
+    """The name of a painter's style, where a path would be a painting."""
+
+
 class Endpoint:
     """The part that the two clients share. The arguments are those of `StyleClient`."""
 
@@ -94,6 +98,7 @@ class Endpoint:
         if tls is not None and not isinstance(tls, TLS):
             raise InputError(f"tls is {tls!r}; expected keras_style.serving.TLS(...) or None")
         self.tls = tls
+        self.takes_names: bool | None = None  # whether the model's styles have names; None: not asked yet
 
         self._channel: Any = None
         self._place: Any = None
@@ -180,18 +185,31 @@ class Endpoint:
 
     # Requests
 
-    def predict_request(self, content: Picture, style: Picture | None, steps: int | None, name: str = "") -> Any:
+    def predict_request(
+        self,
+        content: Picture,
+        style: Picture | None,
+        steps: int | None,
+        name: str = "",
+        *,
+        strength: float | None = None,
+    ) -> Any:
         """PredictRequest for one picture, or for a content and a style.
 
         Args:
             content: the picture.
-            style: the painting, for an exported Stylizer.
+            style: the painting, for an exported Stylizer; a `StyleName` for a painter.
             steps: steps of the optimization; by default the number that the model was exported with.
             name: the picture's name in errors; "image", or "content" if there is a style, by default.
+            strength: of a painter.
 
         Raises:
             MissingFileError, InputError: a picture cannot be read, or steps without a style.
         """
+        if isinstance(style, StyleName):
+            return self._painter_request(content, style, steps, name, strength)
+        if strength is not None:
+            raise InputError(f"strength is {checks.shown(strength)}; expected it with the name of a painter's style")
         _check_steps(steps, style)
         given = {"image": (content, name or "image")}
         if style is not None:
@@ -205,6 +223,28 @@ class Endpoint:
             tensor_protos.fill(request.inputs[key], request_pictures.payload(picture, form, called))
         if steps is not None:
             tensor_protos.fill(request.inputs["steps"], np.asarray(steps, np.int32))
+        return request
+
+    def _painter_request(
+        self, content: Picture, style: str, steps: int | None, name: str, strength: float | None
+    ) -> Any:
+        """A picture as an encoded file, since the other signatures take numbers instead of names."""
+        if steps is not None:
+            raise InputError(f"steps is {steps} with the name of a style; expected none, as a painter takes no steps")
+        if self.signature not in (None, _SIGNATURES[request_pictures.BYTES]):
+            raise InputError(
+                f"signature is {self.signature} with the name of a style; expected "
+                f"{_SIGNATURES[request_pictures.BYTES]}, or none"
+            )
+        request = messages.message("PredictRequest")()
+        self._name_model(request)
+        request.model_spec.signature_name = _SIGNATURES[request_pictures.BYTES]
+        payload = request_pictures.payload(content, request_pictures.BYTES, name or "image")
+        tensor_protos.fill(request.inputs["image_bytes"], payload)
+        tensor_protos.fill(request.inputs["style"], str(style).encode())
+        if strength is not None:
+            number = np.asarray(checks.number("strength", strength, 0, 1), np.float32)
+            tensor_protos.fill(request.inputs["strength"], number)
         return request
 
     def style_of_many(
@@ -222,8 +262,8 @@ class Endpoint:
         if request_pictures.is_one(contents):
             raise InputError(f"contents is one picture, a {type(contents).__name__}; expected several, or stylize")
         _check_steps(steps, style)
-        if style is None:
-            return None
+        if style is None or isinstance(style, StyleName):
+            return style
         form = request_pictures.form(style, "style")
         checked = request_pictures.payload(style, form, "style")
         return checked if isinstance(checked, bytes) else style

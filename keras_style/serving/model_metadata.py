@@ -69,6 +69,11 @@ class ModelMetadata:
     signatures: Mapping[str, Signature]
 
 
+def names_styles(found: ModelMetadata) -> bool:
+    """Whether a model knows its styles by name, as a painter does, and takes no paintings."""
+    return any("style" in each.inputs and "image_bytes" in each.inputs for each in found.signatures.values())
+
+
 def read_status(response: Any) -> list[VersionStatus]:
     """Read a GetModelStatusResponse, in the server's order (TensorFlow Serving: the highest version first)."""
     return [

@@ -5,9 +5,10 @@ import tarfile
 from pathlib import Path
 
 import gans
+import numpy as np
 import pytest
 from documented import World, docstring_examples
-from oracles import torch_networks
+from oracles import onnx_painter, torch_networks
 
 import keras_style
 from keras_style.models.loading import from_torch
@@ -50,6 +51,9 @@ def test_example_runs(name: str, exported: Path, legacy: Path, tmp_path: Path, m
         state = torch_networks.random_state(torch_networks.resnet_shapes(1, 2), 0)
         monkeypatch.setattr(from_torch, "_read_torch", lambda path: state)
         (tmp_path / "latest_net_G.pth").touch()
+    if "multistyle26.onnx" in text:
+        data = onnx_painter.graph(np.random.default_rng(0), 26, (4, 4, 4), 1, (4, 4))
+        (tmp_path / "multistyle26.onnx").write_bytes(data)
     if "load_legacy" in text:
         shutil.copytree(legacy, tmp_path, dirs_exist_ok=True)
     if "a2b" in text or "Server(" in text:

@@ -100,7 +100,7 @@ CASES = {
     "transfer 192": lambda: transfer(192),
     "lbfgs": lambda: transfer(96, optimizer="lbfgs"),
     "tiles": lambda: transfer(192, tile=128, content_layers=["block2_conv2"], style_layers=["block1_conv1"]),
-    **{method: (lambda method=method: transfer(64, method=method)) for method in keras_style.methods()},
+    **{method: (lambda method=method: transfer(96, method=method)) for method in keras_style.methods()},
     "stylizer": stylizer,
     "texture": texture,
     "model": model,

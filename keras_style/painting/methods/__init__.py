@@ -16,6 +16,7 @@ from keras_style.painting.methods.gatys import GATYS
 from keras_style.painting.methods.histogram_matching import HISTOGRAM
 from keras_style.painting.methods.kernels import MMD_GAUSSIAN, MMD_LINEAR, MMD_POLY, MOMENTS
 from keras_style.painting.methods.method import Method, Variant
+from keras_style.painting.methods.painter_lesson import PAINTER
 from keras_style.painting.methods.photo import PHOTO
 
 METHODS = {
@@ -33,6 +34,7 @@ METHODS = {
         GAUSSIAN_RENYI,
         JENSEN_SHANNON,
         TOTAL_VARIATION,
+        PAINTER,
     )
 }
 
@@ -61,6 +63,8 @@ def blend(method: str | Mapping[str, float], variant: str) -> Blend:
         raise InputError(
             f"method is {checks.shown(method)}; expected one of {', '.join(METHODS)}, or {{name: share}} of several"
         )
+    if PAINTER.name in method:
+        raise InputError(f"method is {checks.shown(dict(method))}; expected {PAINTER.name!r} alone, or none of it")
     shares = {name: checks.number(f"method: share of {name}", share) for name, share in method.items()}
     total = sum(shares.values())
     if not total:

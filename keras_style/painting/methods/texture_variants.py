@@ -7,6 +7,7 @@ from typing import Any
 from keras_style.errors import InputError
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import equal_shares
+from keras_style.painting.methods.painter_lesson import PAINTER
 
 # Of the default variants; published ones keep theirs.
 _NUMBERS: dict[str, Any] = {
@@ -34,6 +35,8 @@ def for_texture(blend: Blend, published: bool, given: Mapping[str, Any]) -> Blen
     Raises:
         InputError: a method needs a photograph.
     """
+    if any(method.name == PAINTER.name for method, _, _ in blend.parts):
+        raise InputError(f"method {PAINTER.name} paints a photograph; expected another one for a texture")
     if any(variant.photorealism_weight for _, variant, _ in blend.parts):
         names = [method.name for method, variant, _ in blend.parts if variant.photorealism_weight]
         raise InputError(f"method {', '.join(names)} keeps a photograph; expected another one for a texture")
