@@ -62,7 +62,9 @@ nb_merge_streams = True
 
 katex_prerender = True
 katex_css_path = "katex/katex.min.css"
-katex_js_path = str(DOCS / "site" / "node_modules" / "katex" / "dist" / "katex.min.js")  # the version of the style sheet
+katex_js_path = str(
+    DOCS / "site" / "node_modules" / "katex" / "dist" / "katex.min.js"
+)  # the version of the style sheet
 
 # The API, from docstrings
 
@@ -97,7 +99,12 @@ def copy_katex(app: Any, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         source = DOCS / "site" / "node_modules" / "katex" / "dist"
         target = Path(app.outdir) / "_static" / "katex"
-        shutil.copytree(source / "fonts", target / "fonts", dirs_exist_ok=True, ignore=lambda _, names: [n for n in names if not n.endswith("woff2")])
+        shutil.copytree(
+            source / "fonts",
+            target / "fonts",
+            dirs_exist_ok=True,
+            ignore=lambda _, names: [n for n in names if not n.endswith("woff2")],
+        )
         shutil.copy(source / "katex.min.css", target)
 
 

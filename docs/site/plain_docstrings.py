@@ -31,7 +31,7 @@ def rewritten(lines: list[str]) -> list[str]:
         in_reference = bool(bare) and (in_reference or line.startswith("Reference: "))
         if in_reference:
             line = bare  # its further lines are indented, which would be a definition
-        if bare.startswith("| ") or bare.startswith("|---"):
+        if bare.startswith(("| ", "|---")):
             table.append(line)
             continue
         if table:

@@ -31,7 +31,15 @@ def test_every_parameter_is_an_option(shown):
     name, lines = shown
     parameters = inspect.signature(COMMANDS[name]).parameters.values()
     options = {each.name for each in parameters if each.default is not each.empty}
-    assert set(lines) == options - {"style", "callbacks"} | {"output", "quality", "config", "json", "help"}
+    assert set(lines) == options - {"style", "callbacks"} | {
+        "output",
+        "quality",
+        "config",
+        "json",
+        "preview",
+        "open",
+        "help",
+    }
 
 
 def test_help_is_the_docstring_with_the_defaults(shown):
