@@ -57,6 +57,7 @@ nb_execution_cache_path = str(ROOT / "build" / "notebook_results" / _package_dig
 nb_execution_raise_on_error = True
 nb_execution_timeout = 900  # seconds for a cell
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what TensorFlow logs while it is loaded
 
 # Formulas are rendered while the site is built, so that pages need no script for them.
 

@@ -141,6 +141,7 @@ for name, (cycle, truth) in errors.items():
 
 # %%
 assert errors["without"][0] > 1.5 * errors["with the cycle"][0]
+assert errors["without"][1] > errors["with the cycle"][1]  # the truth, which neither training saw
 
 # %% [markdown]
 # ## One's own folders

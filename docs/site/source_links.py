@@ -6,8 +6,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from sphinx.util import logging
-
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Source"]
 _LINK = re.compile(r"(?<!!)(\[[^\]\[]*\])\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
@@ -37,10 +35,11 @@ def rewritten(text: str, folder: Path, docs: Path, lost: list[str]) -> str:
 
 
 def _on_read(app: Any, name: str, source: list[str]) -> None:
+    from sphinx.util import logging
+
     lost: list[str] = []
-    page = Path(app.env.doc2path(name))
     docs = Path(app.srcdir)
-    source[0] = rewritten(source[0], docs / page.parent if not page.is_absolute() else page.parent, docs, lost)
+    source[0] = rewritten(source[0], (docs / name).parent, docs, lost)
     for target in lost:
         logging.getLogger(__name__).warning("no such file in the repository: %s", target, location=name)
 

@@ -16,7 +16,12 @@ import keras_style
 
 PACKAGE = Path(keras_style.__file__).parent
 ROOT = PACKAGE.parent
-DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "ARCHITECTURE.md"]
+DOCUMENTS = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").glob("[gpn]*/*.md")),
+    ROOT / "README.md",
+    ROOT / "ARCHITECTURE.md",
+]
 
 # Rooms from the lowest floor to the highest. A module imports from its own room and from floors below.
 FLOORS = (
