@@ -85,6 +85,7 @@ autodoc_inherit_docstrings = False  # those of Keras are in its own documentatio
 html_theme = "furo"
 html_title = "keras_style"
 html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
 html_css_files = ["site.css"]
 html_show_copyright = False
 html_copy_source = False
@@ -109,5 +110,13 @@ def copy_katex(app: Any, exception: Exception | None) -> None:
         shutil.copy(source / "katex.min.css", target)
 
 
+def name_levels(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Give the headings of the sidebar the level that screen readers need; Sphinx leaves it out."""
+    if "furo_navigation_tree" in context:
+        tree_text = context["furo_navigation_tree"]
+        context["furo_navigation_tree"] = tree_text.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app: Any) -> None:
     app.connect("build-finished", copy_katex)
+    app.connect("html-page-context", name_levels, priority=900)  # after Furo

@@ -45,6 +45,11 @@ COMMANDS = {
         "predict_command",
         "Send pictures to TensorFlow Serving or `keras-style serve`, and save what a model there makes of them.",
     ),
+    "app": (
+        "app_command",
+        "A page on this machine for every method: live pictures, masks by brush, textures, trained models.\n\n"
+        "It needs the extra keras-style[app]; nothing leaves the machine.",
+    ),
     "doctor": (
         "doctor_command",
         "Say what machine, versions, weights and optional parts there are and whether painting works, for bug reports.",
