@@ -55,7 +55,7 @@ copybutton_prompt_is_regexp = True
 nb_execution_mode = os.environ.get("KERAS_STYLE_NOTEBOOKS", "cache")  # "off": pages without results, in seconds
 nb_execution_cache_path = str(ROOT / "build" / "notebook_results" / _package_digest())
 nb_execution_raise_on_error = True
-nb_execution_timeout = 900  # seconds for a cell
+nb_execution_timeout = 3600  # seconds for a cell; machines may be busy
 nb_merge_streams = True
 nb_output_stderr = "remove"  # what TensorFlow logs while it is loaded
 

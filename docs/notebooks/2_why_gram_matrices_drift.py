@@ -52,7 +52,7 @@ def load(file: str, size: int) -> np.ndarray:
 # ## Two distributions, one Gram matrix
 #
 # Over its number of positions a Gram matrix is $\operatorname{E} f f^\top = \Sigma + \mu \mu^\top$: covariance and mean
-# in one sum (§3.3 of Risser et al.). So a cloud with little spread far from zero and another with much spread near zero
+# in one sum. So a cloud with little spread far from zero and another with much spread near zero
 # can have the same. We make the second cloud so that they do, exactly.
 
 # %%
@@ -101,7 +101,7 @@ print(
 # %% [markdown]
 # ## Histogram matching
 #
-# $R$ keeps the order of a filter's values and gives them the target's distribution (§4 of Risser et al.). The best known
+# $R$ keeps the order of a filter's values and gives them the target's distribution. The best known
 # use is on pictures, where the filters are the colors:
 
 # %%
@@ -141,7 +141,7 @@ np.testing.assert_allclose(float(loss(painting[None], photograph[None])), by_han
 # %%
 exemplar = images.load(EXAMPLES / "texture" / "brick.png")[:96, :96]
 textures = {
-    method: keras_style.synthesize_texture(exemplar, size=192, method=method, steps=80, verbose=0).array
+    method: keras_style.synthesize_texture(exemplar, size=192, method=method, steps=120, verbose=0).array
     for method in ("gatys", "histogram")
 }
 show({"exemplar": exemplar, **{f"canvas, {method}": canvas for method, canvas in textures.items()}}, columns=3, side=3)
@@ -168,7 +168,7 @@ assert unlike(textures["histogram"]) < 0.6 * unlike(textures["gatys"])  # patche
 # %% [markdown]
 # ## Painting by region
 #
-# Localized transfer (§6 of Risser et al.): each region has a painting of its own, and its statistics are compared with
+# Localized transfer: each region has a painting of its own, and its statistics are compared with
 # that painting's alone.
 
 # %%
@@ -289,7 +289,7 @@ picture = random.random(small.shape)
 channels = picture.reshape(-1, 3)
 by_matrix = np.trace(channels.T @ laplacian @ channels)
 loss = losses.MattingLaplacianLoss(small, epsilon=EPSILON)
-by_package = float(loss(None, tf.constant(picture[None])))
+by_package = float(loss(small[None], picture[None]))
 print(f"by the matrix {by_matrix:.4f}, by the package {by_package:.4f}")
 
 _, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
