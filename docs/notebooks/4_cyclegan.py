@@ -107,7 +107,7 @@ for name, value in by_hand.items():
 # %% [markdown]
 # ## With and without the cycle
 #
-# An adversarial loss alone is content with any picture of the right kind. So we go on training the shipped generators
+# An adversarial loss alone (eq. 1) is content with any picture of the right kind. So we go on training the shipped generators
 # twice, for the same steps against the same new discriminators: once with the paper's weight $\lambda = 10$ of the
 # cycle, and once with 0.
 
