@@ -18,7 +18,7 @@ DEFAULT = replace(
     gatys.DEFAULT,
     source="ours: Gram matrices as in gatys; histograms on the layers of the paper, recalled; not tuned",
     style_loss={**gatys.DEFAULT.style_loss, "bins": BINS},
-    histogram_layers={"block1_conv1": 6.0, "block4_conv1": 2.0},  # ours: falling with depth, as the Gram weights
+    histogram_layers={"block1_conv1": 20.0, "block4_conv1": 2.0},  # ours: falling with depth, as the Gram weights
 )
 
 # The program's network is torchvision's, to which a pixel is level / _UNIT; ours sees levels. We take activations to be

@@ -42,7 +42,7 @@ REFERENCE = replace(
 DEFAULT = replace(
     gatys.DEFAULT,
     source="ours: chosen by eye and by the residual of a local affine fit, on two pairs at 256 px",
-    photorealism_weight=3e4,
+    photorealism_weight=7e4,
     tv_weight=0.0,
     passes=2,
     steps=160,
