@@ -3,14 +3,16 @@
 # make test-integration    processes and whole programs: killed and resumed runs, several workers, Ray, the examples of the docs
 # make test-slow           evidence that takes minutes
 # make soak                hours of use: memory, kills, a server under load; half an hour and more
+# make docs                the documentation site with its notebooks, in build/site
 # make models              presets and methods for a server, in models/
 # Another interpreter: make test PYTHON=python3.13 (each gets its own environment)
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv/$(VERSION)
+NOTEBOOKS ?= cache
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-integration test-slow soak lint format models benchmark compare quality performance textures satellite painters photographs legacy-fixtures pictures clean
+.PHONY: demo test test-integration test-slow soak lint format docs models benchmark compare quality performance textures satellite painters photographs legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -42,6 +44,12 @@ format: $(VENV)/.tested
 
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py $(SHEETS)
+
+# The notebooks are run, and every link and anchor is checked. `make docs NOTEBOOKS=off` shows them without results.
+docs: .venv/docs/.installed docs/site/node_modules/.installed
+	KERAS_STYLE_NOTEBOOKS=$(NOTEBOOKS) .venv/docs/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/site
+	.venv/docs/bin/python docs/site/check_site.py build/site
+	@echo "The site: $(CURDIR)/build/site/index.html"
 
 # Seconds per step against PyTorch, of every method, of the matting Laplacian, of CycleGAN, of tiles and of exported generators,
 # and what the embedded server adds to a request.
@@ -95,7 +103,7 @@ performance: $(VENV)/.installed
 	$(BIN)/python benchmarks/page.py
 
 clean:
-	rm -rf .venv build dist outputs *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist docs/api docs/model_cards docs/site/node_modules outputs *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # An environment is made anew when pyproject.toml changes what it must hold.
 $(VENV)/.installed: pyproject.toml
@@ -108,6 +116,16 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[test]"
+	@touch $@
+
+.venv/docs/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv/docs
+	.venv/docs/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv/docs/bin/pip install --quiet --editable ".[docs]"
+	@touch $@
+
+docs/site/node_modules/.installed: docs/site/package-lock.json
+	cd docs/site && npm ci --no-audit --no-fund --silent
 	@touch $@
 
 .venv/legacy/.installed:

@@ -62,9 +62,14 @@ def _in_package(source: Source) -> Path:
     return Path(__file__).parents[1] / "weight_files" / source.file_name
 
 
-def _downloaded(source: Source) -> Path:
+def _kept(source: Source) -> Path:
+    """Where a download is kept."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    path = home / "models" / source.file_name
+    return home / "models" / source.file_name
+
+
+def _downloaded(source: Source) -> Path:
+    path = _kept(source)
     if path.exists():
         return path
     try:
@@ -171,6 +176,15 @@ def load(name: str, file: str | os.PathLike[str] | None = None) -> Kernels:
         if not path.is_file():
             raise MissingFileError(f"backbone {name}: no such file: {path}")
     return _read(path, origin)
+
+
+def state(name: str) -> str:
+    """Whether the published weights are here: "whole", "not here" or "damaged". Nothing is downloaded."""
+    origin = source(name)
+    path = _in_package(origin) if name == INSTALLED else _kept(origin)
+    if not path.exists():
+        return "not here"
+    return "whole" if _digest(path, origin.digest.partition(":")[0]) == origin.digest else "damaged"
 
 
 def _digest(path: Path, algorithm: str) -> str:

@@ -19,7 +19,7 @@ from keras_style.internal import stderr
 Answer = tuple[int, str, str, float]
 
 _BLOCKS = 8  # per worker, at least: so none waits long for the last
-_MEMORY = 2 * 2**30  # bytes that a worker may need; ours, see docs/batch.md
+_MEMORY = 2 * 2**30  # bytes that a worker may need; ours, see docs/guides/batch.md
 
 
 def check_installed() -> None:

@@ -47,6 +47,15 @@ COMMANDS = {
         "predict_command",
         "Send pictures to TensorFlow Serving or `keras-style serve`, and save what a model there makes of them.",
     ),
+    "app": (
+        "app_command",
+        "A page on this machine for every method: live pictures, masks by brush, textures, trained models.\n\n"
+        "It needs the extra keras-style[app]; nothing leaves the machine.",
+    ),
+    "doctor": (
+        "doctor_command",
+        "Say what machine, versions, weights and optional parts there are and whether painting works, for bug reports.",
+    ),
 }
 
 
@@ -59,7 +68,7 @@ def main() -> None:
     ended: list[int] = []
     with termination_as_interrupt(ended.append):
         try:
-            status = _app(sys.argv[1] if len(sys.argv) > 1 else "")(standalone_mode=False)
+            status = _app(_called())(standalone_mode=False)
             print(end="", flush=True)
         except typer.TyperException as error:
             status = _complain(error.format_message())
@@ -72,6 +81,13 @@ def main() -> None:
         except OSError as error:  # of the system: a disk that is full, a directory that is gone
             status = _without_output(_complain(str(error)))
     sys.exit(_SIGNALLED + ended[0] if ended and status else status)
+
+
+def _called() -> str:
+    """The command that is called, or whose options a shell wants to complete."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+    words = line.split() if "_KERAS_STYLE_COMPLETE" in os.environ else sys.argv
+    return words[1] if len(words) > 1 else ""
 
 
 def _without_output(status: int) -> int:
@@ -90,7 +106,6 @@ def _app(called: str) -> typer.Typer:
     app = typer.Typer(
         name="keras-style",
         help="Style transfer with TensorFlow and Keras.",
-        add_completion=False,
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(_root)

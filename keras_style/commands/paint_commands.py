@@ -11,12 +11,16 @@ import typer
 from keras_style import api, checks, images
 from keras_style.commands import options
 from keras_style.commands.options import AsJson, ConfigFile, Quality
+from keras_style.commands.preview import Preview
 from keras_style.errors import InputError
+from keras_style.internal import stderr
 from keras_style.internal.interrupt import first_signal
 from keras_style.painting import methods as known_methods
 from keras_style.painting import texture as textures
 from keras_style.painting.result import TransferResult
 
+Watch = Annotated[bool, typer.Option("--preview", help="Draw the running picture in the terminal.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the picture in the system's program for pictures.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The picture: .png, .jpg or .webp.", show_default=False)]
 
 
@@ -52,10 +56,12 @@ def transfer(
     quality: Quality = 95,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
+    preview: Watch = False,
+    open_it: Open = False,
     **given: Any,
 ) -> int:
     pictures = [content, _by_region("style", [*(style or []), *(style_file or [])]) or None]
-    return _made(api.transfer, pictures, output, quality, config_file, as_json, given)
+    return _made(api.transfer, pictures, output, quality, config_file, as_json, preview, open_it, given)
 
 
 @options.of(textures.synthesize_texture)
@@ -71,11 +77,13 @@ def texture(
     quality: Quality = 95,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
+    preview: Watch = False,
+    open_it: Open = False,
     **given: Any,
 ) -> int:
     pictures = _by_region("exemplar", exemplar)
     only = exemplar[0] if isinstance(pictures, list) and len(pictures) == 1 else pictures
-    return _made(textures.synthesize_texture, [only], output, quality, config_file, as_json, given)
+    return _made(textures.synthesize_texture, [only], output, quality, config_file, as_json, preview, open_it, given)
 
 
 def _by_region(name: str, given: list[Path]) -> list[Path] | dict[str, Path]:
@@ -95,16 +103,26 @@ def _made(
     quality: int,
     config_file: Path | None,
     as_json: bool,
+    preview: bool,
+    open_it: bool,
     given: dict[str, Any],
 ) -> int:
-    """Call `function` with the pictures and the options given, save the picture it returns, and say so."""
+    """Call `function` with the pictures and the options given, save the picture it returns, show it, and say so."""
     images.check_writable(output)
     checks.whole("quality", quality, 1, 100)
     chosen = options.chosen(function, given, config_file)
+    shown = Preview() if preview else None
+    if shown:
+        chosen["verbose"] = 0  # the bar would write over the picture
     asked = threading.Event()
+    callbacks = [lambda iterate: asked.is_set(), *([shown] if shown else [])]
     with first_signal(asked.set):
-        result = function(*pictures, callbacks=[lambda iterate: asked.is_set()], **chosen)
+        result = function(*pictures, callbacks=callbacks, **chosen)
         path = result.save(output, quality=quality)
+    if shown:
+        shown.end(result.image)
+    if open_it and typer.launch(str(path)):
+        stderr.say(f"keras-style: {path} is written; nothing was found here that opens pictures")
     summary = {"output": str(path), **result.summary()}
     if as_json:
         print(json.dumps(summary, indent=2))

@@ -61,7 +61,7 @@ class Server:
         >>> with keras_style.server.Server("models", port=0) as server:
         ...     print(server.address)
 
-    Reference: tensorflow/serving 9d981c5c; docs/serve.md says what differs.
+    Reference: tensorflow/serving 9d981c5c; docs/guides/embedded_server.md says what differs.
     """
 
     def __init__(

@@ -31,7 +31,8 @@ def test_every_parameter_is_an_option(shown):
     name, lines = shown
     parameters = inspect.signature(COMMANDS[name]).parameters.values()
     options = {each.name for each in parameters if each.default is not each.empty}
-    of_command = {"output", "quality", "config", "json", "help"} | ({"style_file"} if name == "transfer" else set())
+    of_command = {"output", "quality", "config", "json", "preview", "open", "help"}
+    of_command |= {"style_file"} if name == "transfer" else set()
     assert set(lines) == options - {"style", "callbacks"} | of_command
 
 

@@ -9,7 +9,6 @@ pytestmark = pytest.mark.integration
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = blocks(README)
-WRITTEN = {each.text.split(maxsplit=2)[1]: each for each in BLOCKS if each.language == "yaml"}  # "# NAME" comes first
 
 
 def case(block: Block):
@@ -17,19 +16,17 @@ def case(block: Block):
     return pytest.param(block, id=str(block), marks=[pytest.mark.slow] if "keras-style batch" in block.text else [])
 
 
-@pytest.mark.parametrize("block", [case(each) for each in BLOCKS if each.language != "yaml"])
+@pytest.mark.parametrize("block", [case(each) for each in BLOCKS])
 def test_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path, monkeypatch)
-    for name, each in WRITTEN.items():
-        (tmp_path / name).write_text(each.text)
     {"python": world.python, "sh": world.shell}[block.language](block.text)
 
 
 def test_blocks_are_found() -> None:
     """An indented block, or one without a language, would not be run."""
     languages = [each.language for each in BLOCKS]
-    assert {*languages} == {"python", "sh", "yaml"}
-    assert min(languages.count("python"), languages.count("sh")) >= 4
+    assert {*languages} == {"python", "sh"}
+    assert min(languages.count("python"), languages.count("sh")) >= 3
     prose = README.read_text()
     for each in BLOCKS:
         prose = prose.replace(each.text, "")
