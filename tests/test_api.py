@@ -153,7 +153,7 @@ def test_settings_hold_every_parameter_as_it_was_used(result):
     assert set(result.settings) == parameters | {"regions"}
     used = {name: result.settings[name] for name in ("method", "variant", "size", "scales", "steps", "init")}
     assert used == {"method": "gatys", "variant": "default", "size": 48, "scales": [48], "steps": 3, "init": "content"}
-    optional = {"preserve_color", "balance", "auto_regions", "merge_regions", "unmatched_regions"}
+    optional = {"preserve_color", "balance", "auto_regions", "merge_regions", "unmatched_regions", "strength", "stroke"}
     assert [name for name in parameters - optional if result.settings[name] is None] == []
 
 

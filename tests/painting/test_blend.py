@@ -50,7 +50,7 @@ def test_shares_are_factors_of_each_methods_terms():
     gatys, moments = (weights(methods.blend(name, "default")) for name in ("gatys", "moments"))
     expected = {key: 2 / 3 * gatys.get(key, 0) + 1 / 3 * moments.get(key, 0) for key in {*gatys, *moments}}
     assert both == pytest.approx(expected)
-    assert both["content_loss", "block4_conv2", "content"] == pytest.approx(1)  # what both have keeps its weight
+    assert both["content_loss", "block4_conv2", "content"] == pytest.approx(0.5)  # what both have keeps its weight
 
 
 @eagerly()

@@ -9,7 +9,7 @@ import keras_style
 from keras_style.errors import InputError
 from keras_style.painting.stylizer import tileable_methods
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "large_pictures.md"
 NOT = {"mmd_gaussian", "jensen_shannon", "total_variation"}
 
 
@@ -17,8 +17,8 @@ def test_methods_are_asked():
     assert set(tileable_methods()) == set(keras_style.methods()) - NOT - {"painter"}  # whose picture is no variable
 
 
-def test_readme_lists_them():
-    (sentence,) = re.findall(r"The methods ([^.]*?) can be tiled", README.read_text())
+def test_the_guide_lists_them():
+    (sentence,) = re.findall(r"The methods ([^.]*?) can be tiled", GUIDE.read_text())
     assert set(re.findall(r"`(\w+)`", sentence)) == set(tileable_methods())
 
 
