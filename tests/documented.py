@@ -40,6 +40,7 @@ PICTURES = {
     "satellite.png": 7,
     **{f"{folder}/{name}.jpg": 8 for folder in ("trainA", "trainB", "testA", "testB") for name in ("one", "two")},
     **{f"photographs/{name}.jpg": 9 for name in ("harbor", "meadow")},
+    **{f"photos/{name}.jpg": 10 for name in ("harbor", "meadow")},
 }
 MASKS = ("day_sky.png", "dusk_sky.png")
 
@@ -156,6 +157,7 @@ class World:
             for name in named:
                 self.patch.setitem(named, name, functools.partial(_with(**smaller), make))
         self._wrap(data, "unpaired", _with(image_size=32))
+        self._wrap(data, "photographs", _with(image_size=32))
         self._wrap(training.Evaluation, "__init__", _with(image_size=32))
         self._wrap(training.Samples, "__init__", _with(image_size=32))
         self._wrap(keras_style.server.Server, "__init__", server)

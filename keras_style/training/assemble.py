@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_style import data
 from keras_style.checks import DIRECTIONS
 from keras_style.data import collections
-from keras_style.data.unpaired_batches import Preparation
+from keras_style.data.preparation import Preparation
 from keras_style.errors import InputError
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
