@@ -147,6 +147,8 @@ class World:
         self._wrap(with_generator, "transfer", lambda call, content, model, size: call(content, model, min(size, SIDE)))
         self._wrap(keras_style.ImageOptimizer, "minimize", _with(steps=STEPS))
         self._wrap(models.Painter, "teach", _with(steps=STEPS, size=64))
+        self._wrap(models.Painter, "compile", _with(method={"gatys": 1.0}, stability_weight=0))
+        self._wrap(models.Painter, "fit", _with(epochs=1, verbose=0))
         self.patch.setattr(school, "LEAST", 16)
         self._wrap(models.CycleGAN, "compile", _with(run_eagerly=True))  # one step is not worth a trace
         self._wrap(models.CycleGAN, "fit", _with(epochs=1, verbose=0))
@@ -157,9 +159,11 @@ class World:
             for name in named:
                 self.patch.setitem(named, name, functools.partial(_with(**smaller), make))
         self._wrap(data, "unpaired", _with(image_size=32))
-        self._wrap(data, "photographs", _with(image_size=32))
+        self._wrap(data, "photographs", _with(image_size=64, batch_size=1))
         self._wrap(training.Evaluation, "__init__", _with(image_size=32))
         self._wrap(training.Samples, "__init__", _with(image_size=32))
+        self._wrap(training.PainterEvaluation, "__init__", _with(image_size=64, count=1))
+        self._wrap(training.PainterSamples, "__init__", _with(image_size=32, count=1))
         self._wrap(keras_style.server.Server, "__init__", server)
         self._wrap(keras_style.server.Server, "start", start)
         self._wrap(
