@@ -147,7 +147,7 @@ class World:
         self._wrap(with_generator, "transfer", lambda call, content, model, size: call(content, model, min(size, SIDE)))
         self._wrap(keras_style.ImageOptimizer, "minimize", _with(steps=STEPS))
         self._wrap(models.Painter, "teach", _with(steps=STEPS, size=64))
-        self._wrap(models.Painter, "compile", _with(method={"gatys": 1.0}, stability_weight=0))
+        self._wrap(models.Painter, "compile", _with(stability_weight=0))
         self._wrap(models.Painter, "fit", _with(epochs=1, verbose=0))
         self.patch.setattr(school, "LEAST", 16)
         self._wrap(models.CycleGAN, "compile", _with(run_eagerly=True))  # one step is not worth a trace

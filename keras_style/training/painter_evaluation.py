@@ -14,10 +14,10 @@ from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses import MomentsLoss
 from keras_style.models.loading import keras_file
+from keras_style.painting.painters.names import FILE
 from keras_style.training import held_out
 from keras_style.training.held_out import Pictures
 
-FILE = "painter.keras"
 METRICS = ("style_gap", "edges", "flicker")
 # Neither these layers nor this loss are those of the default lesson.
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv2", "block4_conv2")
