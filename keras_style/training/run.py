@@ -57,14 +57,11 @@ class TrainingResult:
     best: tuple[int, float] | None
     seconds: float
 
-    @property
-    def _figure(self) -> str:
-        return "style_gap" if "style_gap" in self.history else "mean_kid"
-
     def summary(self) -> dict[str, Any]:
         """The result as plain values, ready for JSON."""
         last = {name: values[-1] for name, values in self.history.items() if values and not math.isnan(values[-1])}
-        best = {"epoch": self.best[0], self._figure: self.best[1]} if self.best else None
+        figure = "style_gap" if "style_gap" in self.history else "mean_kid"
+        best = {"epoch": self.best[0], figure: self.best[1]} if self.best else None
         return {
             "directory": str(self.directory),
             "epoch": self.epoch,
@@ -81,7 +78,8 @@ class TrainingResult:
                 f"{self.directory}: stopped after {self.epoch} of {self.epochs} epochs; everything is saved, and the "
                 "same command goes on from here"
             )
-        best = f", the best by {self._figure} ({self.best[1]:.4g}) after epoch {self.best[0]}" if self.best else ""
+        figure = "style gap" if "style_gap" in self.history else "KID"
+        best = f", the best by {figure} ({self.best[1]:.4g}) after epoch {self.best[0]}" if self.best else ""
         return f"{self.directory}: {self.epochs} epochs in {self.seconds:.0f} s{best}"
 
 

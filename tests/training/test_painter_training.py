@@ -58,7 +58,7 @@ def test_the_directory_of_a_training(whole):
     assert saved.base == whole.model.base and list(saved.styles) == ["mine"]
     best = json.loads((whole.directory / "best" / "best.json").read_text())
     assert whole.summary()["best"] == {"epoch": best["epoch"], "style_gap": best["style_gap"]}
-    assert "the best by style_gap" in str(whole)
+    assert "the best by style gap (" in str(whole)
 
 
 def test_defaults_are_written_down_and_open_again(whole, settings):
