@@ -14,6 +14,7 @@ import io
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,11 @@ class World:
             smaller = {**options, "style_layers": FAST["style_layers"], "steps": STEPS, "scales": 1}
             return call(exemplar, size and (32, SIDE), **smaller)
 
+        def fit(call: Any, self: Any, *arguments: Any, **options: Any) -> Any:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".* are forgotten")  # which the documents say
+                return call(self, *arguments, **{**options, "epochs": 1, "verbose": 0})
+
         def server(call: Any, self: Any, *arguments: Any, **options: Any) -> None:
             call(self, *arguments, **{**options, "port": 0, "warmup": False})
 
@@ -148,7 +154,7 @@ class World:
         self._wrap(keras_style.ImageOptimizer, "minimize", _with(steps=STEPS))
         self._wrap(models.Painter, "teach", _with(steps=STEPS, size=64))
         self._wrap(models.Painter, "compile", _with(stability_weight=0))
-        self._wrap(models.Painter, "fit", _with(epochs=1, verbose=0))
+        self._wrap(models.Painter, "fit", fit)
         self.patch.setattr(school, "LEAST", 16)
         self._wrap(models.CycleGAN, "compile", _with(run_eagerly=True))  # one step is not worth a trace
         self._wrap(models.CycleGAN, "fit", _with(epochs=1, verbose=0))
