@@ -63,7 +63,7 @@ def test_the_directory_of_a_training(whole):
 
 def test_defaults_are_written_down_and_open_again(whole, settings):
     full = yaml.safe_load((whole.directory / "config.yaml").read_text())
-    assert full["training"]["learning_rate"] == 1e-3 and full["loss"]["stability_weight"] == 20
+    assert full["training"]["learning_rate"] == 1e-3 and full["loss"]["stability_weight"] == 100
     assert full["evaluation"]["image_size"] == 64 and full["samples"]["every"] == 1
     again = train(full, directory=whole.directory, verbose=0)
     assert again.history == whole.history and again.model.base == whole.model.base
