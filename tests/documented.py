@@ -14,6 +14,7 @@ import io
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ PICTURES = {
     "satellite.png": 7,
     **{f"{folder}/{name}.jpg": 8 for folder in ("trainA", "trainB", "testA", "testB") for name in ("one", "two")},
     **{f"photographs/{name}.jpg": 9 for name in ("harbor", "meadow")},
+    **{f"photos/{name}.jpg": 10 for name in ("harbor", "meadow")},
 }
 MASKS = ("day_sky.png", "dusk_sky.png")
 
@@ -132,6 +134,11 @@ class World:
             smaller = {**options, "style_layers": FAST["style_layers"], "steps": STEPS, "scales": 1}
             return call(exemplar, size and (32, SIDE), **smaller)
 
+        def fit(call: Any, self: Any, *arguments: Any, **options: Any) -> Any:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".* are forgotten")  # which the documents say
+                return call(self, *arguments, **{**options, "epochs": 1, "verbose": 0})
+
         def server(call: Any, self: Any, *arguments: Any, **options: Any) -> None:
             call(self, *arguments, **{**options, "port": 0, "warmup": False})
 
@@ -146,6 +153,8 @@ class World:
         self._wrap(with_generator, "transfer", lambda call, content, model, size: call(content, model, min(size, SIDE)))
         self._wrap(keras_style.ImageOptimizer, "minimize", _with(steps=STEPS))
         self._wrap(models.Painter, "teach", _with(steps=STEPS, size=64))
+        self._wrap(models.Painter, "compile", _with(stability_weight=0))
+        self._wrap(models.Painter, "fit", fit)
         self.patch.setattr(school, "LEAST", 16)
         self._wrap(models.CycleGAN, "compile", _with(run_eagerly=True))  # one step is not worth a trace
         self._wrap(models.CycleGAN, "fit", _with(epochs=1, verbose=0))
@@ -156,8 +165,11 @@ class World:
             for name in named:
                 self.patch.setitem(named, name, functools.partial(_with(**smaller), make))
         self._wrap(data, "unpaired", _with(image_size=32))
+        self._wrap(data, "photographs", _with(image_size=64, batch_size=1))
         self._wrap(training.Evaluation, "__init__", _with(image_size=32))
         self._wrap(training.Samples, "__init__", _with(image_size=32))
+        self._wrap(training.PainterEvaluation, "__init__", _with(image_size=64, count=1))
+        self._wrap(training.PainterSamples, "__init__", _with(image_size=32, count=1))
         self._wrap(keras_style.server.Server, "__init__", server)
         self._wrap(keras_style.server.Server, "start", start)
         self._wrap(

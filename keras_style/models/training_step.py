@@ -82,7 +82,7 @@ def optimizer_of(given: Optimizer | None, variables: list[keras.Variable], polic
         if variable.dtype in ("float16", "bfloat16"):
             raise InputError(
                 f"weights are {variable.dtype}, too coarse for the steps of a training; expected float32, or "
-                f"CycleGAN(dtype='mixed_{variable.dtype}'), which is as fast"
+                f"the dtype 'mixed_{variable.dtype}', which is as fast"
             )
     optimizer = adam() if given is None else keras.optimizers.get(given)
     if policy == "mixed_float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
@@ -126,7 +126,13 @@ def descend(
     optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: tf.Tensor, variables: list[keras.Variable]
 ) -> None:
     """Take a step of the optimizer along the gradient of the loss."""
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    apply_gradients(optimizer, tape.gradient(loss, [variable.value for variable in variables]), variables)
+
+
+def apply_gradients(
+    optimizer: keras.optimizers.Optimizer, gradients: list[tf.Tensor], variables: list[keras.Variable]
+) -> None:
+    """Take a step of the optimizer along gradients that are known."""
     with nullcontext() if tf.distribute.has_strategy() else OneReplica(tf.distribute.get_strategy(), 0):
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
 

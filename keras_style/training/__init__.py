@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from keras_style.training.distribution_metrics import fid, kid
     from keras_style.training.evaluation import Evaluation
     from keras_style.training.learning_rates import CosineDecay, LinearDecay, PlateauDecay, StepDecay
+    from keras_style.training.painter_evaluation import PainterEvaluation
+    from keras_style.training.painter_samples import PainterSamples
     from keras_style.training.resume import Resume
     from keras_style.training.run import TrainingResult, train
     from keras_style.training.samples import Samples
@@ -20,6 +22,8 @@ __all__ = [
     "CosineDecay",
     "Evaluation",
     "LinearDecay",
+    "PainterEvaluation",
+    "PainterSamples",
     "PlateauDecay",
     "Resume",
     "Samples",
@@ -39,6 +43,8 @@ __getattr__, __dir__ = lazy_names.attributes(
         "CosineDecay": "keras_style.training.learning_rates",
         "Evaluation": "keras_style.training.evaluation",
         "LinearDecay": "keras_style.training.learning_rates",
+        "PainterEvaluation": "keras_style.training.painter_evaluation",
+        "PainterSamples": "keras_style.training.painter_samples",
         "PlateauDecay": "keras_style.training.learning_rates",
         "Resume": "keras_style.training.resume",
         "Samples": "keras_style.training.samples",

@@ -1,4 +1,4 @@
-"""Makes the objects of a training from its configuration."""
+"""Makes the objects of a training of a CycleGAN from its configuration."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_style import data
 from keras_style.checks import DIRECTIONS
 from keras_style.data import collections
-from keras_style.data.unpaired_batches import Preparation
+from keras_style.data.preparation import Preparation
 from keras_style.errors import InputError
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
@@ -40,17 +40,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 def images(given: config.Config) -> "Unpaired":
     """The training images."""
-    options = _arguments(given, "data") | _set(seed=given.training.seed, channels=given.model.channels)
+    options = _arguments(given, "data") | given_of(seed=given.training.seed, channels=given.model.channels)
     return data.unpaired(given.data.train_a, given.data.train_b, **options)
 
 
-def contents(given: config.Config) -> dict[str, str]:
+def contents(given: config.Config | config.PainterConfig) -> dict[str, str]:
     """Digests of all images, by the names of their folders in the configuration."""
-    places = {f"data.{name}": getattr(given.data, name) for name in ("train_a", "train_b", "test_a", "test_b")}
     return {
-        name: collections.contents(collections.items_of(name, place))
-        for name, place in places.items()
-        if place is not None
+        f"data.{name}": collections.contents(collections.items_of(name, place))
+        for name, place in config.folders(given.data).items()
     }
 
 
@@ -62,13 +60,13 @@ def model(given: config.Config) -> CycleGAN:
         if given.model.generator is not None:
             raise InputError(f"model.start with model.generator={given.model.generator!r}; expected one of the two")
         options["generator"] = _trained(given.model.start)
-    gan = CycleGAN(**options, **_set(seed=training.seed, dtype=training.precision))
-    rates = _set(learning_rate=training.learning_rate, beta_1=training.beta_1)
+    gan = CycleGAN(**options, **given_of(seed=training.seed, dtype=training.precision))
+    rates = given_of(learning_rate=training.learning_rate, beta_1=training.beta_1)
     gan.compile(
         **_arguments(given, "loss"),
         generator_optimizer=adam(**rates),
         discriminator_optimizer=adam(**rates),
-        **_set(jit_compile=training.jit_compile),
+        **given_of(jit_compile=training.jit_compile),
     )
     return gan
 
@@ -123,10 +121,10 @@ def callbacks(given: config.Config, directory: Path, settings: Mapping[str, Any]
     if training.snapshot_every is not None:
         chosen.append(Snapshots(directory / "snapshots", training.snapshot_every))
     chosen += [CSVLog(directory / "log.csv"), *([tensorboard] if tensorboard else [])]
-    return [*chosen, Resume(directory / "backup", **_set(every=training.save_every))]
+    return [*chosen, Resume(directory / "backup", **given_of(every=training.save_every))]
 
 
-def decay(training: config.Training) -> Decay:
+def decay(training: config.Training | config.PainterTraining) -> Decay:
     """The learning rates; linear, they fall after half of the epochs unless said otherwise (paper, section 7.1)."""
     schedule = training.schedule or "linear"
     for name, other in (("decay_start", "linear"), ("decay_every", "step")):
@@ -136,19 +134,13 @@ def decay(training: config.Training) -> Decay:
         start = training.epochs // 2 if training.decay_start is None else training.decay_start
         return LinearDecay(start, training.epochs)
     if schedule == "step":
-        return StepDecay(**_set(every=training.decay_every))
+        return StepDecay(**given_of(every=training.decay_every))
     return CosineDecay(training.epochs) if schedule == "cosine" else PlateauDecay()
 
 
 def resolved(given: config.Config, prepared: "Unpaired", gan: CycleGAN) -> dict[str, dict[str, Any]]:
     """The configuration with every default filled in, as plain values."""
-    plain = given.model_dump()
-    for section, function in FUNCTIONS.items():
-        parameters = inspect.signature(function).parameters
-        for name, value in plain[section].items():
-            if value is None and name in parameters:
-                default = parameters[name].default
-                plain[section][name] = list(default) if isinstance(default, tuple) else default
+    plain = with_defaults(given, FUNCTIONS)
     if plain["data"]["preprocess"].endswith("_and_crop"):
         plain["data"]["load_size"] = prepared.settings["load_size"]
     if given.model.start is not None:
@@ -159,27 +151,47 @@ def resolved(given: config.Config, prepared: "Unpaired", gan: CycleGAN) -> dict[
         "schedule": given.training.schedule or "linear",
         "decay_start": getattr(chosen, "start", None),
         "decay_every": getattr(chosen, "every", None),
-        "beta_1": _default(adam, "beta_1", given.training.beta_1),
+        "beta_1": default_of(adam, "beta_1", given.training.beta_1),
         # float32 has seven digits.
         "learning_rate": None if rates[0] is None else float(f"{rates[0]:.7g}"),
         "precision": gan.dtype_policy.name,
         "seed": gan.seed,
-        "jit_compile": _default(CycleGAN.compile, "jit_compile", given.training.jit_compile),
-        "save_every": _default(Resume, "every", given.training.save_every),
+        "jit_compile": default_of(CycleGAN.compile, "jit_compile", given.training.jit_compile),
+        "save_every": default_of(Resume, "every", given.training.save_every),
     }
     return plain
 
 
-def _default(function: Callable[..., Any], name: str, value: Any) -> Any:
+def with_defaults(
+    given: config.Config | config.PainterConfig, functions: Mapping[str, Callable[..., Any]]
+) -> dict[str, dict[str, Any]]:
+    """The configuration as plain values, with the defaults of the function of each section."""
+    plain: dict[str, dict[str, Any]] = given.model_dump()
+    for section, function in functions.items():
+        parameters = inspect.signature(function).parameters
+        for name, value in plain[section].items():
+            if value is None and name in parameters:
+                default = parameters[name].default
+                plain[section][name] = list(default) if isinstance(default, tuple) else default
+    return plain
+
+
+def default_of(function: Callable[..., Any], name: str, value: Any) -> Any:
     return inspect.signature(function).parameters[name].default if value is None else value
 
 
 def _arguments(given: config.Config, section: str) -> dict[str, Any]:
+    return arguments(given, section, FUNCTIONS[section])
+
+
+def arguments(
+    given: config.Config | config.PainterConfig, section: str, function: Callable[..., Any]
+) -> dict[str, Any]:
     """Arguments of a section's function that the configuration sets."""
-    parameters = inspect.signature(FUNCTIONS[section]).parameters
-    return _set(**{name: value for name, value in getattr(given, section) if name in parameters})
+    parameters = inspect.signature(function).parameters
+    return given_of(**{name: value for name, value in getattr(given, section) if name in parameters})
 
 
-def _set(**arguments: Any) -> dict[str, Any]:
+def given_of(**arguments: Any) -> dict[str, Any]:
     """The values that were given; the others keep the defaults of the function."""
     return {name: value for name, value in arguments.items() if value is not None}

@@ -127,7 +127,7 @@ class Logs(Section):
 
 
 class Config(Section):
-    """A whole training."""
+    """A whole training of a CycleGAN."""
 
     data: Data
     model: Model = Model()
@@ -138,8 +138,83 @@ class Config(Section):
     logs: Logs = Logs()
 
 
-def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:
-    """The configuration in a YAML file, or in a mapping of the same form.
+class PainterData(Section):
+    """A folder, or a glob pattern, of photographs; the rest: `keras_style.data.photographs`, and `origin` as above.
+
+    test: photographs that are not trained on, to be measured and looked at.
+    """
+
+    photographs: str
+    test: str | None = None
+    origin: str | None = None
+    image_size: int | None = None
+    load_size: int | None = None
+    batch_size: int | None = None
+    flip: bool | None = None
+    on_error: str | None = None
+
+
+class PainterModel(Section):
+    """`keras_style.models.Painter`; start: a preset with whose weights the training begins, in place of the others."""
+
+    start: str | None = None
+    filters: list[int] | None = None
+    blocks: int | None = None
+    expand: list[int] | None = None
+
+
+class PainterLoss(Section):
+    """`Painter.compile`."""
+
+    method: str | dict[str, Number] | None = None
+    stability_weight: Number | None = None
+
+
+class PainterTraining(Section):
+    """Length and rates, as in `Training`."""
+
+    epochs: Annotated[int, Field(ge=1)] = 2
+    schedule: Literal["linear", "step", "cosine"] | None = None
+    decay_start: Annotated[int, Field(ge=0)] | None = None
+    decay_every: Annotated[int, Field(ge=1)] | None = None
+    learning_rate: Annotated[Number, Field(gt=0)] | None = None
+    seed: int | None = None
+    save_every: int | Literal["epoch"] | None = None
+
+
+class PainterEvaluation(Section):
+    """`keras_style.training.PainterEvaluation`, if there are test photographs; every: 0 turns it off."""
+
+    every: Annotated[int, Field(ge=0)] | None = None
+    image_size: int | None = None
+    count: int | None = None
+    backbone: str | None = None
+    layers: list[str] | None = None
+
+
+class PainterSamples(Section):
+    """`keras_style.training.PainterSamples`, of the test photographs, or without any of the others; every: 0: none."""
+
+    every: Annotated[int, Field(ge=0)] | None = None
+    image_size: int | None = None
+    count: int | None = None
+
+
+class PainterConfig(Section):
+    """A whole training of a painter; paintings: the file of each style, by its name."""
+
+    data: PainterData
+    paintings: dict[str, str]
+    model: PainterModel = PainterModel()
+    loss: PainterLoss = PainterLoss()
+    training: PainterTraining = PainterTraining()
+    evaluation: PainterEvaluation = PainterEvaluation()
+    samples: PainterSamples = PainterSamples()
+    logs: Logs = Logs()
+
+
+def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Config | PainterConfig:
+    """The configuration in a YAML file, or in a mapping of the same form: with `paintings`, that of a painter.
 
     Args:
         source: path of the file, or sections by name.
@@ -160,10 +235,11 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     sections = {name: {} if value is None else value for name, value in given.items()}
     for override in overrides:
         sections = _overridden(sections, override)
+    kind: type[Config] | type[PainterConfig] = PainterConfig if "paintings" in sections else Config
     try:
-        return Config.model_validate(sections)
+        return kind.model_validate(sections)
     except ValidationError as error:
-        raise InputError(f"{where}: {_one_line(error)}") from None
+        raise InputError(f"{where}: {_one_line(error, kind)}") from None
 
 
 def _overridden(sections: Mapping[str, Any], override: str) -> dict[str, Any]:
@@ -183,13 +259,13 @@ def _overridden(sections: Mapping[str, Any], override: str) -> dict[str, Any]:
     return {**sections, section: {**before, name: value} if isinstance(before, Mapping) else before}
 
 
-def _one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError, kind: type[Section]) -> str:
     said: dict[str, str] = {}
     for problem in error.errors(include_url=False, include_context=False):
         path = [str(part) for part in problem["loc"]]
         name = ".".join(path[:2])  # below that, pydantic names the alternatives of a type
         if problem["type"] == "extra_forbidden":
-            section: Any = Config.model_fields[path[0]].annotation if len(path) > 1 else Config
+            section: Any = kind.model_fields[path[0]].annotation if len(path) > 1 else kind
             said[name] = f"unknown {checks.shown(name)}; expected some of {', '.join(section.model_fields)}"
         elif problem["type"] == "missing":
             said[name] = f"{name} is missing"
@@ -207,13 +283,23 @@ def _lower(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def check_folders(given: Data) -> None:
+def check_folders(given: Config | PainterConfig) -> None:
     """Raise MissingFileError unless everything that is named exists; cheap, and before TensorFlow is loaded."""
-    for name in ("train_a", "train_b", "test_a", "test_b"):
-        place = getattr(given, name)
-        if place is None or user_path(place).exists() or glob.glob(os.fspath(user_path(place)), recursive=True):
+    places = {f"data.{name}": place for name, place in folders(given.data).items()}
+    if isinstance(given, PainterConfig):
+        places |= {f"paintings.{name}": place for name, place in given.paintings.items()}
+    for name, place in places.items():
+        if user_path(place).exists() or glob.glob(os.fspath(user_path(place)), recursive=True):
             continue
-        origin = f"; it comes from: {given.origin}" if given.origin else ""
+        origin = f"; it comes from: {given.data.origin}" if given.data.origin else ""
+        kind = "folder" if name.startswith("data.") else "file"
         raise MissingFileError(
-            f"data.{name}: no such folder: {place} (paths are relative to the current directory, {os.getcwd()}){origin}"
+            f"{name}: no such {kind}: {place} (paths are relative to the current directory, {os.getcwd()}){origin}"
         )
+
+
+def folders(given: Data | PainterData) -> dict[str, str]:
+    """The collections of images that are named, by their names."""
+    names = ("train_a", "train_b", "test_a", "test_b", "photographs", "test")
+    found = {name: getattr(given, name, None) for name in names}
+    return {name: place for name, place in found.items() if place is not None}

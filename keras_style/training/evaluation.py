@@ -16,7 +16,7 @@ from keras_style.training import held_out
 from keras_style.training.distribution_metrics import PooledFeatures, fid, kid
 from keras_style.training.held_out import Pictures
 from keras_style.training.pixel_metrics import WINDOW, mean_absolute_error, ssim
-from keras_style.training.snapshots import write_generators
+from keras_style.training.snapshots import write_networks
 
 METRICS = ("kid_a2b", "fid_a2b", "kid_b2a", "fid_b2a")
 PAIRED = ("mae_a2b", "ssim_a2b", "mae_b2a", "ssim_b2a")
@@ -140,7 +140,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def _keep(self, epoch: int, logs: dict[str, float]) -> None:
         assert self.directory
-        write_generators(self.directory, self.model)
+        write_networks(self.directory, self.model)
         about = {"epoch": epoch + 1, "mean_kid": mean_kid(logs), **{name: float(logs[name]) for name in self.metrics}}
         atomic_files.write_bytes(self.directory / "best.json", json.dumps(about, indent=2).encode())
 

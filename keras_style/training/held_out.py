@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_style import checks, images
 from keras_style.data.collections import Collection, items_of
-from keras_style.data.unpaired_batches import Preparation
+from keras_style.data.preparation import Preparation
 
 Pictures: TypeAlias = Collection | Sequence[np.ndarray]
 

@@ -21,6 +21,7 @@ from keras_style.training import config
 
 if TYPE_CHECKING:
     from keras_style.models.cyclegan import CycleGAN
+    from keras_style.painting.painters.painter import Painter
 
 CONFIG = "config.yaml"
 
@@ -37,17 +38,18 @@ class TrainingResult:
 
     Attributes:
         directory: directory of the run.
-        gan: the trained CycleGAN.
+        model: the trained CycleGAN, or the painter.
         history: losses and measurements by name, a value per finished epoch.
         epoch: number of finished epochs.
         epochs: number of epochs that were asked for.
         stopped: whether Ctrl-C ended the run; the same call resumes it.
-        best: epoch, from 1 on, and mean KID of the generators in `best/`; None without evaluation.
+        best: epoch, from 1 on, and mean KID of the generators in `best/`, of a painter its style gap; None without
+            evaluation.
         seconds: duration of this run.
     """
 
     directory: Path
-    gan: "CycleGAN"
+    model: "CycleGAN | Painter"
     history: Mapping[str, list[float]]
     epoch: int
     epochs: int
@@ -58,7 +60,8 @@ class TrainingResult:
     def summary(self) -> dict[str, Any]:
         """The result as plain values, ready for JSON."""
         last = {name: values[-1] for name, values in self.history.items() if values and not math.isnan(values[-1])}
-        best = {"epoch": self.best[0], "mean_kid": self.best[1]} if self.best else None
+        figure = "style_gap" if "style_gap" in self.history else "mean_kid"
+        best = {"epoch": self.best[0], figure: self.best[1]} if self.best else None
         return {
             "directory": str(self.directory),
             "epoch": self.epoch,
@@ -75,7 +78,8 @@ class TrainingResult:
                 f"{self.directory}: stopped after {self.epoch} of {self.epochs} epochs; everything is saved, and the "
                 "same command goes on from here"
             )
-        best = f", the best by KID ({self.best[1]:.4g}) after epoch {self.best[0]}" if self.best else ""
+        figure = "style gap" if "style_gap" in self.history else "KID"
+        best = f", the best by {figure} ({self.best[1]:.4g}) after epoch {self.best[0]}" if self.best else ""
         return f"{self.directory}: {self.epochs} epochs in {self.seconds:.0f} s{best}"
 
 
@@ -86,7 +90,7 @@ def train(
     overrides: Sequence[str] = (),
     verbose: Verbosity = "auto",
 ) -> TrainingResult:
-    """Train a CycleGAN as a configuration says, or resume its training.
+    """Train a CycleGAN or a painter as a configuration says, or resume its training.
 
     The directory of the run contains
 
@@ -100,14 +104,17 @@ def train(
         generator_a2b.keras, generator_b2a.keras    the generators at the end
         backup/                   the state from which a stopped or killed training goes on
 
+    A configuration with `paintings` trains a painter. Then samples are photographs in all styles, figures those of
+    `PainterEvaluation`, and `painter.keras` is the painter at the end, in `best/` that with the least style gap.
+
     The same call resumes where the last one ended, and ends in the same weights as one without a stop. The folders may
     have moved, and there may be more epochs, also after the last one: from there on, learning rates are those of the
     longer training, and a warning says so if the earlier ones were others. Any other change of the configuration is
     refused, unless it affects neither weights nor measurements.
 
     Args:
-        configuration: a YAML file (configs/cyclegan/ has some), or a mapping of the same form; see
-            `keras_style.training.config`.
+        configuration: a YAML file (configs/cyclegan/ and configs/painter/ have some), or a mapping of the same form;
+            see `keras_style.training.config`.
         directory: directory of the run; made with its parents if it does not exist. None: `runs/NAME` in the current
             directory, where NAME is that of the file.
         overrides: other values, each "section.name=value"; they win over the configuration.
@@ -122,25 +129,27 @@ def train(
     Example:
         >>> folders = {"train_a": "trainA", "train_b": "trainB", "test_a": "testA", "test_b": "testB"}
         >>> result = keras_style.training.train({"data": folders}, directory="runs/horses")
-        >>> result.gan.translate("photo.jpg")
+        >>> result.model.translate("photo.jpg")
     """
     began = time.perf_counter()
     given = config.load(configuration, overrides)
     checks.verbosity("verbose", verbose)
     place = _place(configuration, directory)
-    config.check_folders(given.data)
+    config.check_folders(given)
 
-    from keras_style.training import assemble
-    from keras_style.training.evaluation import best
+    from keras_style.training import assemble as assemble_cyclegan
+    from keras_style.training import assemble_painter, evaluation, painter_evaluation
     from keras_style.training.resume import Resume
-    from keras_style.training.snapshots import write_generators
+    from keras_style.training.snapshots import write_networks
     from keras_style.training.stop_at_interrupt import StopAtInterrupt, Stopped
     from keras_style.training.training_progress import TrainingProgress
 
+    painter = isinstance(given, config.PainterConfig)
+    assemble: Any = assemble_painter if painter else assemble_cyclegan
     data = assemble.images(given)
-    gan = assemble.model(given)
-    full = assemble.resolved(given, data, gan)
-    contents = assemble.contents(given)
+    model = assemble.model(given)
+    full = assemble.resolved(given, data, model)
+    contents = assemble_cyclegan.contents(given)
     _compare(place, full, contents, given.model_dump())
     callbacks = assemble.callbacks(given, place, data.settings)
     resume = callbacks[-1]
@@ -151,16 +160,16 @@ def train(
     stopped = False
     with termination_as_interrupt(signal.raise_signal), interrupt, progress:
         try:
-            gan.fit(data, epochs=given.training.epochs, callbacks=[*callbacks, progress, interrupt], verbose=0)
+            model.fit(data, epochs=given.training.epochs, callbacks=[*callbacks, progress, interrupt], verbose=0)
         except Stopped:
             stopped = True
     if not stopped:
-        write_generators(place, gan)
-    history = gan.history
-    index, value = best(history.history)
+        write_networks(place, model)
+    history = model.history
+    index, value = (painter_evaluation if painter else evaluation).best(history.history)
     return TrainingResult(
         directory=place,
-        gan=gan,
+        model=model,
         history=history.history,
         epoch=len(history.epoch),
         epochs=given.training.epochs,

@@ -10,6 +10,8 @@ from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file
 from keras_style.models.loading.generator_file import generator_name
+from keras_style.painting.painters.names import FILE
+from keras_style.painting.painters.painter import Painter
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -45,10 +47,13 @@ class Snapshots(keras.callbacks.Callback):
         if (epoch + 1) % self.every == 0:
             place = self.directory / f"epoch_{epoch + 1:04d}"
             directories.make(place)
-            write_generators(place, self.model)
+            write_networks(place, self.model)
 
 
-def write_generators(directory: Path, gan: keras.Model) -> None:
-    """Write both generators of a CycleGAN to the directory."""
+def write_networks(directory: Path, model: Any) -> None:
+    """Write what a training makes to the directory: both generators of a CycleGAN, or a painter."""
+    if isinstance(model, Painter):
+        keras_file.write(directory / FILE, model)
+        return
     for direction in DIRECTIONS:
-        keras_file.write(directory / generator_name(direction), getattr(gan, f"generator_{direction}"))
+        keras_file.write(directory / generator_name(direction), getattr(model, f"generator_{direction}"))

@@ -13,7 +13,7 @@ from keras_style.internal.tensorflow import keras
 from keras_style.training.resume import Resume
 
 _REFRESH = 0.5  # seconds
-_SHOWN = ("generator_loss", "discriminator_a", "discriminator_b")
+_SHOWN = ("generator_loss", "discriminator_a", "discriminator_b", "style", "content", "stability")
 
 
 class TrainingProgress(keras.callbacks.Callback):

@@ -49,7 +49,7 @@ def test_shipped_configurations_fit(path, monkeypatch, tmp_path):
         assert (loaded.data.image_size, loaded.model.generator, loaded.model.filters) == (256, "resnet_9", 64)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingFileError) as caught:
-        config.check_folders(loaded.data)
+        config.check_folders(loaded)
     message = str(caught.value)
     assert f"data.train_a: no such folder: {folders[0]}" in message and loaded.data.origin in message
     assert str(tmp_path) in message and "\n" not in message
@@ -192,6 +192,10 @@ def test_files_that_are_none(written, tmp_path):
 
 def test_patterns_and_folders_may_exist(tmp_path):
     (tmp_path / "one.png").touch()
-    config.check_folders(config.Data(train_a=str(tmp_path), train_b=str(tmp_path / "*.png")))
+    config.check_folders(config.Config(data=config.Data(train_a=str(tmp_path), train_b=str(tmp_path / "*.png"))))
     with pytest.raises(MissingFileError, match=r"data.test_b: no such folder: .*\*.jpg"):
-        config.check_folders(config.Data(train_a=str(tmp_path), train_b=str(tmp_path), test_b=str(tmp_path / "*.jpg")))
+        config.check_folders(
+            config.Config(
+                data=config.Data(train_a=str(tmp_path), train_b=str(tmp_path), test_b=str(tmp_path / "*.jpg"))
+            )
+        )

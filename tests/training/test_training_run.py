@@ -124,7 +124,7 @@ def test_the_directory_of_a_training(whole):
     for direction in ("a2b", "b2a"):
         saved = keras.saving.load_model(whole.directory / f"generator_{direction}.keras")
         for one, other in zip(
-            values(saved.weights), values(getattr(whole.gan, f"generator_{direction}").weights), strict=True
+            values(saved.weights), values(getattr(whole.model, f"generator_{direction}").weights), strict=True
         ):
             np.testing.assert_array_equal(one, other)
 
@@ -172,8 +172,8 @@ def test_numerics_can_be_chosen(generator, numerics, settings, tmp_path):
     written = yaml.safe_load((result.directory / "config.yaml").read_text())["training"]
     assert numerics.items() <= written.items()
     assert np.isfinite(result.history["generator_loss"]).all()
-    assert result.gan.dtype_policy.name == numerics.get("precision", "float32")
-    assert bool(result.gan.jit_compile) == numerics.get("jit_compile", False)
+    assert result.model.dtype_policy.name == numerics.get("precision", "float32")
+    assert bool(result.model.jit_compile) == numerics.get("jit_compile", False)
 
 
 @pytest.mark.integration
@@ -182,7 +182,7 @@ def test_a_training_begins_with_the_generators_of_another(settings, whole, tmp_p
     chosen = {**settings, "model": model, "training": {"epochs": 1, "learning_rate": 1e-9}}
     result = train(chosen, directory=tmp_path / "run", verbose=0)
     for direction in ("a2b", "b2a"):
-        before, after = (values(getattr(gan, f"generator_{direction}").weights) for gan in (whole.gan, result.gan))
+        before, after = (values(getattr(gan, f"generator_{direction}").weights) for gan in (whole.model, result.model))
         np.testing.assert_allclose(np.concatenate(after, None), np.concatenate(before, None), atol=1e-7)
     again = train(result.directory / "config.yaml", directory=result.directory, verbose=0)
     assert again.epoch == 1
@@ -229,7 +229,7 @@ def test_measurements_follow_the_protocol(whole, folders, backbone):
     a, b = pictures("testA"), pictures("testB")
     assert about["untranslated"]["kid"] == pytest.approx(kid(features(a), features(b)), rel=1e-4)
     for direction, source, target in (("a2b", a, b), ("b2a", b, a)):
-        generator = getattr(whole.gan, f"generator_{direction}")
+        generator = getattr(whole.model, f"generator_{direction}")
         made = [np.asarray(generator(one[None] * 2 - 1))[0] / 2 + 0.5 for one in source]
         for name, metric in (("kid", kid), ("fid", fid)):
             expected = metric(features(made), features(target))
@@ -299,7 +299,7 @@ def test_interrupted_and_killed_it_ends_as_if_nothing_had_happened(settings, who
     assert result.best == (whole.best[0], pytest.approx(whole.best[1], rel=1e-6))
     same_history(result, whole)
     same_as(whole, run["directory"])
-    for one, other in zip(values(result.gan.variables), values(whole.gan.variables), strict=True):
+    for one, other in zip(values(result.model.variables), values(whole.model.variables), strict=True):
         np.testing.assert_array_equal(one, other)
     # Each of the later files tells TensorBoard from which epoch on to forget the earlier ones.
     starts = [event.step for event in events(run["directory"]) if event.HasField("session_log")]
@@ -349,7 +349,7 @@ def test_it_goes_on_where_the_images_are_the_same(settings, folders, tmp_path, m
     monkeypatch.chdir(tmp_path)
     for places in (Path("link"), Path("moved"), moved, folders):  # the first one ends it
         result = train(quick(settings, places, epochs=2), directory=tmp_path / "run", verbose=0)
-        for one, other in zip(values(result.gan.variables), values(whole.gan.variables), strict=True):
+        for one, other in zip(values(result.model.variables), values(whole.model.variables), strict=True):
             np.testing.assert_array_equal(one, other)
     for name in ("trainB", "testA"):
         changed = shutil.copytree(moved, tmp_path / name)
@@ -373,7 +373,7 @@ def test_a_finished_training_goes_on_to_more_epochs(settings, folders, tmp_path)
     train(quick(settings, folders, decay_start=2, epochs=2), directory=tmp_path / "run", verbose=0)
     result = train(quick(settings, folders, **steady), directory=tmp_path / "run", verbose=0)
     assert (result.epoch, result.epochs, len(table(tmp_path / "run"))) == (4, 4, 4)
-    for one, other in zip(values(result.gan.variables), values(whole.gan.variables), strict=True):
+    for one, other in zip(values(result.model.variables), values(whole.model.variables), strict=True):
         np.testing.assert_array_equal(one, other)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)

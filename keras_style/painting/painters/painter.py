@@ -23,6 +23,7 @@ from keras_style.painting.painters import style_file
 from keras_style.painting.painters.knowledge import Knowledge
 from keras_style.painting.painters.names import FILE, LINE, card_of, new_name, styles_of
 from keras_style.painting.painters.style_table import StyleTable
+from keras_style.painting.painters.trained import Trained
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY
 
@@ -30,7 +31,7 @@ SKETCH = 384  # numbers of `sketches.sketch`; a test compares
 
 
 @keras.saving.register_keras_serializable("keras_style")
-class Painter(keras.Model):
+class Painter(Trained):
     """A network that paints any photograph in any of its styles, at any size, and learns new ones in half a minute.
 
     All styles share the network's convolutions. A style is a row of numbers, the gammas and betas of the network's
@@ -85,6 +86,7 @@ class Painter(keras.Model):
         self.network = painter_network(filters, blocks, expand, seed, policy)
         self.table = StyleTable(len(self_cards), numbers(filters, blocks, expand), SKETCH, name="styles")
         self._cards = self_cards
+        self.paintings = {}
         self.built = True
 
     # What it knows
@@ -266,6 +268,7 @@ class Painter(keras.Model):
         for each, called in zip(paintings, names, strict=True):
             lesson = school.lesson(self.knowledge, each, photographs, method, steps, size, seed, *watched)
             self.add_style(called, lesson.row, card_of(called, about, lesson.how), lesson.sketch)
+            self.paintings = {**self.paintings, called: each}
             results.append(lesson.result)
         return results if several else results[0]
 
@@ -291,6 +294,10 @@ class Painter(keras.Model):
         self.table.replace(np.vstack([self.table.rows.numpy(), row]), np.vstack([sketches, sketch]))
         self._cards = {**self._cards, name: card_of(name, about)}
 
+    def note(self, about: Mapping[str, Any]) -> None:
+        """Write JSON values on the cards of all styles."""
+        self._cards = {name: card_of(name, {**card, **about}) for name, card in self._cards.items()}
+
     def forget(self, style: str) -> None:
         """Remove a style.
 
@@ -301,6 +308,7 @@ class Painter(keras.Model):
         rows, sketches = (np.delete(each.numpy(), place, 0) for each in (self.table.rows, self.table.sketches))
         self.table.replace(rows, sketches)
         self._cards = {name: card for name, card in self._cards.items() if name != style}
+        self.paintings = {name: each for name, each in self.paintings.items() if name != style}
 
     # Files
 
@@ -393,10 +401,6 @@ class Painter(keras.Model):
         """
         files = {FILE: keras_file.encoded(self), **({presets.CARD: card.encode()} if card else {})}
         return presets.save(Path(folder), {"summary": summary}, files)
-
-    def save(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
-        keras_file.check_path(filepath, **kwargs)
-        super().save(filepath, *args, **kwargs)
 
     # Keras
 

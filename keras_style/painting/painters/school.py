@@ -88,7 +88,7 @@ def lesson(
     seed = checks.whole("seed", seed, 0, 2**32 - 1)
     if steps is not None:
         steps = checks.whole("steps", steps, 1, 10**6)
-    objective = method if isinstance(method, Objective) else Objective(recipe(method).terms())
+    objective = objective_of(method)
     style = loaded("painting", painting, round(size * PAINTING))
     pictures = squares(photographs, size, seed)
     how = {
@@ -103,6 +103,25 @@ def lesson(
         "seed": seed,
     }
     return taught(painter, style, pictures, objective, backbones.get(BACKBONE), how, session)
+
+
+def objective_of(method: str | Mapping[str, float] | Objective) -> Objective:
+    """What teaching minimizes: an objective as it is, or that of a method with the numbers of teaching."""
+    return method if isinstance(method, Objective) else Objective(recipe(method).terms())
+
+
+def row_to_begin_with(painter: Knowledge, painting: np.ndarray) -> np.ndarray:
+    """The row (N,) of the known styles whose blend is nearest to the painting, by their sketches."""
+    if not painter.sketches.any():
+        return unsketched_row(painter)
+    weights = sketches.nearest_blend(painter.sketches, sketches.sketch(painting), BLENDED)
+    return np.asarray(weights @ painter.rows, np.float32)
+
+
+def unsketched_row(painter: Knowledge) -> np.ndarray:
+    """The row (N,) to begin with where no sketch is known: the mean of those that are not zero, or a plain one."""
+    learned = painter.rows[painter.rows.any(1)]
+    return np.asarray(learned.mean(0), np.float32) if len(learned) else _plain(painter.network)
 
 
 def recipe(method: str | Mapping[str, float]) -> Blend:
@@ -306,7 +325,7 @@ class Course:
         """The row to begin with: the blend of known styles that is nearest to the painting, if there are any."""
         rows, known = self.painter.rows, self.painter.sketches
         if not known.any():
-            return rows.mean(0) if len(rows) else _plain(self.painter.network)
+            return unsketched_row(self.painter)
         wanted = np.tensordot(self.blend, [sketches.sketch(each) for each in self.paintings], 1)
         nearest = np.flatnonzero(known.any(1))[sketches.apart(known[known.any(1)], wanted).argmin()]
         candidates = [sketches.nearest_blend(known, wanted, BLENDED), np.eye(len(rows))[nearest]]
