@@ -22,6 +22,7 @@ from keras_style.errors import InputError, StyleError
 from keras_style.export import exportable
 from keras_style.export.saved_model import METADATA
 from keras_style.internal.version_folders import versions
+from keras_style.painting.painters.painter_source import is_painter
 from keras_style.version import __version__
 
 SIZE = 256  # pixels, the long side of what a method paints
@@ -29,10 +30,10 @@ Model = tuple[Any, str]  # as export_saved_model takes it, and a direction
 
 
 def zoo(size: int = SIZE) -> dict[str, Callable[[], Model]]:
-    """All models by their names on a server: NAME and NAME_b2a for a preset, NAME for a method."""
+    """All models by their names on a server: NAME and NAME_b2a for a CycleGAN, NAME for a painter and for a method."""
     found: dict[str, Callable[[], Model]] = {}
     for preset in keras_style.presets():
-        for direction in DIRECTIONS:
+        for direction in DIRECTIONS[:1] if is_painter(preset) else DIRECTIONS:
             name = preset if direction == DIRECTIONS[0] else f"{preset}_{direction}"
             found[name] = lambda preset=preset, direction=direction: (preset, direction)
     for method in exportable.methods():

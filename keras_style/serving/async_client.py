@@ -52,9 +52,10 @@ class AsyncStyleClient(Endpoint):
     ) -> AsyncIterator[StyledPicture | StyleError]:
         """Send many pictures as `StyleClient.stylize_many` does; `contents` may also be an asynchronous iterable."""
         # What a text means, the server tells: a file is read, or taken for a name, when the first picture is sent.
-        known = None if isinstance(style, str) else style
-        checked = self.style_of_many(contents, known, None if known is None else steps, concurrency, return_exceptions)
-        style = checked if known is not None else style
+        if isinstance(style, str):
+            self.style_of_many(contents, None, None, concurrency, return_exceptions)
+        else:
+            style = self.style_of_many(contents, style, steps, concurrency, return_exceptions)
         return self._stream(contents, style, steps, concurrency, return_exceptions)
 
     async def _stream(

@@ -209,7 +209,7 @@ class TestRefusals:
             served(signature, **{"image_bytes" if signature == "serving_bytes" else "image": value})
 
     def test_a_limit_that_no_picture_keeps_is_refused(self, generator, tmp_path):
-        with pytest.raises(InputError, match="max_pixels is 63; this generator computes at least 64 for a picture"):
+        with pytest.raises(InputError, match="max_pixels is 63; this model computes at least 64 for a picture"):
             keras_style.export_saved_model(generator, tmp_path / "a2b", max_pixels=63)
         assert list(tmp_path.iterdir()) == []
 

@@ -1,12 +1,12 @@
 """Painters as users name them: a preset, a file, or the model itself."""
 
-import json
 import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_style.errors import StyleError
+from keras_style.internal import parsing
 from keras_style.internal.paths import user_path
 from keras_style.internal.recent import Recent
 from keras_style.models.loading import presets
@@ -67,6 +67,6 @@ def _opened(source: str | os.PathLike[str], path: Path) -> "Painter":
 def _names_painter(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
-            return bool(json.loads(file.read(2**21)).get("class_name") == "Painter")
+            return bool(parsing.from_json(file.read(2**21)).get("class_name") == "Painter")
     except (KeyError, OSError, ValueError, AttributeError, zipfile.BadZipFile):
         return False
