@@ -28,13 +28,11 @@ _BORDER = 8  # pixels
 class PainterEvaluation(keras.callbacks.Callback):
     """Paint test photographs in all styles, measure the pictures, and keep the painter with the least style gap.
 
-    The logs of an epoch get three figures, means over styles and photographs, NaN in epochs without evaluation:
-
-    * `style_gap`: mean and deviation of each filter of layers that the default lesson does not use, compared with those
-      of the painting: 0 is the same, 1 is as far as black;
-    * `edges`: correlation of the gradients' lengths of picture and photograph: 1 keeps every contour;
-    * `flicker`: root of the mean squared difference, in levels of 255, between the picture and that of the photograph
-      shifted by 1, 2 and 3 pixels with noise of 2 levels, shifted back.
+    The logs of an epoch get three figures, means over styles and photographs, NaN in epochs without evaluation.
+    `style_gap` compares mean and deviation of each filter, of layers that the default lesson does not use, with those
+    of the painting: 0 is the same, 1 is as far as black. `edges` is the correlation of gradient lengths of picture and
+    photograph: 1 keeps every contour. `flicker` is the root of the mean squared difference, in levels of 255,
+    between the picture and that of the photograph shifted by 1, 2 and 3 pixels with noise of 2 levels, shifted back.
 
     Args:
         photographs: as `keras_style.data.photographs` takes them, or a list of arrays.
