@@ -24,6 +24,7 @@ EXAMPLES = ROOT / "examples"
 CONTENT = EXAMPLES / "content" / "neuschwanstein_castle.jpg"
 STYLE = EXAMPLES / "style" / "vangogh_cafe_terrace_at_night.png"
 PHOTOS = EXAMPLES / "photo"
+METHODS = [name for name in keras_style.methods() if name != "painter"]  # those that optimize a picture
 KERNELS = ("mmd_linear", "mmd_poly", "mmd_gaussian", "moments")
 SIZE = 256
 GAP, LABEL = 6, 20  # pixels between pictures, and above each for its label
@@ -138,14 +139,14 @@ def color() -> None:
 
 def methods() -> None:
     """The same photograph and painting by every method."""
-    painted = {name: paint(f"method-{name}", method=name) for name in keras_style.methods()}
+    painted = {name: paint(f"method-{name}", method=name) for name in METHODS}
     sheet("methods.jpg", painted, columns=3)
 
 
 def details() -> None:
     """At 512 px, where brush strokes can be told apart: the same corner of every method's picture."""
     corner = (150, 40, 406, 240)
-    painted = {name: paint(f"method-{name}-512", method=name, size=512).crop(corner) for name in keras_style.methods()}
+    painted = {name: paint(f"method-{name}-512", method=name, size=512).crop(corner) for name in METHODS}
     sheet("details.jpg", painted, columns=3)
 
 

@@ -161,7 +161,8 @@ def test_the_picture_is_that_of_python(options):
     content, style = picture(39, 60, 1), picture(70, 52, 2)
     with eagerly():
         expected = stylizer(content, style, verbose=0).array
-    np.testing.assert_allclose(graph(content, style, graph.steps), expected, atol=1e-4)
+    near = 5e-4 if options.get("method") == "histogram" else 1e-4  # of values next to equal, rounding decides the rank
+    np.testing.assert_allclose(graph(content, style, graph.steps), expected, atol=near)
 
 
 @pytest.mark.slow

