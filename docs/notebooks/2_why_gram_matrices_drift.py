@@ -148,7 +148,7 @@ show({"exemplar": exemplar, **{f"canvas, {method}": canvas for method, canvas in
 
 
 def unlike(canvas: np.ndarray, block: int = 24) -> float:
-    """How far the mean colors of blocks of the canvas are from those of blocks of the exemplar."""
+    """Distance of the mean colors of blocks of the canvas from those of blocks of the exemplar."""
 
     def blocks(image):
         shifted = [

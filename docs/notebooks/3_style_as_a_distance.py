@@ -67,7 +67,7 @@ def renyi(p, q, order=0.5):
 
 
 def jensen_shannon(p, q):
-    """What a GAN minimizes: KL to the mixture of both, from either side."""
+    """Jensen-Shannon divergence, which a GAN minimizes: KL to the mixture of both, from either side."""
     return 0.5 * kl(p, (p + q) / 2) + 0.5 * kl(q, (p + q) / 2)
 
 

@@ -18,6 +18,7 @@ from keras_style.errors import StyleError
 from keras_style.models.loading import presets
 from keras_style.optimize.iterate import OnIterate
 from keras_style.painting import texture
+from keras_style.painting.painters import painter_source
 from keras_style.painting.result import TransferResult
 
 _KEPT_SECONDS = 24 * 3600  # of uploads and pictures
@@ -114,7 +115,7 @@ class Interface:
 
     def _texture_tab(self) -> None:
         self.exemplar = gr.Image(label="Texture", type="filepath", sources=["upload", "clipboard"])
-        names = [name for name in api.methods() if name != "photo"]
+        names = [name for name in api.methods() if name not in ("photo", "painter")]  # which need a photograph
         self.texture_options = {
             "size": gr.Slider(32, 1024, 256, step=8, label="Side of the canvas, pixels"),
             "method": gr.Dropdown(names, value="histogram", label="Method"),
@@ -128,8 +129,10 @@ class Interface:
         self.to_translate = gr.Image(label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"])
         found = presets.presets()
         choices = [(f"{name}: {summary}", name) for name, summary in found.items()]
+        styles = painter_source.open_painter(painter_source.PRESET).styles
         self.model_options = {
-            "model": gr.Dropdown(choices, value=next(iter(found), None), label="Model"),
+            "model": gr.Dropdown(choices, value=painter_source.PRESET, label="Model"),
+            "style": gr.Dropdown(list(styles), value=next(iter(styles)), label="Style, of painters"),
             "size": gr.Slider(64, 2048, 512, step=16, label="Long side, pixels"),
         }
         self.translate = gr.Button("Translate", variant="primary")
@@ -188,8 +191,10 @@ class Interface:
         if not picture:
             raise gr.Error("A picture is needed.", print_exception=False)
         options = _given(self.model_options, values, {})
+        style = options.pop("style")
+        pictures = [picture, style] if painter_source.is_painter(options["model"]) else [picture]
         yield from self._run(
-            session, "transfer", [picture], options, lambda _: api.transfer(picture, **options, verbose=0), request
+            session, "transfer", pictures, options, lambda _: api.transfer(*pictures, **options, verbose=0), request
         )
 
     def _run(

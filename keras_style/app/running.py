@@ -74,7 +74,7 @@ class Running:
 
     @property
     def result(self) -> TransferResult:
-        """What the run made, after its end."""
+        """The picture that the run made, after its end."""
         assert self._result is not None
         return self._result
 

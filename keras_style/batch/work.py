@@ -196,7 +196,7 @@ def _painted(model: Any, style: Sequence[str | os.PathLike[str]], given: Mapping
     names = [os.fspath(each) for each in style]
     painter = painter_source.open_painter(model)  # whatever is wrong is said before anything is written
     painter.row(names, given.get("style_blend"))
-    path = user_path(model)
+    path = painter_source.place(model)
     if path.is_file():
         files = {path.name: path.read_bytes()}
     else:

@@ -109,7 +109,7 @@ def _gpus() -> str:
 
 
 def _weights() -> dict[str, str]:
-    """Of each network and preset, whether its files are here and have their digests."""
+    """Say of each network and preset whether its files are here and have their digests."""
     found = {}
     for name in weights.SOURCES:
         state = weights.state(name)
@@ -126,7 +126,7 @@ def _weights() -> dict[str, str]:
 
 
 def _optional_parts() -> dict[str, str]:
-    """Of each extra, the versions of its packages, or which of them are missing."""
+    """List the versions of the packages of each extra, or which of them are missing."""
     needed: dict[str, list[str]] = {}
     try:
         lines = importlib.metadata.requires("keras-style") or []
@@ -148,11 +148,7 @@ def _environment() -> dict[str, str]:
     """The variables that change how TensorFlow and this package compute; a path is nobody's business."""
     given = {name: value for name, value in sorted(os.environ.items()) if _VARIABLES.match(name)}
     secret = re.compile("TOKEN|KEY|SECRET|PASSWORD")
-    return {
-        name: "set" if os.sep in value or secret.search(name) else value
-        for name, value in given.items()
-        if not name.startswith("_")
-    }
+    return {name: "set" if os.sep in value or secret.search(name) else value for name, value in given.items()}
 
 
 def _trial() -> dict[str, str]:

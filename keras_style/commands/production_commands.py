@@ -14,12 +14,11 @@ from keras_style.commands.options import AsJson, Quiet
 from keras_style.errors import InputError
 from keras_style.export import saved_model
 from keras_style.internal import parsing, yaml_options
+from keras_style.painting import with_painter
 from keras_style.painting.painters import painter_source
 from keras_style.painting.stylizer import Stylizer
 from keras_style.server.server import Server
 from keras_style.server.settings import Settings
-
-_OF_PAINTERS = ("style_blend", "size", "strength", "stroke", "preserve_color")  # with a model; and with a method
 
 
 @options.of(batches.run, Stylizer, without=["verbose"])
@@ -50,11 +49,11 @@ def batch(
             f"{'neither' if model is None else 'both'} --model {'nor' if model is None else 'and'} --style; "
             "expected a model, or a painting for a method"
         )
-    of_both = [name for name in _OF_PAINTERS if name in method]
+    of_both = [name for name in with_painter.OPTIONS if name in method]
     if is_painter:
         chosen |= {name: method.pop(name) for name in of_both}
     elif model is None:
-        chosen = {name: value for name, value in chosen.items() if name not in _OF_PAINTERS}
+        chosen = {name: value for name, value in chosen.items() if name not in with_painter.OPTIONS}
     if model is not None and method:
         raise InputError(f"--model with options for --style: {', '.join(method)}; expected none of them")
     result = batches.run(

@@ -6,7 +6,7 @@ from keras_style.data.collections import Collection, items_of
 from keras_style.data.preparation import Preparation, load_size_of, readable
 from keras_style.errors import InputError
 
-BATCH = 4  # as in the published trainings of such networks
+BATCH = 4  # Johnson et al., "Perceptual Losses for Real-Time Style Transfer", 2016, §4.1
 
 
 def photographs(

@@ -100,5 +100,5 @@ def readable(name: str, items: list[Item], preparation: Preparation) -> list[Ite
 
 
 def name_of(collection: str, item: Item, index: int) -> str:
-    """What errors call an image that has no file."""
+    """The name of an image in errors: of its collection, with its index where it has no file."""
     return collection if isinstance(item, Path) else f"{collection}[{index}]"

@@ -13,6 +13,7 @@ from keras_style.internal.paths import user_path
 from keras_style.models.loading import presets
 from keras_style.optimize.schedule import schedule
 from keras_style.painting.methods import METHODS
+from keras_style.painting.methods.painter_lesson import PAINTER
 from keras_style.painting.painters import painter_source
 from keras_style.painting.run_backbone import backbone_digest
 from keras_style.painting.stylizer import Stylizer
@@ -131,7 +132,7 @@ def check_stylizer(stylizer: Stylizer) -> None:
 
 
 def _refusal(stylizer: Stylizer) -> str | None:
-    if stylizer.method == "painter":
+    if stylizer.method == PAINTER.name:
         return (
             'the method "painter" teaches a network, which an exported graph cannot; expected a painter that has been '
             "taught"

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_style import checks
 from keras_style.errors import InputError
-from keras_style.export.onnx_file import check_file, compare, write_file
+from keras_style.export.onnx_file import check_file, compare, single_file_graph, write_file
 
 SIZE = 256  # pixels
 
@@ -41,29 +41,15 @@ def export_litert(
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise InputError(f"LiteRT needs {error.name}: pip install 'keras-style[litert]'") from None
-    from keras_style.export.generator_graph import generator_graph
-    from keras_style.export.painter_call import painter_call
     from keras_style.internal.tensorflow import tf
 
-    spec = tf.TensorSpec((1, *sides, 3), tf.float32, name="image")
-    specs = [spec]
-    if source.is_painter:
-        paint = painter_call(source.model, one_by_one=False)
-        specs.append(tf.TensorSpec((len(source.model.styles),), tf.float32, name="style_weights"))
-
-        def call(image: Any, style_weights: Any) -> Any:
-            weights = style_weights / tf.reduce_sum(style_weights)
-            return {"translated": tf.ensure_shape(paint(image, weights[None], tf.constant(1.0)), spec.shape)}
-    else:
-        translate = generator_graph(source.model)
-
-        def call(image: Any) -> Any:  # type: ignore[misc]
-            return {"translated": tf.ensure_shape(translate(image), spec.shape)}
-
-    function = tf.function(call, autograph=False)
+    graph = single_file_graph(source, (1, *sides, 3))
+    function = tf.function(
+        lambda *inputs: {"translated": graph(*inputs)}, autograph=False, input_signature=graph.input_signature
+    )
     module = tf.Module()
     module.function = function
-    concrete = function.get_concrete_function(*specs)
+    concrete = function.get_concrete_function()
     data = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
     interpreter = Interpreter(model_content=data)
     run = interpreter.get_signature_runner()

@@ -47,27 +47,8 @@ def export_onnx(
         import tf2onnx
     except ImportError as error:
         raise InputError(f"ONNX needs {error.name}: pip install 'keras-style[onnx]'") from None
-    from keras_style.export.generator_graph import generator_graph
-    from keras_style.export.painter_call import painter_call
-    from keras_style.internal.tensorflow import tf
-
-    spec = tf.TensorSpec((None, *(sides or (None, None)), 3), tf.float32, name="image")
-    specs = [spec]
-    if source.is_painter:
-        paint = painter_call(source.model, one_by_one=False)
-        specs.append(tf.TensorSpec((len(source.model.styles),), tf.float32, name="style_weights"))
-
-        def call(image: Any, style_weights: Any) -> Any:
-            weights = style_weights / tf.reduce_sum(style_weights)
-            return tf.ensure_shape(paint(image, weights[None], tf.constant(1.0)), spec.shape)
-    else:
-        translate = generator_graph(source.model)
-
-        def call(image: Any) -> Any:  # type: ignore[misc]
-            return tf.ensure_shape(translate(image), spec.shape)
-
-    function = tf.function(call, autograph=False, input_signature=specs)
-    proto, _ = tf2onnx.convert.from_function(function, specs, opset=OPSET)
+    function = single_file_graph(source, (None, *(sides or (None, None)), 3))
+    proto, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
     _rename_output(proto.graph, "translated")
     data = proto.SerializeToString()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
@@ -91,6 +72,28 @@ def check_file(path: str | os.PathLike[str], model: Any, direction: str) -> Sour
     if not (source.is_generator or source.is_painter):
         raise InputError("a Stylizer as a single file; expected a generator (export_saved_model takes both)")
     return source
+
+
+def single_file_graph(source: Source, shape: tuple[int | None, ...]) -> Any:
+    """The model as a `tf.function` of pictures of this shape in [0, 1] and, of a painter, style weights (S,)."""
+    from keras_style.export.generator_graph import generator_graph
+    from keras_style.export.painter_call import painter_call
+    from keras_style.internal.tensorflow import tf
+
+    image = tf.TensorSpec(shape, tf.float32, name="image")
+    if not source.is_painter:
+        translate = generator_graph(source.model)
+        return tf.function(
+            lambda image: tf.ensure_shape(translate(image), shape), autograph=False, input_signature=[image]
+        )
+    paint = painter_call(source.model, one_by_one=False)
+
+    def call(image: Any, style_weights: Any) -> Any:
+        weights = style_weights / tf.reduce_sum(style_weights)
+        return tf.ensure_shape(paint(image, weights[None], tf.constant(1.0)), shape)
+
+    style_weights = tf.TensorSpec((len(source.model.styles),), tf.float32, name="style_weights")
+    return tf.function(call, autograph=False, input_signature=[image, style_weights])
 
 
 def compare(path: Any, run: Any, source: Source, size: tuple[int, int] | None) -> None:

@@ -55,8 +55,7 @@ def export_saved_model(
     Args:
         model: a generator (a Keras model, images (B, H, W, 3) in [-1, 1] to the same), a `CycleGAN`, a
             `keras_style.Stylizer`, a `keras_style.models.Painter`, or whatever opens as one of them: the name of a
-            preset, the
-            directory of a preset or of a run, a file.
+            preset, the directory of a preset or of a run, a file.
         directory: of the model, that is MODELS/NAME; its versions are in it. It is made, with its parents.
         version: a number from 1 on that is not there yet; None means the largest there is, plus one.
         direction: "a2b" or "b2a", for a model that holds both.

@@ -25,6 +25,7 @@ from keras_style.optimize.tiling.tiles import smallest_window
 from keras_style.painting import methods, with_painter
 from keras_style.painting.methods.blend import Blend
 from keras_style.painting.methods.method import Variant, equal_shares
+from keras_style.painting.methods.painter_lesson import PAINTER
 from keras_style.painting.noise import around_gray
 from keras_style.painting.parameters import Parameters
 from keras_style.painting.regions import Given, Styles
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 # Parameters that replace a number of the method's variant as they are; layers are weighed first, settings merged.
 _NUMBERS = [each.name for each in fields(Parameters) if each.name in Variant.__dataclass_fields__]
 _NUMBERS = [name for name in _NUMBERS if not name.endswith("_layers") and name != "style_loss"]
-PAINTER = "painter"  # the method that teaches a network
 _REGIONAL = ("content_weight", "style_weight")  # those that may be {region: number}
 
 
@@ -132,9 +132,11 @@ class Stylizer(Parameters):
         photograph = images.resize(photograph, height, width)
         given = Given.of(style)
         paintings = [self._load_style(each, given.called(index)) for index, each in enumerate(given.images)]
-        if self.method == PAINTER:
+        if self.method == PAINTER.name:
             if content_masks is not None or style_masks is not None or given.owners:
-                raise InputError(f'masks with the method "{PAINTER}", whose network paints everywhere; expected none')
+                raise InputError(
+                    f'masks with the method "{PAINTER.name}", whose network paints everywhere; expected none'
+                )
             shares = given.shares("style_blend", self.style_blend)
             settings = self._settings([], shares, None)
             return with_painter.taught_transfer(self, self._blend, photograph, paintings, shares, settings, session)
@@ -377,7 +379,7 @@ def tileable_methods() -> list[str]:
     return [
         name
         for name, method in methods.METHODS.items()
-        if name != PAINTER and tiled_losses.obstacle(method.terms(method.variant("default"))) is None
+        if name != PAINTER.name and tiled_losses.obstacle(method.terms(method.variant("default"))) is None
     ]
 
 

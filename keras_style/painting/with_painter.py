@@ -14,6 +14,7 @@ from keras_style.images import ImageLike
 from keras_style.internal.digests import array_digest
 from keras_style.internal.paths import user_path
 from keras_style.painting.methods.blend import Blend
+from keras_style.painting.methods.painter_lesson import PAINTER
 from keras_style.painting.painters import painter_source, style_file
 from keras_style.painting.parameters import CHECKS, Parameters
 from keras_style.painting.result import TransferResult
@@ -23,23 +24,14 @@ if TYPE_CHECKING:
     from keras_style.painting.painters.painter import Painter
 
 # What one pass has a use for. It takes no steps: callbacks are accepted, and never called.
-ARGUMENTS = ("content", "model", "style", "size", "style_blend", "strength", "stroke", "preserve_color")
+OPTIONS = ("size", "style_blend", "strength", "stroke", "preserve_color")
+ARGUMENTS = ("content", "model", "style", *OPTIONS)
 _ACCEPTED = ("callbacks", "verbose")
 
 # What teaching has a use for, of the parameters of a Stylizer.
 TEACHING = (
-    *("method", "variant", "size", "steps", "content_weight", "style_weight", "tv_weight", "content_layers"),
-    *(
-        "style_layers",
-        "style_blend",
-        "style_scale",
-        "preserve_color",
-        "strength",
-        "stroke",
-        "backbone",
-        "pooling",
-        "seed",
-    ),
+    *("method", "variant", *OPTIONS, "steps", "content_weight", "style_weight", "tv_weight"),
+    *("content_layers", "style_layers", "style_scale", "backbone", "pooling", "seed"),
 )
 LESSON = 256  # long side of the photograph as it is taught on, in pixels
 LARGEST = 1024  # long side of the painting, likewise, at most: beyond, strokes are larger than what the network sees
@@ -124,7 +116,7 @@ def check_parameters(given: Parameters) -> None:
     """
     default = {each.name: each.default for each in fields(Parameters)}
     chosen = [name for name in default if getattr(given, name) is not default[name]]
-    if given.method != "painter":
+    if given.method != PAINTER.name:
         if foreign := [name for name in ("strength", "stroke") if name in chosen]:
             raise InputError(
                 f'{", ".join(foreign)} with the method {checks.shown(given.method)}; expected method="painter"'

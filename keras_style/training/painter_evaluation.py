@@ -14,6 +14,7 @@ from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses import MomentsLoss
 from keras_style.models.loading import keras_file
+from keras_style.painting.painters.fitting import BORDER, NOISE, SHIFT
 from keras_style.painting.painters.names import FILE
 from keras_style.training import held_out
 from keras_style.training.held_out import Pictures
@@ -21,8 +22,6 @@ from keras_style.training.held_out import Pictures
 METRICS = ("style_gap", "edges", "flicker")
 # Neither these layers nor this loss are those of the default lesson.
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv2", "block4_conv2")
-_NOISE = 2 / 255
-_BORDER = 8  # pixels
 
 
 class PainterEvaluation(keras.callbacks.Callback):
@@ -113,13 +112,13 @@ class PainterEvaluation(keras.callbacks.Callback):
         return float(np.mean([loss.distance(one, other) / loss.magnitude(one) for one, other in pairs]))
 
     def _flicker(self, photo: np.ndarray, style: str, random: np.random.Generator) -> float:
-        width = photo.shape[1] - 3
+        width = photo.shape[1] - SHIFT
         frames = []
-        for shift in range(4):
+        for shift in range(SHIFT + 1):
             frame = photo[:, shift : shift + width]
-            noise = random.normal(0, _NOISE, frame.shape).astype(np.float32) if shift else np.float32(0)
+            noise = random.normal(0, NOISE, frame.shape).astype(np.float32) if shift else np.float32(0)
             frames.append(self.model.paint((frame + noise).clip(0, 1), style).array)
-        inner = slice(_BORDER, -_BORDER)
+        inner = slice(BORDER, -BORDER)
         still = frames[0]
         differences = [
             still[inner, shift:][:, inner] - frame[inner, : width - shift][:, inner]

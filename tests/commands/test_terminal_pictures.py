@@ -99,7 +99,7 @@ def test_blocks_are_two_pixels_each(picture):
         ({"LC_TERMINAL": "iTerm2"}, "iterm"),
         ({"TERM": "xterm-256color"}, "blocks"),
         ({"TERM": "foot"}, "sixel"),
-        ({"TERM": "tmux-256color", "TERM_PROGRAM": "iTerm.app", "TMUX": "/tmp/x"}, "blocks"),
+        ({"TERM": "tmux-256color", "TERM_PROGRAM": "iTerm.app", "TMUX": "socket,1,0"}, "blocks"),
         ({"TERM": "xterm-kitty", "KERAS_STYLE_PREVIEW": "blocks"}, "blocks"),
     ],
 )

@@ -11,8 +11,7 @@ from keras_style import images
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.internal.tensorflow import keras
 from keras_style.models import Painter
-from keras_style.painting.painters import brush, sketches, style_file
-from keras_style.painting.painters.painter import SKETCH
+from keras_style.painting.painters import brush, painter_source, sketches, style_file
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +214,7 @@ def test_files_that_are_none(painter, tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         painter.save_style("one", tmp_path / "nowhere" / "one.style")
     style = style_file.Style(
-        "n", {}, painter.base, np.full(painter.table.numbers, np.nan, np.float32), np.zeros(SKETCH)
+        "n", {}, painter.base, np.full(painter.table.numbers, np.nan, np.float32), np.zeros(sketches.SIZE)
     )
     broken.write_bytes(style_file.encoded(style))
     with pytest.raises(WeightsError, match="finite numbers"):
@@ -238,6 +237,14 @@ def test_a_preset_of_ones_own(painter, tmp_path):
 # The preset
 
 
+def test_the_directory_of_a_run_is_opened(painter, photograph, tmp_path):
+    assert not painter_source.is_painter(tmp_path)
+    painter.save(tmp_path / "painter.keras")
+    assert painter_source.is_painter(tmp_path)
+    painted = keras_style.transfer(photograph, "two", model=tmp_path, size=48)
+    np.testing.assert_array_equal(painted.array, painter.paint(photograph, "two", size=48).array)
+
+
 def test_the_preset_of_the_package(preset, photograph):
     assert len(preset.styles) >= 26 and all(preset.styles.values())
     assert all(preset.card(name)["license"] for name in preset.styles)
@@ -248,8 +255,8 @@ def test_the_preset_of_the_package(preset, photograph):
     assert "painters" in keras_style.presets()
 
 
-def test_a_sketch_has_as_many_numbers_as_a_painter_keeps():
-    assert SKETCH == sketches.SIZE
+def test_a_sketch_has_as_many_numbers_as_a_painter_keeps(painter):
+    assert painter.table.sketches.shape[1] == len(sketches.sketch(np.ones((64, 64, 3), np.float32)))
 
 
 def test_distances_of_sketches_are_those_of_gram_matrices(backbone, photograph, painting):

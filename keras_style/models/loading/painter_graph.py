@@ -27,7 +27,7 @@ _PASS = {"Identity", "Reshape", "Unsqueeze", "Squeeze", "ReduceSum", "Cast"}  # 
 
 @dataclass(frozen=True, eq=False)
 class PainterWeights:
-    """What a painter's network is made of.
+    """The numbers that a painter's network is made of.
 
     Attributes:
         kernels: of the convolutions in their order, (height, width, in, out).

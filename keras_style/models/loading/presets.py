@@ -1,9 +1,9 @@
 """Trained models by name: where their files are, and the hashes that these must have.
 
 A preset is a directory: `preset.json` says what the model is and holds the SHA-256 of every other file,
-`generator_a2b.keras` and `generator_b2a.keras` are the generators, which Keras opens by itself, too. `README.md` is the
-model card, if there is one. Discriminators are
-not kept: they are for training, and start anew.
+`generator_a2b.keras` and `generator_b2a.keras` are the generators of a CycleGAN, which Keras opens by itself, too;
+`painter.keras` is a painter, and each `.style` file a style that it knows besides. `README.md` is the model card, if
+there is one. Discriminators are not kept: they are for training, and start anew.
 """
 
 import json
@@ -135,7 +135,7 @@ def _downloaded(name: str) -> Path:
     if repository.count("/") != 1 or bool(at) != bool(revision):
         raise InputError(f"preset is {checks.shown(name)}; expected {HUB}USER/MODEL or {HUB}USER/MODEL@REVISION")
     try:
-        patterns = [DESCRIPTION, CARD, "*.keras"]
+        patterns = [DESCRIPTION, CARD, "*.keras", "*.style"]
         folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
         return Path(folder)
     except Exception as error:  # of the Hub, of requests, of the system: none of them says which preset

@@ -5,8 +5,6 @@ from dataclasses import replace
 from keras_style.painting.methods import gatys
 from keras_style.painting.methods.method import Method
 
-_STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
-
 # The network behind the style layers is fixed, so that they need no weights that fall with depth, and the content layer
 # lies less deep: 990 numbers move no contours.
 LESSON = replace(
@@ -16,7 +14,7 @@ LESSON = replace(
     style_weight=1.0,
     tv_weight=1.0,
     content_layers={"block3_conv3": 1.0},
-    style_layers=dict.fromkeys(_STYLE_LAYERS, 2.5),
+    style_layers=dict.fromkeys(gatys.STYLE_LAYERS[:4], 2.5),
     optimizer="adam",
     steps=80,
     scales=1,

@@ -8,15 +8,15 @@ import numpy as np
 from keras_style.backbones.backbone import Backbone
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import Statistics
+from keras_style.models.painter_network import MULTIPLE
 from keras_style.optimize.gradient import as_written
 from keras_style.optimize.objective import BoundObjective, Objective, Wanted, of_whole
 from keras_style.optimize.targets import Targets
 
 STABILITY = "stability"  # the name of its loss
-SHIFT = 3  # pixels by which a picture moves at most, each way
+SHIFT = 3  # pixels by which a picture moves at most, each way; ours, as the next two
 NOISE = 2 / 255  # standard deviation of the noise
-_BORDER = 8  # pixels next to the border that are not compared: they see where the picture ends
-LEAST = 64  # pixels of the sides of a batch
+BORDER = 8  # pixels next to the border that are not compared: they see where the picture ends
 
 
 class Fitting:
@@ -125,9 +125,10 @@ class Fitting:
         """The photographs less four pixels at each side, the same shifted and with noise, and the shift (2,)."""
         draws = tf.stack([tf.constant(self.seed, tf.int64), step])
         shift = tf.random.stateless_uniform([2], draws, -SHIFT, SHIFT + 1, tf.int32)
-        height, width = (side - 8 for side in photographs.shape[1:3])
+        height, width = (side - 2 * MULTIPLE for side in photographs.shape[1:3])
         still, moved = (
-            _cut(photographs, tf.constant([4, 4]) + offset, height, width) for offset in (tf.zeros_like(shift), shift)
+            _cut(photographs, tf.constant([MULTIPLE, MULTIPLE]) + offset, height, width)
+            for offset in (tf.zeros_like(shift), shift)
         )
         noise = NOISE * tf.random.stateless_normal(tf.shape(moved), draws + 1)
         return still, tf.clip_by_value(moved + noise, 0.0, 1.0), shift
@@ -135,7 +136,7 @@ class Fitting:
 
 def _apart(pictures: tf.Tensor, others: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
     """Mean squared difference of two pictures where they show the same: the second is seen `shift` pixels farther."""
-    margin = SHIFT + _BORDER
+    margin = SHIFT + BORDER
     height, width = (side - 2 * margin for side in pictures.shape[1:3])
     corner = tf.constant([margin, margin])
     same = [_cut(each, at, height, width) for each, at in ((pictures, corner), (others, corner - shift))]

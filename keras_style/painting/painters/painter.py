@@ -19,15 +19,13 @@ from keras_style.models.loading import keras_file, presets
 from keras_style.models.painter_network import MINIMUM, MULTIPLE, numbers, painter_network
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.objective import Objective
-from keras_style.painting.painters import style_file
+from keras_style.painting.painters import sketches, style_file
 from keras_style.painting.painters.knowledge import Knowledge
 from keras_style.painting.painters.names import FILE, LINE, card_of, new_name, styles_of
 from keras_style.painting.painters.style_table import StyleTable
 from keras_style.painting.painters.trained import Trained
 from keras_style.painting.result import TransferResult
 from keras_style.painting.session import CHECKPOINT_EVERY
-
-SKETCH = 384  # numbers of `sketches.sketch`; a test compares
 
 
 @keras.saving.register_keras_serializable("keras_style")
@@ -84,7 +82,7 @@ class Painter(Trained):
         super().__init__(name=name, dtype=policy, **kwargs)
         self.filters, self.blocks, self.expand, self.seed = filters, blocks, expand, seed
         self.network = painter_network(filters, blocks, expand, seed, policy)
-        self.table = StyleTable(len(self_cards), numbers(filters, blocks, expand), SKETCH, name="styles")
+        self.table = StyleTable(len(self_cards), numbers(filters, blocks, expand), sketches.SIZE, name="styles")
         self._cards = self_cards
         self.paintings = {}
         self.built = True
@@ -289,9 +287,9 @@ class Painter(Trained):
         new_name(name, list(self._cards))
         if np.shape(row) != (self.table.numbers,) or not np.isfinite(row).all():
             raise InputError(f"row has shape {np.shape(row)}; expected {self.table.numbers} finite numbers")
-        sketches = self.table.sketches.numpy()
-        sketch = np.zeros(SKETCH, np.float32) if sketch is None else np.asarray(sketch, np.float32)
-        self.table.replace(np.vstack([self.table.rows.numpy(), row]), np.vstack([sketches, sketch]))
+        taken = self.table.sketches.numpy()
+        sketch = np.zeros(sketches.SIZE, np.float32) if sketch is None else np.asarray(sketch, np.float32)
+        self.table.replace(np.vstack([self.table.rows.numpy(), row]), np.vstack([taken, sketch]))
         self._cards = {**self._cards, name: card_of(name, about)}
 
     def note(self, about: Mapping[str, Any]) -> None:
@@ -305,8 +303,8 @@ class Painter(Trained):
             InputError: there is none of that name.
         """
         place = list(self._cards).index(self._known(style))
-        rows, sketches = (np.delete(each.numpy(), place, 0) for each in (self.table.rows, self.table.sketches))
-        self.table.replace(rows, sketches)
+        rows, taken = (np.delete(each.numpy(), place, 0) for each in (self.table.rows, self.table.sketches))
+        self.table.replace(rows, taken)
         self._cards = {name: card for name, card in self._cards.items() if name != style}
         self.paintings = {name: each for name, each in self.paintings.items() if name != style}
 
@@ -358,7 +356,7 @@ class Painter(Trained):
 
     def read_style(self, path: str | os.PathLike[str]) -> style_file.Style:
         """Read a style from a file without adding it; errors are those of `load_style`."""
-        return style_file.read(path, self.base, self.table.numbers, SKETCH)
+        return style_file.read(path, self.base, self.table.numbers, sketches.SIZE)
 
     @classmethod
     def from_preset(cls, preset: str | os.PathLike[str]) -> Self:

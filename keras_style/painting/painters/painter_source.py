@@ -25,13 +25,20 @@ def is_painter(source: Any) -> bool:
     """Whether a model, as `keras_style.transfer` takes it, is a painter and no generator."""
     if not isinstance(source, str | os.PathLike):
         return any(each.__name__ == "Painter" for each in type(source).__mro__)
-    path = user_path(source)
+    path = place(source)
     if path.is_file():
         return path.suffix in ELSEWHERE or _names_painter(path)
     try:
-        return FILE in presets.load(source)[1]
+        return (presets.locate(source) / FILE).is_file()
     except StyleError:  # said again, and better, by whoever opens it
         return False
+
+
+def place(source: str | os.PathLike[str]) -> Path:
+    """The file of a painter, also of that in the directory of a run; of a preset, its name or directory as a path."""
+    path = user_path(source)
+    in_run = path / FILE
+    return in_run if in_run.is_file() and not (path / presets.DESCRIPTION).exists() else path
 
 
 def open_painter(source: Any) -> "Painter":
@@ -42,7 +49,7 @@ def open_painter(source: Any) -> "Painter":
     """
     if not isinstance(source, str | os.PathLike):
         return source
-    path = user_path(source)
+    path = place(source)
     file = path if path.is_file() else presets.locate(source) / presets.DESCRIPTION
     state = file.stat()
     return _OPENED.get((str(source), state.st_mtime_ns, state.st_size), lambda: _opened(source, path))

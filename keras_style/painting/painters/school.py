@@ -16,6 +16,7 @@ from keras_style.images import ImageLike, folders
 from keras_style.internal.digests import array_digest
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras, tf
+from keras_style.models.painter_network import MULTIPLE
 from keras_style.optimize.checkpoint import State
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.image_optimizer import History, Minimum
@@ -35,9 +36,8 @@ from keras_style.painting.session import Session
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "photographs"  # those of the package
 BACKBONE = "vgg16_imagenet"
-LEAST = 64  # pixels of each side of a painting or a photograph
+LEAST = 64  # pixels of each side of a painting or a photograph; ours
 FLAT = 2 / 255  # a standard deviation below which there is nothing to learn from
-MULTIPLE = 4
 MOST = 1000  # photographs in memory
 
 # Ours, by the style loss of other photographs than those that are taught on, and by eye.

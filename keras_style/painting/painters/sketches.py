@@ -14,8 +14,9 @@ from scipy.optimize import nnls
 
 from keras_style import backbones
 from keras_style.internal.tensorflow import tf
+from keras_style.painting.methods.painter_lesson import LESSON
 
-LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
+LAYERS = tuple(LESSON.style_layers)
 PAIRS = 96  # of vectors for each layer, ours: distances to a tenth
 _UNITS = (1e5, 1e7, 5e7, 3e7)  # of the layers, about their mean over pictures, so that half precision holds them
 SIZE = len(LAYERS) * PAIRS

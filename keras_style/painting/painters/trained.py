@@ -18,10 +18,11 @@ from keras_style.internal.digests import array_digest
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.fit_callbacks import StopAtDivergence
 from keras_style.models.loading import keras_file
+from keras_style.models.painter_network import MULTIPLE
 from keras_style.models.training_step import apply_gradients, looked_into, optimizer_of
 from keras_style.optimize.objective import Objective
 from keras_style.painting.painters import sketches
-from keras_style.painting.painters.fitting import LEAST, Fitting
+from keras_style.painting.painters.fitting import Fitting
 from keras_style.painting.painters.style_table import StyleTable
 
 # Ours: the flicker of two styles, trained for 288 steps, falls by two fifths; see docs/painters.md.
@@ -149,10 +150,14 @@ class Trained(keras.Model):
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise InputError("a painter is trained on one device; expected no tf.distribute strategy of several")
         sides = shape[1:3]
-        if len(shape) != 4 or shape[3] != 3 or any(side is None or side % 4 or side < LEAST for side in sides):
+        if (
+            len(shape) != 4
+            or shape[3] != 3
+            or any(side is None or side % MULTIPLE or side < school.LEAST for side in sides)
+        ):
             raise InputError(
-                f"photographs have shape {shape}; expected (B, H, W, 3) with H and W multiples of 4, at least {LEAST}, "
-                "as keras_style.data.photographs(..., image_size=256) gives"
+                f"photographs have shape {shape}; expected (B, H, W, 3) with H and W multiples of {MULTIPLE}, at least "
+                f"{school.LEAST}, as keras_style.data.photographs(..., image_size=256) gives"
             )
         known = {name: each for name, each in self.paintings.items() if name in painter.styles}
         if not known:
@@ -209,7 +214,7 @@ class Trained(keras.Model):
         painter: Any = self
         assert self.fitting is not None
         side = self.fitting.shape[1]
-        photographs = school.squares(None, max(LEAST, round(side / school.CROP)), 0)[:3]
+        photographs = school.squares(None, max(school.LEAST, round(side / school.CROP)), 0)[:3]
         rows = self.table.rows.numpy()
         taken = [
             np.mean([sketches.sketch(brushed(self.network, each, row)) for each in photographs], 0) for row in rows
