@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 import keras_style
 from keras_style import images
 from keras_style.painting.methods.gatys import STYLE_LAYERS
+from keras_style.painting.painters.sheet import contact_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "outputs" / "pictures"
@@ -202,6 +203,14 @@ def textures() -> None:
     sheet("textures.jpg", pictures, columns=3)
 
 
+def painters() -> None:
+    """Two photographs in every style of the preset."""
+    painter = keras_style.models.Painter.from_preset("painters")
+    for photo in (CONTENT, CONTENT.with_name("astronaut.png")):
+        whole = images.to_pil(contact_sheet(painter, photo, size=256, columns=6))
+        whole.save(IMAGES / f"painters_{photo.stem}.jpg", quality=88)
+
+
 def satellite() -> None:
     """The shipped CycleGAN on a part of the world between those that it was trained on."""
     pair = {}
@@ -254,7 +263,7 @@ SHEETS = {
     make.__name__: make
     for make in (
         *(demo, alpha_beta, layers, content_layers, inits, color, methods, details, gamma, single_layers, fusions),
-        *(photo, localized, textures, satellite),
+        *(photo, localized, textures, painters, satellite),
     )
 }
 

@@ -118,7 +118,7 @@ def transfer(
         >>> result = keras_style.transfer("photo.jpg", "painting.png", size=512)
         >>> result.save("out.png")
         >>> keras_style.transfer("satellite.png", model="satellite_to_relief")
-        >>> keras_style.transfer("photo.jpg", "blue_woodblock", model="painters", strength=0.8)
+        >>> keras_style.transfer("photo.jpg", "great_wave", model="painters", strength=0.8)
 
     Reference: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016.
     """

@@ -141,6 +141,16 @@ def test_it_ends_where_nothing_is_gained(photo, painting, monkeypatch):
     assert 20 < result.steps < 100 and not result.stopped
 
 
+def test_of_several_photographs_whole_rounds_are_compared():
+    """A photograph that is harder than the others does not end a lesson in which every round is better."""
+    course = object.__new__(school.Course)
+    course.photographs = [None] * 4
+    losses = [float(harder) - 0.001 * turn for turn in range(40) for harder in (1, 5, 2, 9)]
+    assert not any(course.nothing_gained(losses[:steps]) for steps in range(len(losses) + 1))
+    same = [1.0, 5.0, 2.0, 9.0] * 8
+    assert course.nothing_gained([*losses, *same]) and not course.nothing_gained([*losses, *same[:-1]])
+
+
 # While it runs
 
 

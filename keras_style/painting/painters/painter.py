@@ -57,9 +57,9 @@ class Painter(Trained):
 
     Example:
         >>> painter = keras_style.models.Painter.from_preset("painters")
-        >>> painter.paint("photo.jpg", "blue_woodblock", size=512).save("out.png")
+        >>> painter.paint("photo.jpg", "great_wave", size=512).save("out.png")
         >>> painter.teach("painting.png", "mine", "photo.jpg")
-        >>> painter.paint("photo.jpg", ["mine", "ember"], style_blend=[2, 1], size=512).save("out.png")
+        >>> painter.paint("photo.jpg", ["mine", "great_wave"], style_blend=[2, 1], size=512).save("out.png")
 
     Reference: Dumoulin et al., "A Learned Representation for Artistic Style", ICLR 2017.
     """
@@ -180,7 +180,7 @@ class Painter(Trained):
 
         Example:
             >>> painter = keras_style.models.Painter.from_preset("painters")
-            >>> painter.paint("photo.jpg", "ember", size=256, strength=0.8).save("out.png")
+            >>> painter.paint("photo.jpg", "great_wave", size=256, strength=0.8).save("out.png")
         """
         from keras_style.painting.painters.easel import painted
 
@@ -321,8 +321,8 @@ class Painter(Trained):
             InputError: an unknown style, or a path that cannot be written.
 
         Example:
-            >>> keras_style.models.Painter.from_preset("painters").save_style("ember", "ember.style")
-            PosixPath('ember.style')
+            >>> keras_style.models.Painter.from_preset("painters").save_style("great_wave", "great_wave.style")
+            PosixPath('great_wave.style')
         """
         place = list(self._cards).index(self._known(style))
         row, sketch = self.table.rows.numpy()[place], self.table.sketches.numpy()[place]
@@ -345,9 +345,9 @@ class Painter(Trained):
 
         Example:
             >>> painter = keras_style.models.Painter.from_preset("painters")
-            >>> file = painter.save_style("ember", "ember.style")
-            >>> painter.load_style(file, "embers_again")
-            'embers_again'
+            >>> file = painter.save_style("great_wave", "great_wave.style")
+            >>> painter.load_style(file, "great_wave_again")
+            'great_wave_again'
         """
         style = self.read_style(path)
         name = style.name if name is None else name

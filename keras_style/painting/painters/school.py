@@ -46,7 +46,8 @@ LEARNING_RATE, LAST_RATE, BETA_2 = 0.1, 0.1, 0.99  # the rate falls to this shar
 PAINTING = 2.0  # long side of the painting as a multiple of the photographs': strokes for pictures of that size
 CROP = 0.75  # side of the squares of several photographs, likewise
 BLENDED = 3  # known styles with which a lesson begins, at most
-_WINDOW, _ROUNDS, _GAIN = 12, 4, 2e-3  # steps, or rounds of several photographs; the share of the loss to be gained
+_WINDOW, _GAIN = 12, 2e-3  # steps of a single photograph; the share of the loss to be gained in them
+_ROUNDS, _GAIN_OF_SEVERAL = 4, 0.0  # rounds of several, likewise: the falling rate gains 2 % at the end
 
 OTHERS = 0.5  # of the style weights of other methods, which add up to twice those of the Gram losses
 _SHARED = ("content_layers", "content_weight", "tv_weight")
@@ -314,12 +315,13 @@ class Course:
 
     def nothing_gained(self, losses: list[float]) -> bool:
         """Whether the last steps, in which every photograph had its turn, were hardly better than those before."""
-        # The photographs differ by more than a step gains.
-        window = _WINDOW if len(self.photographs) == 1 else _ROUNDS * len(self.photographs)
-        if len(losses) < 4 * window:
+        number = len(self.photographs)
+        window, gain = (_WINDOW, _GAIN) if number == 1 else (_ROUNDS * number, _GAIN_OF_SEVERAL)
+        # The photographs differ by more than a round gains, so that only whole rounds are compared.
+        if len(losses) < 4 * window or len(losses) % number:
             return False
         before, now = np.mean(losses[-2 * window : -window]), np.mean(losses[-window:])
-        return bool(before - now < _GAIN * before)
+        return bool(before - now <= gain * before)
 
     def start(self, lesson: Lesson) -> np.ndarray:
         """The row to begin with: the blend of known styles that is nearest to the painting, if there are any."""
