@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 import keras_style
+from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file, presets
 from keras_style.painting.painters import painter as painters
 from keras_style.painting.painters import school, sketches, style_file
@@ -187,6 +188,8 @@ def main() -> None:
     given = parser.parse_args()
     painter = base(given.wheel)
     files = {painters.FILE: without_dates(keras_file.encoded(painter))}
+    given.output.mkdir(parents=True, exist_ok=True)
+    (given.output / painters.FILE).write_bytes(files[painters.FILE])
     wanted = list(PAINTINGS) if given.teach is None else given.teach
     for name in PAINTINGS:
         file = given.output / f"{name}{style_file.SUFFIX}"
@@ -194,9 +197,11 @@ def main() -> None:
             painter.load_style(file)
         elif name in wanted:
             began = time.perf_counter()
-            painter.teach(painting(name, given.deb), name, about=about(name), verbose=1)
-            given.output.mkdir(parents=True, exist_ok=True)
-            painter.save_style(name, file)  # at once: the next run goes on behind it
+            # Each begins with the styles of the base alone, so that the others and their order do not matter.
+            pupil = keras.saving.load_model(given.output / painters.FILE)
+            pupil.teach(painting(name, given.deb), name, about=about(name), verbose=1)
+            pupil.save_style(name, file)  # at once: the next run goes on behind it
+            painter.load_style(file)
             print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
         else:
             continue
