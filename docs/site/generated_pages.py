@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def write(app: Any) -> None:
     for name in presets:
         card = Path(keras_style.__file__).parent / "preset_files" / name / "README.md"
         _write(cards / f"{name}.md", card.read_text(encoding="utf-8"))
+        for thumbnail in card.parent.glob("*.webp"):
+            shutil.copy2(thumbnail, cards)
 
 
 def setup(app: Any) -> dict[str, bool]:

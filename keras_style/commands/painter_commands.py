@@ -31,7 +31,7 @@ def teach(
             "--photographs",
             "--photograph",
             help="Photographs to teach on, or a folder; repeat the option for several. One takes half a minute. By "
-            "default those of the package, which take some minutes.",
+            "default those of the package, which take a minute and a half.",
             show_default=False,
         ),
     ] = None,

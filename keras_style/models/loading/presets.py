@@ -2,8 +2,8 @@
 
 A preset is a directory: `preset.json` says what the model is and holds the SHA-256 of every other file,
 `generator_a2b.keras` and `generator_b2a.keras` are the generators of a CycleGAN, which Keras opens by itself, too;
-`painter.keras` is a painter, and each `.style` file a style that it knows besides. `README.md` is the model card, if
-there is one. Discriminators are not kept: they are for training, and start anew.
+`painter.keras` is a painter, each `.style` file a style that it knows besides, and each `.webp` a thumbnail of one.
+`README.md` is the model card, if there is one. Discriminators are not kept: they are for training, and start anew.
 """
 
 import json
@@ -135,7 +135,7 @@ def _downloaded(name: str) -> Path:
     if repository.count("/") != 1 or bool(at) != bool(revision):
         raise InputError(f"preset is {checks.shown(name)}; expected {HUB}USER/MODEL or {HUB}USER/MODEL@REVISION")
     try:
-        patterns = [DESCRIPTION, CARD, "*.keras", "*.style"]
+        patterns = [DESCRIPTION, CARD, "*.keras", "*.style", "*.webp"]
         folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
         return Path(folder)
     except Exception as error:  # of the Hub, of requests, of the system: none of them says which preset

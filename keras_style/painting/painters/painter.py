@@ -219,7 +219,7 @@ class Painter(Trained):
                 which are learned one after the other.
             name: under which it is known from then on; a list for several. A name that is taken is refused.
             photographs: to learn on: one, a list, or a folder. One photograph takes half a minute, and the style fits
-                that photograph best; None: those that come with the package, which take some minutes.
+                that photograph best; None: those that come with the package, which take a minute and a half.
             method: how style is compared: a name in `keras_style.methods()`, or {name: share} of several, with weights
                 for teaching; or a `keras_style.Objective`, on the network `vgg16_imagenet`.
             steps: how many; None: 80 for one photograph, 400 for several.
