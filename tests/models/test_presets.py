@@ -135,7 +135,7 @@ def test_the_hub_gives_a_directory(gan, saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     opened = CycleGAN.from_preset("hf://user/model")
     CycleGAN.from_preset("hf://user/model@v1.0/a")
-    patterns = ["preset.json", "README.md", "*.keras", "*.style"]
+    patterns = ["preset.json", "README.md", "*.keras", "*.style", "*.webp"]
     revisions = [None, "v1.0/a"]
     assert asked == [("user/model", {"allow_patterns": patterns, "revision": each}) for each in revisions]
     np.testing.assert_array_equal(opened.translate(PICTURE), gan.translate(PICTURE))
