@@ -208,7 +208,7 @@ def painters() -> None:
     painter = keras_style.models.Painter.from_preset("painters")
     for photo in (CONTENT, CONTENT.with_name("astronaut.png")):
         whole = images.to_pil(contact_sheet(painter, photo, size=256, columns=6))
-        whole.save(IMAGES / f"painters_{photo.stem}.jpg", quality=88)
+        whole.save(IMAGES / f"painters_{photo.stem}.jpg", quality=80)
 
 
 def satellite() -> None:
