@@ -11,6 +11,7 @@ from keras_style import images
 from keras_style.errors import InputError, MissingFileError, WeightsError
 from keras_style.internal.tensorflow import keras
 from keras_style.models import Painter
+from keras_style.models.loading import presets
 from keras_style.painting.painters import brush, painter_source, sketches, style_file
 
 
@@ -248,6 +249,10 @@ def test_the_directory_of_a_run_is_opened(painter, photograph, tmp_path):
 def test_the_preset_of_the_package(preset, photograph):
     assert len(preset.styles) >= 26 and all(preset.styles.values())
     assert all(preset.card(name)["license"] for name in preset.styles)
+    known = [preset.card(name) for name in preset.styles if "painting" in preset.card(name)]
+    assert len(known) >= 16
+    assert all(card[key] for card in known for key in ("painter", "painting", "year", "source", "license", "taught"))
+    assert {f"{name}.webp" for name in preset.styles} <= {file.name for file in presets.locate("painters").iterdir()}
     assert preset.table.numbers == 990
     assert preset.table.sketches.numpy().any(1).all()
     different = {preset.paint(photograph, name).array.tobytes() for name in list(preset.styles)[:5]}
