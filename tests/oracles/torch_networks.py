@@ -1,7 +1,7 @@
 """Networks of PyTorch in NumPy, float64: state dict and image -> answer.
 
-Of pytorch-CycleGAN-and-pix2pix and fast_neural_style. Images and features are (C, H, W), one at a time. Names of modules
-are those of the programs.
+Of pytorch-CycleGAN-and-pix2pix and fast_neural_style. Images and features are (C, H, W), one at a time. Names of
+modules are those of the programs.
 """
 
 import numpy as np
@@ -73,7 +73,7 @@ def transformer_shapes(blocks, filters, prefix=""):
 def transformer_state(blocks, filters, seed=0):
     """Numbers for it whose answer fills the levels from 0 to 255, and goes beyond them here and there."""
     state = random_state(transformer_shapes(blocks, filters), seed)
-    state["deconv3.conv2d.weight"] *= 60
+    state["deconv3.conv2d.weight"] *= 250
     state["deconv3.conv2d.bias"] += 127
     return state
 
