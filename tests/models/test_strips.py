@@ -92,9 +92,7 @@ def test_refusals(monkeypatch):
             translate(generator(blocks=0), picture(32, 32), tile=tile)
     with pytest.raises(InputError, match="tile=16 with jit_compile=True"):
         translate(generator(blocks=0), picture(32, 32), tile=16, jit_compile=True)
-    with pytest.raises(
-        InputError, match=r"layer down_1 \(Conv2D\) is not one .* or a ResNetGenerator or Fast"
-    ):
+    with pytest.raises(InputError, match=r"layer down_1 \(Conv2D\) is not one .* or a ResNetGenerator or Fast"):
         translate(UNetGenerator(128, 2), picture(128, 128), tile=64)
 
     class Unknown(keras.Model):
