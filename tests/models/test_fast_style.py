@@ -51,7 +51,7 @@ def same(one, two):
 class TestAnswer:
     """Against NumPy, in the program's layout and units."""
 
-    @pytest.mark.parametrize("size", [(8, 16), (20, 12)])
+    @pytest.mark.parametrize("size", [(16, 24), (28, 20)])
     @pytest.mark.parametrize(("blocks", "filters"), [(2, 2), (0, 3)])
     def test_levels_are_those_of_the_program(self, load, size, blocks, filters):
         state, array = state_of(blocks, filters), picture(*size)
@@ -62,8 +62,8 @@ class TestAnswer:
         np.testing.assert_allclose(translate(generator, array), expected, rtol=0, atol=2e-5)
 
     def test_other_sizes_are_extended_by_reflection(self, load):
-        state, array = state_of(), picture(13, 18)
-        expected = painted(state, np.pad(array, ((0, 3), (0, 2), (0, 0)), mode="reflect"))[:13, :18]
+        state, array = state_of(), picture(17, 22)
+        expected = painted(state, np.pad(array, ((0, 3), (0, 2), (0, 0)), mode="reflect"))[:17, :22]
         np.testing.assert_allclose(translate(load(state), array), expected, rtol=0, atol=2e-5)
 
 
@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_one_line_that_names_it(load, state, message):
 
 
 def test_saved_and_opened_again(load, tmp_path):
-    generator, array = load(state_of()), picture(12, 16)
+    generator, array = load(state_of()), picture(16, 20)
     generator.save(tmp_path / "mosaic.keras")
     again = open_generator(tmp_path / "mosaic.keras")
     assert type(again) is FastStyleGenerator and again.get_config() == generator.get_config()
@@ -160,7 +160,7 @@ def test_strips_of_a_file(load):
 
 
 def test_exported(load, tmp_path):
-    generator, array = load(state_of()), picture(13, 18)
+    generator, array = load(state_of()), picture(17, 22)
     version = keras_style.export_saved_model(generator, tmp_path / "mosaic")
     expected = translate(generator, array)
     answer = Served(version)("serving_default", image=array[None])["image"][0]
@@ -200,10 +200,10 @@ class TestWithPyTorch:
     def test_on_the_command_line(self, network, tmp_path, capsys):
         torch = pytest.importorskip("torch")
         torch.save(network.state_dict(), tmp_path / "mosaic.model")
-        images.save(picture(13, 18), tmp_path / "photo.png")
+        images.save(picture(17, 22), tmp_path / "photo.png")
         line = (tmp_path / "photo.png", "--model", tmp_path / "mosaic.model", "-o", tmp_path / "out.png")
         assert command(capsys, "translate", *line)[::2] == (0, "")
-        expected = translate(open_generator(tmp_path / "mosaic.model"), picture(13, 18))
+        expected = translate(open_generator(tmp_path / "mosaic.model"), picture(17, 22))
         assert np.abs(images.load(tmp_path / "out.png") - expected).max() <= 0.5 / 255 + 1e-5
 
 
