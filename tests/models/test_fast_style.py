@@ -171,7 +171,7 @@ def test_exported(load, tmp_path):
 class TestWithPyTorch:
     """The program's network in PyTorch, and the files that it writes."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def network(self):
         torch = pytest.importorskip("torch")
         threads = torch.get_num_threads()
