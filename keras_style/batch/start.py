@@ -61,9 +61,9 @@ def run(
             fsspec knows, such as s3://BUCKET/photos, if the package for it is installed. Folders and patterns give the
             files that have the suffix of a picture.
         output: a folder, which is made with its parents; or such a URL.
-        model: a generator: a preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors); a directory
-            with a SavedModel whose signature `serving_default` maps `image` to `image`; a painter, such as "painters";
-            or, in Python, a `keras_style.Stylizer`.
+        model: a generator: a preset, the directory of a run, or a file (.keras, .h5, .pth, .model, .safetensors); a
+            directory with a SavedModel whose signature `serving_default` maps `image` to `image`; a painter, such as
+            "painters"; or, in Python, a `keras_style.Stylizer`.
         direction: "a2b" or "b2a", for a model that holds both.
         style: with a painter, the name of one of its styles, or a list of several; with a Stylizer, the file of the
             painting, or a list of several.

@@ -73,7 +73,7 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            help="A preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors): a generator. "
+            help="A preset, the directory of a run, or a file (.keras, .h5, .pth, .model, .safetensors): a generator. "
             "A name in `keras-style methods` or a YAML file of one: a method.",
             show_default=False,
         ),

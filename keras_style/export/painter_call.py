@@ -5,7 +5,8 @@ from typing import Any
 from keras_style.export.generator_graph import reflected
 from keras_style.export.graph_checks import refuse_unless
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.models.painter_network import MINIMUM, MULTIPLE
+from keras_style.models.painter_network import MINIMUM
+from keras_style.models.transformation import MULTIPLE
 
 
 def painter_call(painter: Any, one_by_one: bool) -> Any:

@@ -6,6 +6,7 @@ from keras_style.internal import lazy_names
 
 if TYPE_CHECKING:
     from keras_style.models.cyclegan import CycleGAN
+    from keras_style.models.fast_style_generator import FastStyleGenerator
     from keras_style.models.image_pool import ImagePool
     from keras_style.models.loading.from_torch import load_torch_generator
     from keras_style.models.loading.keras2 import load_legacy
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CycleGAN",
+    "FastStyleGenerator",
     "ImagePool",
     "Painter",
     "PatchDiscriminator",
@@ -35,6 +37,7 @@ __getattr__, __dir__ = lazy_names.attributes(
     __name__,
     {
         "CycleGAN": "keras_style.models.cyclegan",
+        "FastStyleGenerator": "keras_style.models.fast_style_generator",
         "ImagePool": "keras_style.models.image_pool",
         "Painter": "keras_style.painting.painters.painter",
         "PatchDiscriminator": "keras_style.models.patch_discriminator",

@@ -55,7 +55,7 @@ class Strips:
     """A generator for pictures that are larger than memory.
 
     Args:
-        generator: a `ResNetGenerator`, or another model that has only layers of the same kinds.
+        generator: a `ResNetGenerator`, a `FastStyleGenerator`, or another model that has only layers of the same kinds.
         rows: number of rows of the picture that are computed at a time.
         style: (1, N), what a painter's network takes beside the picture; None for other models.
 
@@ -237,7 +237,7 @@ class _Stage:
         return layer(window, training=False) if isinstance(layer, keras.layers.Dropout) else layer(window)
 
 
-_EXPECTED = "expected tile=None, or a ResNetGenerator"
+_EXPECTED = "expected tile=None, or a ResNetGenerator or FastStyleGenerator"
 
 
 def _check(generator: Any, layer: Any) -> None:

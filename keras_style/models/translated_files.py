@@ -33,7 +33,7 @@ def translate_files(
     Args:
         pictures: pictures, or folders of them.
         output: the picture, or a directory for several, which is made with its parents.
-        model: a preset, the directory of a run, or a file (.keras, .h5, .pth, .safetensors): anything that
+        model: a preset, the directory of a run, or a file (.keras, .h5, .pth, .model, .safetensors): anything that
             `keras_style.models.open_generator` opens.
         direction: "a2b" or "b2a", of a model that holds both.
         batch_size: pictures of one size that go through together.

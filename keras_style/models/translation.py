@@ -60,11 +60,11 @@ def translate(
             an array (N, H, W, 3) of them, or a list of pictures of any sizes.
         batch_size: pictures at a time.
         jit_compile: compile with XLA, for many pictures of few sizes, where a measurement says that it pays.
-        tile: for pictures larger than memory, with a `ResNetGenerator`: higher ones go through in strips of this many
-            rows, one picture at a time, with the statistics of the whole picture: the same answer up to rounding. Its
-            maps at a quarter of the resolution are kept, up to three at a time, which is 192 bytes for each pixel with
-            64 filters; what lies before and behind them is computed again, which is an eighth more arithmetic with nine
-            blocks, and some rows at the edges of strips. None: every picture at once.
+        tile: for pictures larger than memory, with a `ResNetGenerator` or a `FastStyleGenerator`: higher ones go
+            through in strips of this many rows, one picture at a time, with the statistics of the whole picture: the
+            same answer up to rounding. Its maps at a quarter of the resolution are kept, up to three at a time, which
+            is 192 bytes for each pixel with 64 filters; what lies before and behind them is computed again, which is an
+            eighth more arithmetic with nine blocks, and some rows at the edges of strips. None: every picture at once.
         width: in pixels, to which each picture is resized first; its aspect stays. The paper has 512 for photographs
             from paintings. None: pictures as they are.
 

@@ -18,6 +18,7 @@ from keras_style.errors import ExportError
 from keras_style.export.litert_file import export_litert
 from keras_style.export.onnx_file import export_onnx
 from keras_style.internal.version_folders import versions
+from keras_style.models.fast_style_generator import FastStyleGenerator
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.translation import translate
 
@@ -93,9 +94,10 @@ def test_a_method_is_a_stylizer_with_its_parameters(tmp_path):
 
 @pytest.mark.parametrize("write", [export_onnx, export_litert])
 class TestFiles:
-    def test_runs_and_answers_as_keras(self, write, generator, tmp_path):
+    @pytest.mark.parametrize("network", [ResNetGenerator, FastStyleGenerator])
+    def test_runs_and_answers_as_keras(self, write, network, tmp_path):
         pytest.importorskip("onnxruntime" if write is export_onnx else "ai_edge_litert")
-        path = tmp_path / "generator.onnx"
+        path, generator = tmp_path / "generator.onnx", network(blocks=0, filters=2, seed=0)
         write(generator, path, size=(21, 30))
         image = pixels(21, 30).astype(np.float32)[None] / 255
         if write is export_onnx:

@@ -8,6 +8,7 @@ import pytest
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models import networks
+from keras_style.models.fast_style_generator import FastStyleGenerator
 from keras_style.models.loading import from_torch
 from keras_style.models.patch_discriminator import PatchDiscriminator
 from keras_style.models.resnet_generator import ResNetGenerator
@@ -38,6 +39,7 @@ def expected_of(network, state, images, *arguments, **options):
         (ResNetGenerator, {"blocks": 6}, 7_837_699),
         (UNetGenerator, {"size": 256}, 54_409_603),
         (UNetGenerator, {"size": 128}, 41_825_667),
+        (FastStyleGenerator, {}, 1_679_235),
     ],
 )
 def test_parameters_are_as_many_as_in_the_original(network, arguments, count):
@@ -89,7 +91,12 @@ class TestStart:
         assert len({kernel.tobytes() for kernel in blocks}) == 4
 
     @pytest.mark.parametrize(
-        "network", [lambda seed: ResNetGenerator(1, 4, seed=seed), lambda seed: UNetGenerator(128, 2, seed=seed)]
+        "network",
+        [
+            lambda seed: ResNetGenerator(1, 4, seed=seed),
+            lambda seed: UNetGenerator(128, 2, seed=seed),
+            lambda seed: FastStyleGenerator(4, 1, seed=seed),
+        ],
     )
     def test_a_seed_fixes_them(self, network):
         def bits(seed):
@@ -130,6 +137,7 @@ NETWORKS = {
     "transposed": lambda **options: ResNetGenerator(1, 4, seed=1, **options),
     "resize": lambda **options: ResNetGenerator(0, 4, upsampling="resize", affine=True, seed=1, **options),
     "unet": lambda **options: UNetGenerator(128, 2, seed=1, **options),
+    "fast": lambda **options: FastStyleGenerator(4, 1, seed=1, **options),
 }
 
 
@@ -214,6 +222,12 @@ class TestSizes:
         with pytest.raises(InputError, match=r"images of shape \(8, 8, 3\); expected \(B, H, W, 3\)"):
             ResNetGenerator(0, 1)(np.zeros((8, 8, 3)))
 
+    @pytest.mark.parametrize("size", [(10, 12), (4, 8)])
+    def test_fast_style_refuses_what_it_cannot_take(self, size):
+        with pytest.raises(InputError, match=r"expected multiples of 4 from 8 on$"):
+            FastStyleGenerator(1, 0)(np.zeros((1, *size, 3)))
+        assert FastStyleGenerator(1, 1)(np.zeros((1, 8, 12, 3))).shape == (1, 8, 12, 3)
+
     def test_other_channels(self):
         assert ResNetGenerator(0, 2, channels=1)(np.zeros((1, 8, 8, 1))).shape == (1, 8, 8, 1)
         assert UNetGenerator(128, 1, channels=4)(np.zeros((1, 128, 128, 4))).shape == (1, 128, 128, 4)
@@ -229,6 +243,8 @@ class TestSizes:
         (ResNetGenerator, {"affine": 1}),
         (UNetGenerator, {"size": 64}),
         (UNetGenerator, {"filters": "64"}),
+        (FastStyleGenerator, {"filters": 0}),
+        (FastStyleGenerator, {"blocks": -1}),
     ],
 )
 def test_refuses_arguments(network, arguments):
@@ -245,7 +261,7 @@ def test_a_saved_model_is_read_in_a_new_process(tmp_path):
         model.save(tmp_path / f"{kind}.keras")
     script = (
         "import sys, json, numpy as np, keras_style\n"
-        "from keras_style.models import patch_discriminator, resnet_generator, unet_generator\n"
+        "from keras_style.models import fast_style_generator, patch_discriminator, resnet_generator, unet_generator\n"
         "from keras_style.internal.tensorflow import keras\n"
         "folder, images = sys.argv[1], np.load(sys.argv[1] + '/images.npy')\n"
         "kinds = {}\n"

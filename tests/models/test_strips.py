@@ -6,15 +6,16 @@ import pytest
 from keras_style.errors import InputError
 from keras_style.internal.tensorflow import keras
 from keras_style.layers import InstanceNormalization, ReflectionPadding2D
+from keras_style.models.fast_style_generator import FastStyleGenerator
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.strips import Strips
 from keras_style.models.translation import translate
 from keras_style.models.unet_generator import UNetGenerator
 
 
-def generator(**options) -> ResNetGenerator:
+def generator(kind=ResNetGenerator, **options):
     """Whose every weight matters, offsets too."""
-    network = ResNetGenerator(**{"blocks": 1, "filters": 4, **options})
+    network = kind(**{"blocks": 1, "filters": 4, **options})
     random = np.random.default_rng(0)
     for variable in network.weights:
         variable.assign(random.normal(0, 0.3, variable.shape))
@@ -37,6 +38,7 @@ def assert_same(network, image, tile) -> None:
     ("options", "size", "tile"),
     [
         ({}, (61, 35), 24),
+        ({"kind": FastStyleGenerator}, (45, 35), 20),
         pytest.param(
             {"blocks": 2, "upsampling": "resize", "affine": True}, (50, 33), 20, marks=pytest.mark.integration
         ),
@@ -90,7 +92,7 @@ def test_refusals(monkeypatch):
             translate(generator(blocks=0), picture(32, 32), tile=tile)
     with pytest.raises(InputError, match="tile=16 with jit_compile=True"):
         translate(generator(blocks=0), picture(32, 32), tile=16, jit_compile=True)
-    with pytest.raises(InputError, match=r"layer down_1 \(Conv2D\) is not one .* expected tile=None, or a ResNetGen"):
+    with pytest.raises(InputError, match=r"layer down_1 \(Conv2D\) is not one .* or a ResNetGenerator or Fast"):
         translate(UNetGenerator(128, 2), picture(128, 128), tile=64)
 
     class Unknown(keras.Model):

@@ -1,6 +1,7 @@
-"""The networks of pytorch-CycleGAN-and-pix2pix in NumPy, float64: state dict and image -> answer.
+"""Networks of PyTorch in NumPy, float64: state dict and image -> answer.
 
-Images and features are (C, H, W), one at a time. Names and numbers of modules are those of `nn.Sequential` there.
+Of pytorch-CycleGAN-and-pix2pix and fast_neural_style. Images and features are (C, H, W), one at a time. Names of
+modules are those of the programs.
 """
 
 import numpy as np
@@ -54,6 +55,29 @@ def unet_shapes(depth, filters, affine=False, prefix="model."):
     return down | up
 
 
+def transformer_shapes(blocks, filters, prefix=""):
+    """`{name: shape}` of TransformerNet's state dict, three channels, in its order."""
+    one, two, four = filters, 2 * filters, 4 * filters
+    layers = [("conv1", "in1", one, 3, 9), ("conv2", "in2", two, one, 3), ("conv3", "in3", four, two, 3)]
+    for block in range(1, blocks + 1):
+        layers += [(f"res{block}.conv{each}", f"res{block}.in{each}", four, four, 3) for each in (1, 2)]
+    layers += [("deconv1", "in4", two, four, 3), ("deconv2", "in5", one, two, 3), ("deconv3", None, 3, one, 9)]
+    shapes = {}
+    for path, norm, after, before, size in layers:
+        for name, shape in ((f"{path}.conv2d", (after, before, size, size)), (norm, (after,))):
+            if name:
+                shapes |= {f"{prefix}{name}.weight": shape, f"{prefix}{name}.bias": (after,)}
+    return shapes
+
+
+def transformer_state(blocks, filters, seed=0):
+    """Numbers for it whose answer fills the levels from 0 to 255, and goes beyond them here and there."""
+    state = random_state(transformer_shapes(blocks, filters), seed)
+    state["deconv3.conv2d.weight"] *= 250
+    state["deconv3.conv2d.bias"] += 127
+    return state
+
+
 def _convolution(path, shape, transposed, affine):
     width = (shape[1 if transposed else 0],)
     shapes = {f"{path}.weight": shape, f"{path}.bias": width}
@@ -99,6 +123,24 @@ def _unet_level(x, y, depth, level, path):
         z = _unet_level(x, x.norm(f"{path}2", z), depth, level + 1, f"{path}3.model.")
         z = x.norm(f"{path}6", x.transposed(f"{path}5", relu(z), padding=1))
     return np.concatenate([y, z])
+
+
+def transformer(state, image, blocks):
+    """TransformerNet in levels, from 0 to 255; what lies outside is cut, as where the program writes the picture."""
+    x = _Network(state, "")
+
+    def stage(path, norm, y, size=3, stride=1):
+        return x.norm(norm, x.conv(f"{path}.conv2d", reflect(y, size // 2), stride=stride))
+
+    y = relu(stage("conv1", "in1", image, size=9))
+    for number in (2, 3):
+        y = relu(stage(f"conv{number}", f"in{number}", y, stride=2))
+    for block in range(1, blocks + 1):
+        z = relu(stage(f"res{block}.conv1", f"res{block}.in1", y))
+        y = y + stage(f"res{block}.conv2", f"res{block}.in2", z)
+    for number in (1, 2):
+        y = relu(stage(f"deconv{number}", f"in{number + 3}", y.repeat(2, axis=1).repeat(2, axis=2)))
+    return x.conv("deconv3.conv2d", reflect(y, 4)).clip(0, 255)
 
 
 def discriminator(kernels, image):

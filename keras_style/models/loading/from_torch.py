@@ -1,4 +1,4 @@
-"""Generators trained with PyTorch: state dicts of pytorch-CycleGAN-and-pix2pix and its descendants -> Keras."""
+"""Generators trained with PyTorch: state dicts of pytorch-CycleGAN-and-pix2pix and fast_neural_style -> Keras."""
 
 import importlib
 import itertools
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,30 +14,40 @@ from keras_style.errors import MissingFileError, WeightsError
 from keras_style.internal import claims
 from keras_style.internal.paths import user_path
 from keras_style.layers import InstanceNormalization
+from keras_style.models.fast_style_generator import FastStyleGenerator
+from keras_style.models.loading import fast_style_names
 from keras_style.models.resnet_generator import ResNetGenerator
 from keras_style.models.unet_generator import UNetGenerator
 
 Tensors = dict[str, np.ndarray]
+Generator: TypeAlias = ResNetGenerator | UNetGenerator | FastStyleGenerator
 
+_KINDS = "generator of the kinds ResNet, U-Net or fast_neural_style"
 _STATISTICS = {"running_mean", "running_var", "num_batches_tracked"}  # instance normalization does not use them
 
 
-def load_torch_generator(path: str | os.PathLike[str], key: str | None = None) -> ResNetGenerator | UNetGenerator:
+def load_torch_generator(path: str | os.PathLike[str], key: str | None = None) -> Generator:
     """Load a generator that was trained with PyTorch.
 
     Reads the state dict of `ResnetGenerator` and `UnetGenerator` of pytorch-CycleGAN-and-pix2pix and of programs
     derived from it, whatever they call their modules: width, blocks, affine normalization and the kind of upsampling
     are seen from order and shapes. The file may hold more than the generator.
 
+    Reads `TransformerNet` of fast_neural_style in pytorch/examples, too (mosaic, candy, rain_princess, udnie), by the
+    names of its modules, with any width and number of blocks.
+
     What a file does not tell is taken as in the original: padding by reflection, and with resize-convolution bilinear
     enlargement without `align_corners`. Dropout has no place in a state dict and none here.
 
     Args:
-        path: `.pth`, read by PyTorch with `weights_only=True`, which runs no code of the file; or `.safetensors`.
+        path: `.pth`, `.pt` or `.model`, read by PyTorch with `weights_only=True`, which runs no code of the file and
+            takes files of its old versions, too; or `.safetensors`.
         key: which generator, where the file holds several, such as "netG_A".
 
     Returns:
-        A `ResNetGenerator` or `UNetGenerator` with these weights. A convolution without bias gets zeros.
+        A `ResNetGenerator`, `UNetGenerator` or `FastStyleGenerator` with these weights. In the first two, a convolution
+        without bias gets zeros. The third has the change of units, from levels to [-1, 1], in its first and its last
+        convolution.
 
     Raises:
         MissingFileError: there is no such file.
@@ -47,7 +57,8 @@ def load_torch_generator(path: str | os.PathLike[str], key: str | None = None) -
     Example:
         >>> generator = keras_style.models.load_torch_generator("latest_net_G.pth")
 
-    Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017.
+    Reference: Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017;
+    Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV 2016.
     """
     path = user_path(path)
     if not path.is_file():
@@ -60,11 +71,12 @@ def load_torch_generator(path: str | os.PathLike[str], key: str | None = None) -
         names = ", ".join(each.prefix for each in found)
         raise WeightsError(f"{path}: holds several generators, {names}; expected `key` to name one of them")
     if key is not None:
-        raise WeightsError(f"{path}: holds no ResNet or U-Net generator under the key {key!r}")
+        raise WeightsError(f"{path}: holds no {_KINDS} under the key {key!r}")
+    prefix = fast_style_names.place(tensors) or ""
     try:
-        generator = _parse(tensors, "")
+        generator = _parse(_below(tensors, prefix), prefix)
     except WeightsError as error:
-        raise WeightsError(f"{path}: holds no ResNet or U-Net generator: {error}") from None
+        raise WeightsError(f"{path}: holds no {_KINDS}: {error}") from None
     return generator.build()
 
 
@@ -159,11 +171,11 @@ class _Generator:
     """A network whose every tensor has its place."""
 
     prefix: str
-    network: type[ResNetGenerator] | type[UNetGenerator]
+    network: type[Generator]
     config: dict[str, Any]
     convolutions: list[_Convolution]
 
-    def build(self) -> ResNetGenerator | UNetGenerator:
+    def build(self) -> Generator:
         generator = self.network(**self.config)
         layers: list[Any] = generator.network.layers
         kernels = [layer for layer in layers if hasattr(layer, "kernel")]
@@ -171,12 +183,11 @@ class _Generator:
             # PyTorch: (out, in, h, w), transposed (in, out, h, w). Keras: (h, w, in, out), transposed (h, w, out, in).
             layer.kernel.assign(convolution.weight.transpose(2, 3, 1, 0))
             layer.bias.assign(np.zeros(layer.bias.shape) if convolution.bias is None else convolution.bias)
-        if self.config["affine"]:
-            norms: list[Any] = [layer for layer in layers if isinstance(layer, InstanceNormalization)]
-            affine = [convolution for convolution in self.convolutions if convolution.factor is not None]
-            for layer, convolution in zip(norms, affine, strict=True):
-                layer.gamma.assign(convolution.factor)
-                layer.beta.assign(convolution.offset)
+        norms: list[Any] = [layer for layer in layers if isinstance(layer, InstanceNormalization) and layer.scale]
+        affine = [convolution for convolution in self.convolutions if convolution.factor is not None]
+        for norm, convolution in zip(norms, affine, strict=True):
+            norm.gamma.assign(convolution.factor)
+            norm.beta.assign(convolution.offset)
         return generator
 
 
@@ -204,12 +215,14 @@ def _parse(tensors: Tensors, prefix: str) -> _Generator:
     Raises:
         WeightsError: naming the keys that do not fit.
     """
+    if fast_style_names.place(tensors) == "":
+        return _fast_style(tensors, prefix)
     convolutions = _convolutions(tensors)
     count, first = len(convolutions), convolutions[0]
     filters, channels, size, _ = first.weight.shape
     affine = sum(convolution.factor is not None for convolution in convolutions) > count // 2  # it is on all or none
     config: dict[str, Any] = {"filters": filters, "channels": channels, "affine": affine}
-    network: type[ResNetGenerator] | type[UNetGenerator]
+    network: type[Generator]
     if size == 7 and count >= 6 and count % 2 == 0:
         network, blocks = ResNetGenerator, count // 2 - 3
         resize = convolutions[-3].weight.shape[:2] == (2 * filters, 4 * filters)
@@ -228,8 +241,51 @@ def _parse(tensors: Tensors, prefix: str) -> _Generator:
     else:
         raise WeightsError(
             f"{count} convolutions, and {first.path}.weight has shape {first.weight.shape}; expected an even number "
-            "with 7 x 7 pixels in the first, or 14 or 16 with 4 x 4 pixels"
+            "with 7 x 7 pixels in the first, or 14 or 16 with 4 x 4 pixels, or names such as deconv1.conv2d.weight"
         )
+    wrong += _complaints(convolutions, shapes, transposed, bare if affine else set(range(count)))
+    if wrong:
+        raise WeightsError(_listed(wrong))
+    return _Generator(prefix, network, config, convolutions)
+
+
+def _fast_style(tensors: Tensors, prefix: str) -> _Generator:
+    """The network of one style, by its names, in units of [-1, 1].
+
+    Raises:
+        WeightsError: naming the keys that do not fit.
+    """
+    left = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] not in _STATISTICS}
+    convolutions: list[_Convolution] = []
+    missing: list[str] = []
+    for path, norm in fast_style_names.layers(left):
+        names = [f"{each}.{kind}" for each in (path, norm) if each for kind in ("weight", "bias")]
+        missing += [name for name in names if name not in left]
+        if not missing:
+            weight, *vectors = (left.pop(name).astype(np.float64) for name in names)
+            convolutions.append(_Convolution(path, weight, *vectors))
+    if missing:
+        raise WeightsError(f"missing keys: {_listed(missing)}")
+    if left:
+        raise WeightsError(f"unexpected keys: {_listed(list(left))}")
+    count, first, last = len(convolutions), convolutions[0], convolutions[-1]
+    filters, channels = (max(1, side) for side in (*first.weight.shape, 1, 1)[:2])
+    shapes = fast_style_names.shapes(filters, channels, count)
+    if wrong := _complaints(convolutions, shapes, range(0), {count - 1}):
+        raise WeightsError(_listed(wrong))
+    # Levels are LEVELS (x + 1). Reflection before the convolution leaves that as it is.
+    levels = fast_style_names.LEVELS
+    first.weight, first.bias = levels * first.weight, np.asarray(first.bias) + levels * first.weight.sum((1, 2, 3))
+    last.weight, last.bias = last.weight / levels, np.asarray(last.bias) / levels - 1
+    config = {"filters": filters, "blocks": (count - 6) // 2, "channels": channels}
+    return _Generator(prefix, FastStyleGenerator, config, convolutions)
+
+
+def _complaints(
+    convolutions: list[_Convolution], shapes: list[tuple[int, ...]], transposed: range, bare: set[int]
+) -> list[str]:
+    """What does not fit: shapes, and normalizations with weights, which are after all but the `bare` convolutions."""
+    wrong = []
     for index, (convolution, shape) in enumerate(zip(convolutions, shapes, strict=True)):
         path, width = convolution.path, shape[1 if index in transposed else 0]
         if convolution.weight.shape != shape:
@@ -244,13 +300,11 @@ def _parse(tensors: Tensors, prefix: str) -> _Generator:
             for name, vector in vectors.items()
             if vector is not None and vector.shape != (width,)
         ]
-        if (convolution.factor is not None) != (affine and index not in bare):
+        if (convolution.factor is not None) != (index not in bare):
             wrong.append(
                 f"{path} has {'no' if convolution.factor is None else 'a'} normalization with weights after it"
             )
-    if wrong:
-        raise WeightsError(_listed(wrong))
-    return _Generator(prefix, network, config, convolutions)
+    return wrong
 
 
 def _convolutions(tensors: Tensors) -> list[_Convolution]:

@@ -9,7 +9,7 @@ from keras_style.errors import InputError, MissingFileError
 from keras_style.internal.paths import user_path
 from keras_style.models.loading import presets
 
-TORCH = (".pth", ".pt", ".safetensors")
+TORCH = (".pth", ".pt", ".model", ".safetensors")
 KERAS = (".keras", ".h5", ".hdf5")
 SAVED_MODEL = "saved_model.pb"
 
@@ -32,7 +32,7 @@ def generator_file(source: str | os.PathLike[str], direction: str) -> Path:
         return path
     if (path / SAVED_MODEL).is_file():
         return path / SAVED_MODEL
-    if path.suffix.lower() in TORCH + KERAS:
+    if path.suffix.lower() in TORCH + KERAS and not path.is_dir():
         raise MissingFileError(f"model: no such file: {path}")
     name = generator_name(direction)
     for folder in (path, path / "best"):

@@ -21,8 +21,9 @@ def open_generator(source: str | os.PathLike[str], direction: str = "a2b") -> An
     Args:
         source: a name in `keras_style.presets()`; hf://USER/MODEL[@REVISION]; the directory of a preset, of a training
             run (its generators at the end, or before that the best so far) or of `best`; a `.keras` file of a generator
-            or of a whole CycleGAN; `.h5` or `.keras` of Keras 2 (`load_legacy`); `.pth`, `.pt` or `.safetensors` of
-            pytorch-CycleGAN-and-pix2pix (`load_torch_generator`); a version that `export_saved_model` wrote.
+            or of a whole CycleGAN; `.h5` or `.keras` of Keras 2 (`load_legacy`); `.pth`, `.pt`, `.model` or
+            `.safetensors` of pytorch-CycleGAN-and-pix2pix or fast_neural_style (`load_torch_generator`); a version that
+            `export_saved_model` wrote.
         direction: "a2b" or "b2a", of a preset, a run or a whole CycleGAN; a generator by itself has only one.
 
     Raises:

@@ -7,8 +7,8 @@ import numpy as np
 from keras_style import images
 from keras_style.internal.tensorflow import tf
 from keras_style.models.frozen import frozen
-from keras_style.models.painter_network import MULTIPLE
 from keras_style.models.strips import Strips
+from keras_style.models.transformation import MULTIPLE
 
 # Ours: a picture of more pixels is painted in strips. At once it takes some 400 bytes a pixel.
 AT_ONCE = 3_000_000

@@ -8,7 +8,7 @@ import numpy as np
 from keras_style.backbones.backbone import Backbone
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.losses.feature_loss import Statistics
-from keras_style.models.painter_network import MULTIPLE
+from keras_style.models.transformation import MULTIPLE
 from keras_style.optimize.gradient import as_written
 from keras_style.optimize.objective import BoundObjective, Objective, Wanted, of_whole
 from keras_style.optimize.targets import Targets

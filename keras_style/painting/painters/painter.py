@@ -16,7 +16,8 @@ from keras_style.internal import environment
 from keras_style.internal.digests import array_digest
 from keras_style.internal.tensorflow import keras
 from keras_style.models.loading import keras_file, presets
-from keras_style.models.painter_network import MINIMUM, MULTIPLE, numbers, painter_network
+from keras_style.models.painter_network import MINIMUM, numbers, painter_network
+from keras_style.models.transformation import MULTIPLE
 from keras_style.optimize.iterate import OnIterate
 from keras_style.optimize.objective import Objective
 from keras_style.painting.painters import sketches, style_file

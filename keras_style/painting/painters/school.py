@@ -16,7 +16,7 @@ from keras_style.images import ImageLike, folders
 from keras_style.internal.digests import array_digest
 from keras_style.internal.paths import user_path
 from keras_style.internal.tensorflow import keras, tf
-from keras_style.models.painter_network import MULTIPLE
+from keras_style.models.transformation import MULTIPLE
 from keras_style.optimize.checkpoint import State
 from keras_style.optimize.gradient_descent import descend
 from keras_style.optimize.image_optimizer import History, Minimum

@@ -18,8 +18,8 @@ from keras_style.internal.digests import array_digest
 from keras_style.internal.tensorflow import keras, tf
 from keras_style.models.fit_callbacks import StopAtDivergence
 from keras_style.models.loading import keras_file
-from keras_style.models.painter_network import MULTIPLE
 from keras_style.models.training_step import apply_gradients, looked_into, optimizer_of
+from keras_style.models.transformation import MULTIPLE
 from keras_style.optimize.objective import Objective
 from keras_style.painting.painters import sketches
 from keras_style.painting.painters.fitting import Fitting
