@@ -1,5 +1,6 @@
 """The built site on loopback, and Chromium without a window, which can reach nothing else."""
 
+import contextlib
 import functools
 import http.server
 import shutil
@@ -33,7 +34,8 @@ class Elsewhere(http.server.BaseHTTPRequestHandler):
 
     def refuse(self) -> None:
         self.asked.append(f"{self.command} {self.path}")
-        self.send_error(403)
+        with contextlib.suppress(ConnectionError):  # it was not waited for
+            self.send_error(403)
 
     do_GET = do_POST = do_HEAD = do_CONNECT = refuse
 
@@ -43,6 +45,8 @@ class Elsewhere(http.server.BaseHTTPRequestHandler):
 
 class Server:
     """A server in a thread, until it is stopped."""
+
+    seen: list[str]
 
     def __init__(self, handler: object) -> None:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -68,16 +72,17 @@ def site() -> Iterator[Server]:
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[list[str]]:
-    """What was asked of other origins; `address` is where it listens."""
-    asked: list[str] = []
-    server = Server(type("Recording", (Elsewhere,), {"asked": asked}))
-    yield type("Asked", (list,), {"address": server.address, "__init__": lambda self: None, "seen": asked})()
+def elsewhere() -> Iterator[Server]:
+    """The rest of the world, whose `seen` is what was asked of it."""
+    seen: list[str] = []
+    server = Server(type("Recording", (Elsewhere,), {"asked": seen}))
+    server.seen = seen
+    yield server
     server.stop()
 
 
 @pytest.fixture
-def chromium(tmp_path: Path, elsewhere: list[str]) -> Iterator[object]:
+def chromium(tmp_path: Path, elsewhere: Server) -> Iterator[object]:
     """Starts Chromium: call it with further flags. It downloads to `tmp_path / "saved"`."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="pip install 'keras-style[browser]'")
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)

@@ -149,7 +149,7 @@ async function withStroke(weights, stroke) {
 
 async function save() {
   const canvas = new OffscreenCanvas(shown.width, shown.height);
-  canvas.getContext("2d").putImageData(new ImageData(shown.pixels, shown.width, shown.height), 0, 0);
+  canvas.getContext("2d", { alpha: false }).putImageData(new ImageData(shown.pixels, shown.width, shown.height), 0, 0);
   return { result: await canvas.convertToBlob({ type: "image/png" }) };
 }
 
