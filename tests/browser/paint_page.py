@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 PATIENCE = 240  # seconds for whatever the page does; machines may be busy
-DONE = ("Painted", "Saved", "Ready", "Stopped")
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "build" / "site"
 
 
 class PaintPage:
@@ -49,7 +50,8 @@ class PaintPage:
         return self.until("error", bool)
 
     def until(self, name: str, found: Callable[[str], bool]) -> str:
-        """The text of a part, as soon as it is as expected; in one call, since the page may be loaded anew meanwhile."""
+        """The text of a part, as soon as it is as expected."""
+        # In one call, since the page may be loaded anew meanwhile.
         end = time.monotonic() + PATIENCE
         script = "return ['error', 'status'].map((name) => document.getElementById(`paint-${name}`)?.textContent ?? '')"
         while True:

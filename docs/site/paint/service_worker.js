@@ -1,7 +1,15 @@
-// Makes the page isolated, which threads need, and keeps all that it loaded for when there is no network.
+// Makes the page isolated, which threads need, forbids it to ask other servers, and keeps all that it loaded for when
+// there is no network.
 "use strict";
 
 const KEPT = "keras_style_paint";
+const HEADERS = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  // The browser itself refuses whatever would send a photograph to another server.
+  "Content-Security-Policy": "default-src 'self' data: blob: 'unsafe-inline' 'wasm-unsafe-eval'; form-action 'self'",
+};
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -26,9 +34,7 @@ async function answer(event) {
   }
   if (response.status !== 200) return response;
   const headers = new Headers(response.headers);
-  headers.set("Cross-Origin-Opener-Policy", "same-origin");
-  headers.set("Cross-Origin-Embedder-Policy", "require-corp");
-  headers.set("Cross-Origin-Resource-Policy", "same-origin");
+  for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
   const isolated = new Response(response.body, { status: 200, statusText: response.statusText, headers });
   event.waitUntil(keep(cache, request, isolated.clone()));
   return isolated;
