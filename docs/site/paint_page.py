@@ -39,7 +39,7 @@ def write_painter(painter: Any, photograph: Any, folder: Path) -> None:
     keras_style.export.export_onnx(painter, folder / MODEL)
     styles = []
     for number, (name, line) in enumerate(painter.styles.items()):
-        file = f"thumbnails/{number}.jpg"  # a name of a style may hold what an address may not
+        file = f"thumbnails/{number}.jpg"  # a name may hold what an address may not
         painted = painter.paint(photograph, name, size=PAINTED).array
         images.save(images.fit(painted, THUMBNAIL), folder / file, quality=85)
         styles.append({"name": name, "title": name.replace("_", " "), "line": line, "thumbnail": file})

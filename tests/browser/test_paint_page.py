@@ -172,6 +172,13 @@ def test_without_webassembly_it_says_so(open_page):
     assert not page.part("example").is_enabled()
 
 
+def test_a_page_from_a_file_says_what_it_needs(open_page):
+    page = open_page()
+    page.address = (SITE / "paint" / "index.html").as_uri()
+    page.open()
+    assert page.complains().endswith("python -m http.server --directory build/site")
+
+
 def test_without_a_service_worker_it_paints_in_one_thread(open_page, painter, names, picture):
     """And without WebGPU, of which no file is fetched."""
     page = open_page("--disable-features=WebGPU,WebGPUService")
@@ -186,7 +193,6 @@ def test_without_a_service_worker_it_paints_in_one_thread(open_page, painter, na
 
 def test_offline_after_loading(open_page, site, painter, names, picture):
     page = open_page().ready()
-    page.run("caches.open('keras_style_paint')")
     kept = """
         const done = arguments[0];
         caches.open("keras_style_paint").then((cache) => cache.keys()).then((keys) => done(keys.map((key) => key.url)));

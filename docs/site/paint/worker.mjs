@@ -45,7 +45,8 @@ async function load({ sizes, model, useGpu }, progress) {
   runtime.env.logLevel = "error";
   runtime.env.wasm.wasmBinary = binary;
   runtime.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MAX_THREADS, navigator.hardwareConcurrency || 1) : 1;
-  session = await runtime.InferenceSession.create(graph, { executionProviders: gpu ? ["webgpu"] : ["wasm"] });
+  const options = { executionProviders: [engine], logSeverityLevel: 3 }; // errors: it warns of what it does on purpose
+  session = await runtime.InferenceSession.create(graph, options);
   return { result: { engine, threads: runtime.env.wasm.numThreads } };
 }
 
