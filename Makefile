@@ -1,6 +1,7 @@
 # make demo                a stylized picture, from a fresh clone
 # make test                lint, types, tests
 # make test-integration    processes and whole programs: killed and resumed runs, several workers, Ray, the examples of the docs
+# make test-browser        the page of the site that paints, in Chromium
 # make test-slow           evidence that takes minutes
 # make soak                hours of use: memory, kills, a server under load; half an hour and more
 # make docs                the documentation site with its notebooks, in build/site
@@ -12,7 +13,7 @@ VENV ?= .venv/$(VERSION)
 NOTEBOOKS ?= cache
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-integration test-slow soak lint format docs models benchmark compare quality performance textures satellite painters photographs legacy-fixtures pictures clean
+.PHONY: demo test test-integration test-browser test-slow soak lint format docs models benchmark compare quality performance textures satellite painters photographs legacy-fixtures pictures clean
 
 demo: $(VENV)/.installed
 	@mkdir -p outputs
@@ -26,6 +27,10 @@ test: lint
 
 test-integration: $(VENV)/.tested
 	$(BIN)/pytest -m "integration and not slow" -n 2 --dist loadfile
+
+# Screenshots of it are in build/browser.
+test-browser: $(VENV)/.browser_tested build/site/paint/styles.json
+	$(BIN)/pytest -m browser tests/browser
 
 test-slow: $(VENV)/.tested
 	$(BIN)/pytest -m slow --ignore tests/soak
@@ -50,6 +55,11 @@ docs: .venv/docs/.installed docs/site/node_modules/.installed
 	KERAS_STYLE_NOTEBOOKS=$(NOTEBOOKS) .venv/docs/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/site
 	.venv/docs/bin/python docs/site/check_site.py build/site
 	@echo "The site: $(CURDIR)/build/site/index.html"
+
+# A site that is there already is built again where the page that paints would be another.
+build/site/paint/styles.json: docs/conf.py docs/paint/index.md $(wildcard docs/site/*.py docs/site/paint/*) docs/site/package-lock.json \
+    $(wildcard keras_style/preset_files/painters/*)
+	$(MAKE) docs NOTEBOOKS=off
 
 # Seconds per step against PyTorch, of every method, of the matting Laplacian, of CycleGAN, of tiles and of exported generators,
 # and what the embedded server adds to a request.
@@ -116,6 +126,10 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(VENV)/.browser_tested: $(VENV)/.tested
+	$(BIN)/pip install --quiet --editable ".[browser]"
 	@touch $@
 
 .venv/docs/.installed: pyproject.toml

@@ -34,6 +34,7 @@ extensions = [
     "sphinxcontrib.katex",
     "generated_pages",
     "notebook_files",
+    "paint_page",
     "plain_docstrings",
     "source_links",
 ]

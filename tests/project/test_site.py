@@ -1,5 +1,6 @@
 """What the site is made of: its checks find mistakes, its generators leave nothing out."""
 
+import json
 import re
 import zlib
 from pathlib import Path
@@ -7,6 +8,8 @@ from types import ModuleType
 
 import check_site
 import generated_pages
+import numpy as np
+import paint_page
 import plain_docstrings
 import pytest
 import source_links
@@ -140,6 +143,51 @@ def test_links_out_of_the_pages_lead_to_the_repository():
         f"[e]({source}/blob/main/README.md#f) [g]({source}/blob/main/no.py)"
     )
     assert lost == ["../no.py"]
+
+
+# The page that paints
+
+
+def test_the_page_paints_with_the_painter_that_it_is_given(tmp_path):
+    painter = keras_style.models.Painter({"mine (2.0) - b": "one line", "a_b": "another"}, (4, 4, 4), 1, (4, 4), seed=0)
+    random = np.random.default_rng(0)
+    rows = random.normal(1, 0.3, painter.table.rows.shape).astype(np.float32)
+    painter.table.replace(rows, painter.table.sketches.numpy())
+    photograph = random.random((40, 60, 3), np.float32)
+    made, runtime, target = tmp_path / "made", tmp_path / "runtime", tmp_path / "site"
+    paint_page.write_painter(painter, photograph, made)
+    runtime.mkdir()
+    for file in {file for files in paint_page.ENGINES.values() for file in files}:
+        (runtime / file).write_text(file)
+    (target / "thumbnails").mkdir(parents=True)
+    (target / "thumbnails" / "7.jpg").touch()  # of a style that is gone
+    paint_page.write_page(made, paint_page.PROGRAMS, runtime, paint_page.EXAMPLE, target)
+
+    described = json.loads((target / "styles.json").read_text())
+    assert [(each["name"], each["title"], each["line"]) for each in described["styles"]] == [
+        ("mine (2.0) - b", "mine (2.0) - b", "one line"),
+        ("a_b", "a b", "another"),
+    ]
+    thumbnails = [keras_style.images.load(target / each["thumbnail"]) for each in described["styles"]]
+    assert [*(each.shape for each in thumbnails)] == [(107, 160, 3)] * 2 and np.ptp(thumbnails[0] - thumbnails[1]) > 0.1
+    assert len([*(target / "thumbnails").iterdir()]) == 2 and (target / described["example"]).is_file()
+    assert {name: (target / name).stat().st_size for name in described["bytes"]} == described["bytes"]
+    engine = (target / "webgpu" / "engine.wasm").read_text()
+    assert engine == "ort-wasm-simd-threaded.asyncify.wasm" and set(described["bytes"]) > {"painter.onnx"}
+    assert {"page.mjs", "worker.mjs", "service_worker.js", "paint.css"} <= {each.name for each in target.iterdir()}
+
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(target / "painter.onnx", providers=["CPUExecutionProvider"])
+    inputs = {"image": photograph[None], "style_weights": np.float32([1, 3])}
+    expected = painter.paint(photograph, [*painter.styles], style_blend=[1, 3]).array
+    np.testing.assert_allclose(session.run(["translated"], inputs)[0][0], expected, atol=1e-4)
+
+
+def test_the_page_that_paints_names_no_style():
+    names = keras_style.models.Painter.from_preset("painters").styles
+    for file in [*paint_page.PROGRAMS.iterdir(), DOCS / "paint" / "index.md"]:
+        assert not [name for name in names if re.search(rf"\b{name}\b", file.read_text())], file.name
 
 
 # Notebooks
