@@ -15,8 +15,8 @@
 #
 # There are two families of style transfer. One optimizes the pixels of a single image with a network that was trained
 # for something else: two pictures suffice, and it is slow. The other trains a network between two domains: it takes
-# many pictures, and then one pass ([notebook 4](4_cyclegan.py)). This notebook builds the first by hand, after Gatys,
-# Ecker & Bethge, *Image Style Transfer Using Convolutional Neural Networks*, CVPR 2016. Equations are numbered as there.
+# many pictures, and then one pass ([notebook 4](4_cyclegan.py); [notebook 5](5_painters.py) for a network that needs no
+# more than a painting). This notebook builds the first by hand, after Gatys, Ecker & Bethge, *Image Style Transfer Using Convolutional Neural Networks*, CVPR 2016. Equations are numbered as there.
 #
 # It needs `keras_style` and Matplotlib, and the folder `examples/` of the repository.
 
@@ -240,6 +240,39 @@ def transfer(**parameters) -> np.ndarray:
 by_package = transfer(steps=90)
 show({"by hand": by_hand, "keras_style.transfer": by_package}, columns=2)
 assert float(terms(by_package)[1]) < float(terms(photograph)[1]) / 8
+
+# %% [markdown]
+# ## One photograph by several painters
+#
+# The same photograph with three further paintings (figure 3 of the paper). Each picture is nearest to its own painting.
+
+# %%
+paintings = {"café terrace": painting}
+for label, file in (
+    ("church", "church_at_auvers.webp"),
+    ("night café", "night_cafe.png"),
+    ("harvest", "the_harvest.webp"),
+):
+    paintings[label] = keras_style.images.fit(keras_style.images.load(EXAMPLES / "style" / f"vangogh_{file}"), SIZE)
+by_painting = {"café terrace": by_package}
+for label, each in list(paintings.items())[1:]:
+    by_painting[label] = keras_style.transfer(photograph, each, size=SIZE, steps=40, verbose=0).array
+show({f"painting: {label}": each for label, each in paintings.items()})
+show({f"by {label}": picture for label, picture in by_painting.items()})
+
+
+def apart(picture, target) -> float:
+    """Style loss, each layer relative to the target's own size."""
+    got, wanted = features(picture), features(target)
+    each = [
+        style_loss(got[layer], wanted[layer]) / style_loss(wanted[layer] * 0, wanted[layer]) for layer in STYLE_LAYERS
+    ]
+    return float(np.mean(each))
+
+
+table = np.array([[apart(picture, target) for target in paintings.values()] for picture in by_painting.values()])
+print(np.round(table, 2))  # a row for each picture, a column for each painting
+assert np.array_equal(table.argmin(axis=1), np.arange(len(paintings)))
 
 # %% [markdown]
 # ## The ratio α/β
