@@ -122,8 +122,8 @@ axes[1].set_xlabel("channel, from the first normalization to the last")
 plt.show()
 
 # %% [markdown]
-# Nothing but the row makes the style. The last offsets alone are the color: here those of one style in the row of
-# another.
+# Nothing but the row makes the style. Its last six numbers, factor and offset of red, green and blue, are the palette: here
+# are those of one style in the row of another.
 
 # %%
 
@@ -174,7 +174,8 @@ cafe = painter.paint(castle, "cafe_terrace").array
 show({"photograph": castle, "painting": keras_style.images.fit(painting, SIZE), "painted": cafe}, columns=3, side=3)
 
 print(f"{lesson.steps} steps: loss {history['loss'][0]:.2f} -> {history['loss'][-1]:.2f}")
-assert history["loss"][-1] < history["loss"][0] / 2
+assert history["loss"][-1] < 0.7 * history["loss"][0]
+assert history["style"][-1] < history["style"][0] / 2  # half of the way to the painting, and more
 
 # %% [markdown]
 # Nothing else has changed: neither the shared weights nor what was known before.
@@ -187,9 +188,9 @@ for style, picture in before.items():
 # %% [markdown]
 # ## One photograph, or several
 #
-# A row that was learned on one photograph need not fit another. So we teach the same painting twice more: on the
-# photograph of a jaguar, which is fur all over, and on eight photographs, a crop of each in turn, with land and buildings and a
-# sky. All are among the photographs that come with the package. Then each row paints photographs that none of the three lessons saw.
+# A row that was learned on one photograph need not fit another. So we teach the same painting once more, on eight
+# photographs that come with the package, a crop of each in turn. Then either row paints the castle, and two photographs that
+# no lesson saw.
 #
 # A measure that was optimized proves little. So the gap is that of Gram matrices (eq. 3 of Gatys et al.) on layers that no
 # lesson compares, relative to the painting's own: 0 is the painting.
@@ -198,7 +199,6 @@ for style, picture in before.items():
 PHOTOGRAPHS = Path(keras_style.__file__).parent / "photographs"
 LAND = ("chateaudechambord", "canyondechelly", "machupicchu", "montstmichel", "horse", "schwerinpalace", "windmill11")
 several = [PHOTOGRAPHS / f"{name}.webp" for name in (*LAND, "rocamadour")]
-painter.teach(painting, "cafe_by_fur", PHOTOGRAPHS / "jaguar.webp", size=LESSON, verbose=0)
 painter.teach(painting, "cafe_by_eight", several, size=LESSON, steps=160, verbose=0)
 
 OTHER_LAYERS = ["block1_conv2", "block2_conv2", "block3_conv2", "block4_conv3"]
@@ -221,7 +221,7 @@ def gap(picture: np.ndarray) -> float:
     return float(np.mean([np.sum((got - aim) ** 2) / np.sum(aim**2) for got, aim in pairs]))
 
 
-styles = {"cafe_terrace": "on the castle", "cafe_by_fur": "on fur", "cafe_by_eight": "on eight"}
+styles = {"cafe_terrace": "on the castle", "cafe_by_eight": "on eight"}
 photographs = {"castle": castle, "mountain": mountain, "church": church}
 pictures = {(style, name): painter.paint(each, style).array for style in styles for name, each in photographs.items()}
 show({f"{name}, taught {styles[style]}": picture for (style, name), picture in pictures.items()}, columns=3, side=3)
@@ -233,6 +233,17 @@ print(
 )
 for style, values in gaps.items():
     print(f"taught {styles[style]}:", *(f"{name} {value:.3f}" for name, value in zip(photographs, values, strict=True)))
+
+one, eight = (np.array(values) for values in gaps.values())
+assert np.all(one < np.array(unpainted) / 2) and np.all(eight < np.array(unpainted) / 2)
+assert one[0] < eight[0]  # on the photograph that it was taught on
+
+# %% [markdown]
+# The row of one photograph is the best on that photograph. On others it comes as near to the painting as that of eight, or
+# almost: the numbers say how the features are to be, and the network does the same with any photograph.
+
+# %%
+np.testing.assert_allclose(one[1:], eight[1:], rtol=0.25)
 
 # %% [markdown]
 # ## Pass it on
