@@ -162,13 +162,13 @@ weights = painter.base
 
 lesson = painter.teach(painting, "cafe_terrace", castle, size=LESSON, verbose=0)
 history = {name: np.array(values) for name, values in lesson.history.items()}
-plt.figure(figsize=(6.5, 3), layout="constrained")
+plt.figure(figsize=(8, 3), layout="constrained")
 for name, values in history.items():
     plt.semilogy(np.arange(1, lesson.steps + 1), values, label=name, linewidth=2 if name == "loss" else 1)
 plt.axhline(history["loss"][0], color="0.6", linestyle="--", linewidth=1, label="loss of the blend of known styles")
 plt.xlabel("step")
 plt.ylabel("loss")
-plt.legend(fontsize=8)
+plt.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 cafe = painter.paint(castle, "cafe_terrace").array
 show({"photograph": castle, "painting": keras_style.images.fit(painting, SIZE), "painted": cafe}, columns=3, side=3)
@@ -235,15 +235,17 @@ for style, values in gaps.items():
     print(f"taught {styles[style]}:", *(f"{name} {value:.3f}" for name, value in zip(photographs, values, strict=True)))
 
 one, eight = (np.array(values) for values in gaps.values())
-assert np.all(one < np.array(unpainted) / 2) and np.all(eight < np.array(unpainted) / 2)
-assert one[0] < eight[0]  # on the photograph that it was taught on
+assert np.all(one < np.array(unpainted) / 3) and np.all(eight < np.array(unpainted) / 3)
+np.testing.assert_allclose(one[0], eight[0], rtol=0.1)
 
 # %% [markdown]
-# The row of one photograph is the best on that photograph. On others it comes as near to the painting as that of eight, or
-# almost: the numbers say how the features are to be, and the network does the same with any photograph.
+# On its own photograph the row of one is as near to the painting as that of eight. On photographs that it never saw it is
+# less near, and less than that of eight, on average. But it still comes several times nearer than the photographs are:
+# a row says how features are to be, and most of it holds for any photograph.
 
 # %%
-np.testing.assert_allclose(one[1:], eight[1:], rtol=0.25)
+assert one[1:].min() > 1.15 * one[0]
+assert one[1:].mean() > 1.05 * eight[1:].mean()
 
 # %% [markdown]
 # ## Pass it on
@@ -293,9 +295,9 @@ assert levels(blends[2], (blends[0] + blends[-1]) / 2) > 10  # of rows, not of p
 strengths = {
     strength: painter.paint(castle, "cafe_terrace", strength=strength).array for strength in (0.25, 0.5, 0.75, 1)
 }
-strokes = {stroke: painter.paint(castle, "cafe_terrace", stroke=stroke).array for stroke in (0.5, 1, 2, 3)}
+strokes = {stroke: painter.paint(castle, "cafe_terrace", stroke=stroke).array for stroke in (0.5, 1, 2)}
 show({f"strength {strength:g}": picture for strength, picture in strengths.items()})
-show({f"stroke {stroke:g}": picture for stroke, picture in strokes.items()})
+show({f"stroke {stroke:g}": picture for stroke, picture in strokes.items()}, columns=3)
 
 
 def detail(picture: np.ndarray) -> float:
