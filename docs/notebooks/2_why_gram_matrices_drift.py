@@ -117,6 +117,8 @@ for axis, (name, image) in zip(
     for channel, color in enumerate(("tab:red", "tab:green", "tab:blue")):
         axis.hist(image[..., channel].ravel(), 64, range=(0, 1), histtype="step", color=color)
     axis.set_title(name, fontsize=9)
+    axis.set_xlabel("level of red, green, blue", fontsize=8)
+axes[0].set_ylabel("pixels", fontsize=8)
 plt.show()
 
 for channel in range(3):
@@ -144,7 +146,8 @@ textures = {
     method: keras_style.synthesize_texture(exemplar, size=192, method=method, steps=120, verbose=0).array
     for method in ("gatys", "histogram")
 }
-show({"exemplar": exemplar, **{f"canvas, {method}": canvas for method, canvas in textures.items()}}, columns=3, side=3)
+canvases = {f"{method}, 192 x 192 pixels": canvas for method, canvas in textures.items()}
+show({"exemplar, 96 x 96 pixels": exemplar, **canvases}, columns=3, side=3)
 
 
 def unlike(canvas: np.ndarray, block: int = 24) -> float:
@@ -295,6 +298,7 @@ print(f"by the matrix {by_matrix:.4f}, by the package {by_package:.4f}")
 _, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 axes[0].imshow(np.abs(laplacian[:200, :200]) ** 0.5, cmap="magma")
 axes[0].set_title("a corner of |L|, square roots", fontsize=9)
+axes[0].set_xlabel("pixel", fontsize=8)
 axes[1].imshow(small)
 axes[1].set_title("the photograph", fontsize=9)
 axes[1].axis("off")
@@ -313,7 +317,7 @@ assert abs(constant @ laplacian @ constant) < 1e-6  # a constant is an affine ma
 # are the survey's figure: lines bend, or they stay.
 
 # %%
-SIZE = 128
+SIZE = 192
 day, dusk = load("photo/berlin_day.jpg", SIZE), load("photo/berlin_dusk.jpg", SIZE)
 masks = {
     "content_masks": EXAMPLES / "photo" / "berlin_day_sky.png",

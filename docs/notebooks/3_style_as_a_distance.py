@@ -16,7 +16,7 @@
 # Li, Wang, Liu & Hou, *Demystifying Neural Style Transfer*, IJCAI 2017: the feature vectors of a layer, one at each
 # position, are samples of a distribution. Style transfer moves the image's samples to the painting's, and a style loss
 # is a distance between distributions. This notebook looks at such distances in the plane, where they can be seen, and
-# then paints with them. Sections of the paper are as recalled; equations are those of Gatys et al., CVPR 2016.
+# then paints with them. Equations are those of Gatys et al., CVPR 2016, where no other paper is named.
 
 # %%
 from pathlib import Path
@@ -160,7 +160,8 @@ np.testing.assert_allclose(measured["TotalVariationDistanceLoss"][-1], 0.5, atol
 # %% [markdown]
 # ## MMD with $(x^\top y)^2$ is Gatys' loss, step by step
 #
-# The squared maximum mean discrepancy of $n$ samples $x$ and $m$ samples $y$ (§3.2):
+# The squared maximum mean discrepancy of $n$ samples $x$ and $m$ samples $y$ (Gretton et al., *A Kernel Two-Sample
+# Test*, JMLR 2012, eq. 5):
 #
 # $$\frac{1}{n^2} \sum_{i,i'} k(x_i, x_{i'}) + \frac{1}{m^2} \sum_{j,j'} k(y_j, y_{j'}) - \frac{2}{nm} \sum_{i,j} k(x_i, y_j)$$
 #
@@ -290,7 +291,7 @@ assert whole < 0.6 * min(
 # ## Painting with kernels
 #
 # One pair by the methods of the paper, each with more and more weight on style, which is the paper's $\gamma$
-# (the survey's figure of one pair by different kernels; §4.1).
+# (the survey's figure of one pair by different kernels).
 
 # %%
 SIZE, STEPS = 96, 40
