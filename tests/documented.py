@@ -123,7 +123,9 @@ class World:
         from keras_style.serving.endpoint import Endpoint
 
         def stylizer(call: Any, self: Any) -> None:
-            smaller = {"size": min(self.size, SIDE), "steps": STEPS, "scales": 1}
+            smaller = {"size": min(self.size, SIDE), "steps": STEPS}
+            if self.method != "painter":  # which has one scale
+                smaller["scales"] = 1
             if self.backbone is None or isinstance(self.backbone, str):  # others have layers of their own
                 smaller |= {name: getattr(self, name) or FAST[name] for name in ("content_layers", "style_layers")}
             for name, value in smaller.items():
@@ -133,6 +135,11 @@ class World:
         def synthesize(call: Any, exemplar: Any, size: Any = None, **options: Any) -> Any:
             smaller = {**options, "style_layers": FAST["style_layers"], "steps": STEPS, "scales": 1}
             return call(exemplar, size and (32, SIDE), **smaller)
+
+        def teach(call: Any, *arguments: Any, **options: Any) -> Any:
+            given = inspect.signature(call).bind(*arguments, **options)
+            given.arguments |= {"steps": STEPS, "size": 64}  # which the command line gives by position
+            return call(*given.args, **given.kwargs)
 
         def fit(call: Any, self: Any, *arguments: Any, **options: Any) -> Any:
             with warnings.catch_warnings():
@@ -152,7 +159,7 @@ class World:
         self.patch.setattr(texture, "synthesize_texture", keras_style.synthesize_texture)
         self._wrap(with_generator, "transfer", lambda call, content, model, size: call(content, model, min(size, SIDE)))
         self._wrap(keras_style.ImageOptimizer, "minimize", _with(steps=STEPS))
-        self._wrap(models.Painter, "teach", _with(steps=STEPS, size=64))
+        self._wrap(models.Painter, "teach", teach)
         self._wrap(models.Painter, "compile", _with(stability_weight=0))
         self._wrap(models.Painter, "fit", fit)
         self.patch.setattr(school, "LEAST", 16)
