@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from paint_page import SITE
+from opened_page import SITE
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from paint_page import ROOT, SITE, PaintPage
+from opened_page import ROOT, SITE, PaintPage
 from PIL import Image
 
 import keras_style
