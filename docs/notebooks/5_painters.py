@@ -210,7 +210,7 @@ backbone = keras_style.backbones.get("vgg16_imagenet")
 
 
 def gram_matrices(picture: np.ndarray) -> list[np.ndarray]:
-    """Of each of the other layers: (filters, filters), over the number of positions."""
+    """The Gram matrix of each of the other layers, (filters, filters), over the number of positions."""
     maps = backbone(tf.constant(picture[None]), OTHER_LAYERS)
     rows = [tf.reshape(maps[layer], [-1, maps[layer].shape[-1]]) for layer in OTHER_LAYERS]
     return [(tf.matmul(each, each, transpose_a=True) / each.shape[0]).numpy() for each in rows]

@@ -23,7 +23,7 @@ ENGINES = {
     "wasm": ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"),
     "webgpu": ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm"),
 }
-PAINTED, THUMBNAIL = 320, 160  # pixels of the long side: strokes are finer in a picture that is reduced
+PAINTED, THUMBNAIL = 320, 160  # pixels of the long side, ours: strokes are finer in a picture that is reduced
 
 
 def write_painter(painter: Any, photograph: Any, folder: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_example_in_two_styles_and_the_sliders(open_page, painter, names):
 
 
 def test_other_servers_are_refused(open_page):
-    """By the browser, to the page and to the worker that holds the photograph; the tests would see a request."""
+    """The browser refuses them, to the page and to the worker that holds the photograph; a request would be seen."""
     page = open_page().ready()
     script = """
         const done = arguments[0];

@@ -284,7 +284,7 @@ def _fast_style(tensors: Tensors, prefix: str) -> _Generator:
 def _complaints(
     convolutions: list[_Convolution], shapes: list[tuple[int, ...]], transposed: range, bare: set[int]
 ) -> list[str]:
-    """What does not fit: shapes, and normalizations with weights, which are after all but the `bare` convolutions."""
+    """List what does not fit: shapes, and normalizations, expected after all but the `bare` convolutions."""
     wrong = []
     for index, (convolution, shape) in enumerate(zip(convolutions, shapes, strict=True)):
         path, width = convolution.path, shape[1 if index in transposed else 0]
