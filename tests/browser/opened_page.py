@@ -81,17 +81,20 @@ class PaintPage:
         """
         self.run(script, name, value)
 
+    def press(self, element: Any) -> None:
+        """Click on what may be outside of the window."""
+        # The site scrolls smoothly; a click meets something else while the page still moves.
+        self.run("arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })", element)
+        element.click()
+
     def choose(self, place: int) -> None:
         """Press a style."""
-        style = self.browser.find_elements("css selector", "#paint-styles input")[place]
-        self.run("arguments[0].scrollIntoView({ block: 'center' })", style)
-        style.click()
+        self.press(self.browser.find_elements("css selector", "#paint-styles input")[place])
 
     def download(self) -> tuple[str, np.ndarray]:
         """The picture as it is saved: the name of its file, and its 8-bit levels."""
         before = {*self.saved.glob("*.png")}
-        self.run("arguments[0].scrollIntoView({ block: 'center' })", self.part("save"))
-        self.part("save").click()
+        self.press(self.part("save"))
         self.says("Saved")
         end = time.monotonic() + PATIENCE
         while not (new := {*self.saved.glob("*.png")} - before):

@@ -58,7 +58,7 @@ def quiet(page: PaintPage) -> None:
 def test_the_example_in_two_styles_and_the_sliders(open_page, painter, names):
     page = open_page().ready()
     assert page.run("return crossOriginIsolated") is True and "threads" in page.part("engine").text
-    page.painted(lambda: page.part("example").click())
+    page.painted(lambda: page.press(page.part("example")))
     called, first = page.download()
     assert called == f"example_{names[0]}.png"
     # A browser decodes JPEG by another library.
@@ -105,8 +105,7 @@ def test_pictures_are_those_of_python(open_page, painter, names, picture):
     same(page.download()[1], painter.paint(picture, names[0], stroke=2**0.5))
     page.painted(lambda: page.set("stroke", "0"))
 
-    page.run("arguments[0].scrollIntoView({ block: 'center' })", page.part("blend"))
-    page.part("blend").click()
+    page.press(page.part("blend"))
     page.painted(lambda: page.choose(1))
     called, blended = page.download()
     assert called == f"castle_{names[0]}_{names[1]}.png"
@@ -217,7 +216,7 @@ def test_a_picture_that_takes_long_can_be_stopped(open_page, picture, tmp_path):
     page.give(large)
     page.says("Painting 2048 × 1368 pixels")
     assert page.run("return document.getElementById('paint-progress').hidden") is False
-    page.part("stop").click()
+    page.press(page.part("stop"))
     page.says("Stopped.")
     assert not page.part("stop").is_displayed() and not page.part("progress").is_displayed()
     page.painted(lambda: page.set("size", "512"))
@@ -261,7 +260,7 @@ def test_it_fits_the_window(open_page, width, colors):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.ready()
-    page.painted(lambda: page.part("example").click())
+    page.painted(lambda: page.press(page.part("example")))
     across = "return [document.documentElement.scrollWidth, innerWidth]"
     needed, window = page.run(across)
     assert needed <= window
@@ -270,7 +269,7 @@ def test_it_fits_the_window(open_page, width, colors):
     page.run("document.activeElement.blur()")
     name = f"{width}_{colors}"
     page.browser.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
-    page.run("document.getElementById('paint-strength').scrollIntoView()")
+    page.run("document.getElementById('paint-strength').scrollIntoView({ behavior: 'instant' })")
     page.browser.save_screenshot(str(SCREENSHOTS / f"{name}_controls.png"))
 
 
